@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+)
+
+// A record in the ring:
+//
+//	+0   u32 emission        index into Plan.Emissions
+//	+4   u32 function        function ID
+//	+8   u64 time            monotonic ns; of the entry in a call record with a frame, else of the hit
+//	+16  u64 pid<<32 | tid
+//	     call records only:
+//	+24  u64 duration ns
+//	+32  u64 goroutine ID
+//	+40  u32 depth
+//	+44  u32 outcome         event.Outcome | callee function ID + 1 << 8
+//	+48  comm [16]
+//	     all records, from Header on:
+//	     u64 slot[0..n)      entry slots first, then return slots
+//	     tail                what the slots point at, one after the other, each aligned to 8
+//
+// A slot of kind SlotInt holds the number. Any other holds, in its low half, the offset of its data from the start
+// of the record, and in its high half the length in bytes, or one of the Slot* codes below with offset 0.
+const (
+	PrintHeader = 24
+	CallHeader  = 64
+
+	RecordEmission = 0
+	RecordFunction = 4
+	RecordTime     = 8
+	RecordPID      = 16
+	RecordDuration = 24
+	RecordGoid     = 32
+	RecordDepth    = 40
+	RecordOutcome  = 44
+	RecordComm     = 48
+
+	// CommSize is TASK_COMM_LEN.
+	CommSize = 16
+)
+
+// Codes in the high half of a memory slot.
+const (
+	SlotUnreadable = 0xffffffff // the low half's offset is 0
+	SlotFull       = 0xfffffffe // the tail had no room
+	SlotSkipped    = 0xfffffffd // its If was false
+	// SlotMaxLen is the highest length a slot can hold; bit 31 of a length says that more was there than was captured.
+	SlotCut    = 0x80000000
+	SlotMaxLen = 0x00ffffff
+)
+
+// SlotKind says how a slot is captured.
+type SlotKind uint8
+
+const (
+	SlotInt   SlotKind = iota // X, an integer
+	SlotMem                   // Size bytes at X; all or unreadable
+	SlotStr                   // text at X up to a NUL, at most Size bytes (SlotCut when no NUL was met); the NUL is not captured
+	SlotBuf                   // Len bytes at X, at most Size (SlotCut when Len was more)
+	SlotStack                 // user stack: up to Size/8 PCs
+	SlotText                  // X is an expression of StrType that is not in user memory (comm, a map value, a variable)
+	SlotTuple                 // X is a TupleType expression: its bytes
+	SlotSym                   // X, a code address: like SlotInt, shown as symbol
+)
+
+// Slot is one thing captured.
+type Slot struct {
+	Kind SlotKind
+	X    Expr
+	Len  Expr
+	Size int
+	If   Expr // nil: always
+}
+
+// EmissionKind says what a record means.
+type EmissionKind uint8
+
+const (
+	EmitCall EmissionKind = iota
+	EmitPrintf
+	EmitPrint // print(value)
+	EmitMapPrint
+	EmitMapClear
+	EmitMapZero
+	EmitExit
+)
+
+// Emission is one kind of record. Slots are captured when the Emit statement runs; a call record in a body with a Frame
+// carries the frame's slots before them.
+type Emission struct {
+	Kind   EmissionKind
+	Format string
+	Map    int
+	Top    int
+	Div    int64
+	Code   int
+	// Frame: the slots of the body's frame come first. Then Entry is their number.
+	Frame bool
+	Entry int
+	Slots []Slot
+	// Args and Result tell how slots read as values: Args of a call are its parameters (then those filled by the
+	// callee), of a printf its arguments.
+	Args   []Node
+	Result *Node
+	Errno  ErrnoRule
+	// ErrnoSlot is the slot (counted over all) holding errno, -1 none.
+	ErrnoSlot int
+	StackSlot int // -1 none
+}
+
+// ErrnoRule says when errno means something; see ctype.Signature.Fails.
+type ErrnoRule string
+
+// Node is a value to be built from captured bytes: a block put together from Pieces, read as Type, with what its
+// pointers lead to in Follow.
+type Node struct {
+	Name   string
+	Type   *ctype.Type // nil: T says what it is
+	T      Type
+	Lang   event.Language
+	Pieces []NodePiece
+	// Follow are blocks that pointers inside this block lead to: Follow[i].At is the pointer's offset in the block.
+	Follow []Node
+	At     int64
+	Out    bool // read at return
+	Guess  bool
+}
+
+// NodePiece puts Size bytes of slot Slot at At of the block; a slot of SlotInt gives its 8 bytes from Skip on.
+type NodePiece struct {
+	Slot    int // counted over all slots of the record, entry slots first
+	At      int64
+	Skip    int64
+	Size    int64
+	Problem event.Problem // not "": there is no slot
+}
+
+// Header is the size of the record's header.
+func (e *Emission) Header() int {
+	if e.Kind == EmitCall {
+		return CallHeader
+	}
+	return PrintHeader
+}
+
+// Counter indexes the per-CPU statistics array that every engine keeps.
+type Counter int
+
+const (
+	CountHits Counter = iota
+	CountFiltered
+	CountEvents
+	CountReturns
+	CountLostRing
+	CountLostFrames
+	CountLostMap
+	CountLostScratch
+	CountMissedUnwound
+	CountTruncated
+	CountUnreadable
+	Counters
+)
