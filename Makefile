@@ -1,0 +1,54 @@
+# build   the command, static, in bin/sonde
+# test    everything that must hold before a change lands; installs what it needs by build/prepare
+# soak    long runs that look for losses and leaks
+# fuzz    every fuzz target for FUZZTIME
+# bench   side by side with bpftrace, perf, ltrace and BCC
+# golden  write the expected outputs anew
+
+GO       ?= go
+FUZZTIME ?= 20s
+SOAK     ?= 10m
+BENCH    ?=
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
+
+.PHONY: all build test unit vet fmt cross prepare soak fuzz bench golden clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sonde ./cmd/sonde
+
+test: prepare fmt vet cross unit
+
+prepare:
+	build/prepare test
+
+fmt:
+	@wrong=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$wrong" || { echo "gofmt would change: $$wrong"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+cross:
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
+
+# -p 2: tests share the kernel's probes and a small machine's cores.
+unit:
+	$(GO) test -json -count=1 -p 2 -timeout 12m ./... | $(GO) run ./build/report
+
+soak: build
+	SONDE_SOAK=$(SOAK) $(GO) test -tags soak -run Soak -count=1 -p 1 -timeout 6h -v ./...
+
+fuzz:
+	build/fuzz $(FUZZTIME)
+
+bench: build
+	build/prepare bench
+	$(GO) run ./bench $(BENCH)
+
+golden:
+	$(GO) test ./internal/render/... -update
+
+clean:
+	rm -rf bin
