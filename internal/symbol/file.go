@@ -1,0 +1,64 @@
+package symbol
+
+import (
+	"debug/elf"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// File is one object file, open. Its tables are read when they are first asked for; all methods but Close may be
+// called from several goroutines.
+type File struct {
+	path  string
+	file  *os.File
+	image *image
+
+	functionsOnce sync.Once
+	functions     []Function
+
+	debugOnce sync.Once
+	debug     *Debug
+}
+
+// Open reads the headers of an object file. What a person can get wrong (a script, a directory, another machine's
+// program) is a *script.Diagnostic. The caller closes the File.
+func Open(path string) (*File, error) {
+	// A FIFO without a writer would block a plain open.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, diagnoseOpen(path, err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		err = checkFile(path, file, info)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	image, err := newImage(file, info.Size(), path)
+	if err != nil {
+		file.Close()
+		return nil, damaged(path, err)
+	}
+	return &File{path: path, file: file, image: image}, nil
+}
+
+// Close releases the file and its debug file.
+func (f *File) Close() error {
+	if d := f.openedDebug(); d != nil && d.file != nil {
+		d.file.Close()
+	}
+	return f.file.Close()
+}
+
+// Path is what Open was given.
+func (f *File) Path() string { return f.path }
+
+// ELF gives headers and sections of the object itself. Section sizes in it are claims: read contents through
+// Contents, which checks them.
+func (f *File) ELF() *elf.File { return f.image.File }
+
+// EntryPoint is where the kernel or the dynamic linker starts the program.
+func (f *File) EntryPoint() Addr { return Addr(f.image.Entry) }
