@@ -100,14 +100,29 @@ type Emission struct {
 	Frame bool
 	Entry int
 	Slots []Slot
-	// Args and Result tell how slots read as values: Args of a call are its parameters (then those filled by the
-	// callee), of a printf its arguments.
+	// Shape tells how the slots read as values; ByFunction, when the function's ID is in it, does so for that function:
+	// functions with the same slots and other types share one program.
+	Shape
+	ByFunction map[int]Shape
+}
+
+// Shape reads the slots of a record as values. Slots are counted over the whole record, those of the frame first.
+type Shape struct {
+	// Args of a call are its parameters (then those filled by the callee, marked Out), of a printf its arguments.
 	Args   []Node
 	Result *Node
 	Errno  ErrnoRule
-	// ErrnoSlot is the slot (counted over all) holding errno, -1 none.
+	// ErrnoSlot is the slot holding errno, -1 none; StackSlot the one holding the stack, -1 none.
 	ErrnoSlot int
-	StackSlot int // -1 none
+	StackSlot int
+}
+
+// For gives the shape that records of the function have.
+func (e *Emission) For(function int) *Shape {
+	if s, ok := e.ByFunction[function]; ok {
+		return &s
+	}
+	return &e.Shape
 }
 
 // ErrnoRule says when errno means something; see ctype.Signature.Fails.
