@@ -60,7 +60,7 @@ const (
 	SlotStr                   // text at X up to a NUL, at most Size bytes (SlotCut when no NUL was met); the NUL is not captured
 	SlotBuf                   // Len bytes at X, at most Size (SlotCut when Len was more)
 	SlotStack                 // user stack: up to Size/8 PCs
-	SlotText                  // X is an expression of StrType that is not in user memory (comm, a map value, a variable)
+	SlotText                  // X is an expression of StrType that is not in user memory (comm, a map value, a variable); NUL-padded
 	SlotTuple                 // X is a TupleType expression: its bytes
 	SlotSym                   // X, a code address: like SlotInt, shown as symbol
 )

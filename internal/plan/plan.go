@@ -97,6 +97,8 @@ type Body struct {
 	Frame *Frame
 	Pred  Expr // nil: always
 	Stmts []Stmt
+	// Goid is the offset of goid in runtime.g, for the call records of Go functions; 0 unknown or not Go.
+	Goid int64
 }
 
 // Frame is what a Return body keeps of the entry. Its presence makes the engine pair entry and return: by owner

@@ -1,0 +1,125 @@
+package codegen
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+)
+
+// Program is everything an engine loads: specifications only, nothing is open.
+type Program struct {
+	// Maps are named by the constants below and by MapName and Frames. Only maps that a program uses are there.
+	Maps  []*ebpf.MapSpec
+	Progs []Prog
+	// Frames are the maps of calls that have begun and not ended.
+	Frames []FrameMap
+	// HitsFrom lists plan maps whose counts are hits that plan.CountHits leaves out: a dense count() without a
+	// predicate is its own hit counter. Their sum is to be added.
+	HitsFrom []int
+}
+
+// Prog is one eBPF program.
+type Prog struct {
+	Spec  *ebpf.ProgramSpec
+	Probe int // index into Plan.Probes, -1 for ForkPart and ExitPart
+	Part  Part
+	// From and To say which bodies of the probe it serves: the sites with From <= Body < To. A probe with
+	// many bodies has several programs per part.
+	From, To int
+	// Tracepoint is the raw tracepoint of ForkPart and ExitPart.
+	Tracepoint string
+}
+
+// Part says where a program of a probe is armed.
+type Part uint8
+
+const (
+	EntryPart      Part = iota // at entries and other instructions
+	TrampolinePart             // at entries with the return flag
+	SitePart                   // at ret instructions and tail jumps
+	RunPart                    // BEGIN, END, interval: BPF_PROG_TEST_RUN
+	ForkPart                   // process filter: raw tracepoint, adds children
+	ExitPart                   // process filter: raw tracepoint, removes the dead
+)
+
+// FrameMap is the map of open calls of one probe.
+type FrameMap struct {
+	Name  string
+	Probe int
+	// Record is the offset of the call record inside a value, 0 when values hold none.
+	Record int
+}
+
+// Names of maps.
+const (
+	StatsMap   = "stats"   // PERCPU_ARRAY of one value: plan.Counters u64s, indexed by plan.Counter
+	RingMap    = "ring"    // RINGBUF of records as plan/layout.go draws them
+	RunMap     = "run"     // ARRAY of one value: u64 monotonic start of the run; the engine stores it
+	PIDsMap    = "pids"    // HASH u32 thread group -> u32 1, filled from Plan.Filter.PIDs through Contents
+	StacksMap  = "stacks"  // HASH u64 stack ID -> u64 PCs, innermost first, 0 after the last
+	ScratchMap = "scratch" // memory of one hit: TASK_STORAGE, or HASH by thread
+	zeroMap    = "zero"    // ARRAY of one value of zeros: the template of new map values
+	depthMap   = "depth"   // HASH u64 owner -> u32 calls open
+)
+
+// MapName is the name of map m of the plan.
+func MapName(m int) string { return fmt.Sprintf("m%d", m) }
+
+func frameMapName(probe int) string { return fmt.Sprintf("frames%d", probe) }
+
+// PartOf says which program of a probe serves a site.
+func PartOf(kind plan.ProbeKind, role site.Role) Part {
+	if kind != plan.Return {
+		return EntryPart
+	}
+	switch role {
+	case site.Trampoline:
+		return TrampolinePart
+	case site.Ret, site.TailJump, site.DeferReturn:
+		return SitePart
+	}
+	return EntryPart
+}
+
+// A cookie is what the kernel hands to a program about the site that was hit:
+//
+//	bits  0 to 23  function ID
+//	bits 24 to 47  function ID of the callee + 1 at a tail jump, 0 unknown
+//	bits 48 to 60  body
+//	bit  61        the function is Go's
+//	bits 62 to 63  event.Outcome, as far as returns have one
+const (
+	cookieCallee    = 24
+	cookieBody      = 48
+	cookieGo        = 61
+	cookieOutcome   = 62
+	maxFunctions    = 1<<24 - 1
+	maxBodies       = 1 << 13
+	cookieFuncMask  = 1<<24 - 1
+	cookieBodyMask  = maxBodies - 1
+	cookieTopOfBits = 64
+)
+
+// Cookie is the attach cookie of a site of probe kind kind.
+func Cookie(p *plan.Plan, kind plan.ProbeKind, s *plan.Site) uint64 {
+	cookie := uint64(s.Function)&cookieFuncMask | uint64(s.Body)<<cookieBody
+	if p.Functions[s.Function].Lang == event.LangGo {
+		cookie |= 1 << cookieGo
+	}
+	if PartOf(kind, s.Role) == EntryPart {
+		return cookie
+	}
+	outcome := event.Returned
+	switch s.Role {
+	case site.TailJump:
+		outcome = event.TailCalled
+		cookie |= uint64(s.Callee+1) & cookieFuncMask << cookieCallee
+	case site.DeferReturn:
+		outcome = event.Recovered
+	}
+	return cookie | uint64(outcome)<<cookieOutcome
+}
