@@ -70,6 +70,8 @@ type Print struct {
 	TID    int
 	Format string  // C format string; "" means one value as print() shows it
 	Args   []Value // as many as the format has verbs
+	// Language is that of the probed function: how Args read where the format does not say.
+	Language Language
 }
 
 // MapPrint asks the consumer to show a map now: script print(@x).
