@@ -62,6 +62,8 @@ type Type struct {
 	// Dynamic: a C++ class with a vtable pointer at offset 0.
 	Dynamic bool
 	Const   bool // pointee is const: for pointers, what it points at is input
+	// Vector: an Array that is a SIMD vector, which travels whole in one vector register.
+	Vector bool
 	// Format is how a plain number wants to be read: "", "fd", "pid", "mode", "errno", "sockaddr", "signal", "hex", "ns".
 	Format string
 }
