@@ -47,7 +47,7 @@ func appendLiteral(b []byte, text string, lang Language) []byte {
 // swallow the digits after it.
 func appendEscaped(b []byte, raw string, r rune, quote byte, lang Language) []byte {
 	switch {
-	case r == rune(quote) || r == '\\':
+	case quote != 0 && r == rune(quote) || r == '\\':
 		return append(b, '\\', byte(r))
 	case r == '\n':
 		return append(b, '\\', 'n')

@@ -1,0 +1,75 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sonde-project/sonde/event"
+)
+
+// Footer writes what a run's figures are worth: hits, what was lost and missed and why, what it cost. It goes to standard
+// error. A line stands there only when there is something to say, the first one always.
+func Footer(w io.Writer, s event.Stats, o Options) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "sonde: %s", count(s.Hits, "hit"))
+	if s.Filtered > 0 {
+		fmt.Fprintf(&b, ", %d filtered", s.Filtered)
+	}
+	if s.Events > 0 {
+		fmt.Fprintf(&b, ", %s", count(s.Events, "event"))
+	}
+	fmt.Fprintf(&b, " in %s", Duration(s.Elapsed))
+	if s.Cost > 0 {
+		fmt.Fprintf(&b, "; added about %s", Duration(s.Cost))
+		if s.Elapsed > 0 {
+			fmt.Fprintf(&b, " (%s %% of one CPU)", digits(100*float64(s.Cost)/float64(s.Elapsed)))
+		}
+	}
+	b.WriteByte('\n')
+	warn := func(format string, args ...any) {
+		b.WriteString(o.in(yellow, "sonde: "+fmt.Sprintf(format, args...)) + "\n")
+	}
+	if s.Lost > 0 {
+		warn("lost %s%s", count(s.Lost, "event"), causes(s.LostBy))
+	}
+	if s.MissedReturns > 0 {
+		warn("missed %s%s", count(s.MissedReturns, "return"), causes(s.MissedBy))
+	}
+	if s.Unfinished > 0 {
+		warn("%s unfinished", count(s.Unfinished, "call"))
+	}
+	if s.Truncated > 0 {
+		warn("%s truncated", count(s.Truncated, "value"))
+	}
+	if s.Unreadable > 0 {
+		warn("%s unreadable", count(s.Unreadable, "value"))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// causes writes ": 5 ring full, 2 map full", the most frequent first.
+func causes[K ~string](by map[K]uint64) string {
+	var names []K
+	for cause, n := range by {
+		if n > 0 {
+			names = append(names, cause)
+		}
+	}
+	slices.SortFunc(names, func(a, b K) int {
+		if by[a] != by[b] {
+			return int(min(by[b], 1<<62)) - int(min(by[a], 1<<62))
+		}
+		return strings.Compare(string(a), string(b))
+	})
+	var parts []string
+	for _, cause := range names {
+		parts = append(parts, fmt.Sprintf("%d %s", by[cause], cause))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
+}
