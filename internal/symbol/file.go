@@ -16,9 +16,27 @@ type File struct {
 
 	functionsOnce sync.Once
 	functions     []Function
+	problems      []error
 
-	debugOnce sync.Once
-	debug     *Debug
+	names *names
+
+	spansOnce sync.Once
+	spans     []span
+
+	debugOnce     sync.Once
+	debug         *Debug
+	alternateOnce sync.Once
+	alternate     *Debug
+
+	pclntabOnce sync.Once
+	pcln        *pclntab
+	pclnProblem error
+
+	relocationsOnce sync.Once
+	relocated       map[uint64]uint64
+
+	dynamicOnce sync.Once
+	dynamic     *dynamic
 }
 
 // Open reads the headers of an object file. What a person can get wrong (a script, a directory, another machine's
@@ -47,9 +65,7 @@ func Open(path string) (*File, error) {
 
 // Close releases the file and its debug file.
 func (f *File) Close() error {
-	if d := f.openedDebug(); d != nil && d.file != nil {
-		d.file.Close()
-	}
+	f.closeDebug()
 	return f.file.Close()
 }
 
@@ -59,6 +75,3 @@ func (f *File) Path() string { return f.path }
 // ELF gives headers and sections of the object itself. Section sizes in it are claims: read contents through
 // Contents, which checks them.
 func (f *File) ELF() *elf.File { return f.image.File }
-
-// EntryPoint is where the kernel or the dynamic linker starts the program.
-func (f *File) EntryPoint() Addr { return Addr(f.image.Entry) }

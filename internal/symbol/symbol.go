@@ -20,4 +20,8 @@ type Function struct {
 	Local   bool
 	IFunc   bool   // Addr is a resolver; see File.Implementations
 	Source  string // "symtab", "dynsym", "gnu_debugdata", "debug file", "gopclntab", "dwarf"
+	// OldVersion: Version is not the one that the plain name means to the linker (name@VERSION, not name@@VERSION).
+	OldVersion bool
+	// Unit is the source file of a local function, "" unknown: it tells statics of one name apart.
+	Unit string
 }

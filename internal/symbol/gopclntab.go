@@ -1,0 +1,241 @@
+package symbol
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// pclntab is Go's own table of functions: what the runtime finds names and lines by, and the only one left in a stripped
+// program. Source: runtime/symtab.go and cmd/link/internal/ld/pcln.go, Go 1.2 to 1.26.
+type pclntab struct {
+	data      []byte
+	layout    pclnLayout
+	count     int    // functions
+	text      uint64 // what entry offsets count from
+	end       uint64 // after the last function
+	names     string
+	units     []byte // u32: where a compilation unit's files are in files
+	files     []byte
+	programs  []byte // pc-value programs
+	functab   []byte // count pairs {entry, position in functions}, then the end
+	functions []byte
+}
+
+// pclnLayout is what changed between releases.
+type pclnLayout struct {
+	magic uint32
+	word  int  // bytes of a functab number: addresses before Go 1.18, u32 offsets from text since
+	split bool // Go 1.16: tables have offsets of their own in the header
+	start bool // Go 1.18: the header has a textStart, 0 since Go 1.26
+	lines bool // Go 1.20: functions have a start line
+}
+
+var pclnLayouts = [...]pclnLayout{
+	{magic: 0xfffffffb, word: 8},
+	{magic: 0xfffffffa, word: 8, split: true},
+	{magic: 0xfffffff0, word: 4, split: true, start: true},
+	{magic: 0xfffffff1, word: 4, split: true, start: true, lines: true},
+}
+
+const (
+	maxPclntab     = 512 << 20
+	maxGoFunctions = 4 << 20
+)
+
+// pclntabSection finds the table's section: position independent programs of older releases have it among relocated data.
+func (m *image) pclntabSection() *elf.Section {
+	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
+		if s := m.section(name); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// pclntab reads the table, nil when the object has none or it is damaged; the reason is among the problems then.
+func (f *File) pclntab() *pclntab {
+	f.pclntabOnce.Do(func() {
+		s := f.image.pclntabSection()
+		if s == nil {
+			return
+		}
+		data, err := f.image.contents(s, maxPclntab)
+		if err == nil {
+			f.pcln, err = newPclntab(data)
+		}
+		if err == nil {
+			err = f.placeGoText(f.pcln, s.Addr)
+		}
+		if err != nil {
+			f.pcln, f.pclnProblem = nil, fmt.Errorf("%s: section %s: %w", f.path, s.Name, err)
+		}
+	})
+	return f.pcln
+}
+
+// newPclntab reads the header: {u32 magic, u8 0, u8 0, u8 minLC, u8 ptrSize, u64 nfunc, ...}.
+func newPclntab(data []byte) (*pclntab, error) {
+	if len(data) < 16 {
+		return nil, errTruncated
+	}
+	t := &pclntab{data: data}
+	magic := binary.LittleEndian.Uint32(data)
+	for _, l := range pclnLayouts {
+		if l.magic == magic {
+			t.layout = l
+		}
+	}
+	if t.layout.magic == 0 {
+		return nil, fmt.Errorf("magic %#x is of no known Go release", magic)
+	}
+	if data[4] != 0 || data[5] != 0 || data[6] != 1 || data[7] != 8 {
+		return nil, fmt.Errorf("header % x is not of a 64-bit x86 program", data[4:8])
+	}
+	count := t.u64(8)
+	if count == 0 || count > maxGoFunctions {
+		return nil, fmt.Errorf("%d functions", count)
+	}
+	t.count = int(count)
+	if t.layout.split {
+		return t, t.splitTables()
+	}
+	return t, t.joinedTables()
+}
+
+// splitTables cuts the table up by the header's offsets: nfunc, nfiles, [textStart,] names, units, files, programs, functions.
+func (t *pclntab) splitTables() error {
+	at := 24
+	if t.layout.start {
+		at = 32
+	}
+	var from [6]uint64
+	for i := range 5 {
+		from[i] = t.u64(at + 8*i)
+	}
+	from[5] = uint64(len(t.data))
+	for i := range 5 {
+		if from[i] > from[i+1] {
+			return fmt.Errorf("tables overlap at %#x", from[i])
+		}
+	}
+	t.names = string(t.data[from[0]:from[1]])
+	t.units, t.files, t.programs = t.data[from[1]:from[2]], t.data[from[2]:from[3]], t.data[from[3]:from[4]]
+	t.functions = t.data[from[4]:]
+	t.functab = t.functions
+	return t.checkFunctab()
+}
+
+// joinedTables is the layout before Go 1.16: the functab follows nfunc, and all positions count from the start.
+func (t *pclntab) joinedTables() error {
+	t.names, t.programs, t.functions = string(t.data), t.data, t.data
+	t.functab = t.data[16:]
+	return t.checkFunctab()
+}
+
+func (t *pclntab) checkFunctab() error {
+	if uint64(2*t.count+1)*uint64(t.layout.word) > uint64(len(t.functab)) {
+		return errTruncated
+	}
+	return nil
+}
+
+// u64 reads a word of the header, 0 beyond the end.
+func (t *pclntab) u64(at int) uint64 {
+	if at+8 > len(t.data) {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(t.data[at:])
+}
+
+// number is entry i of the functab as a flat list.
+func (t *pclntab) number(i int) uint64 {
+	if t.layout.word == 4 {
+		return uint64(binary.LittleEndian.Uint32(t.functab[4*i:]))
+	}
+	return binary.LittleEndian.Uint64(t.functab[8*i:])
+}
+
+// entry is the address of function i; of the end of the text for i = count.
+func (t *pclntab) entry(i int) uint64 {
+	if t.layout.word == 4 {
+		return t.text + t.number(2*i)
+	}
+	return t.number(2 * i)
+}
+
+// goFunc is runtime._func: {entry, i32 name, i32 args, u32 deferreturn, u32 pcsp, pcfile, pcln, npcdata, [u32 cuOffset, [i32 startLine,]]
+// u8 funcID, u8 flag, u8, u8 nfuncdata}.
+type goFunc struct {
+	name, args, deferReturn uint32
+	pcsp, pcfile, pcln      uint32
+	unit                    uint32
+	startLine               int32
+	id, flags               uint8
+}
+
+// function reads the record of function i; ok is false when it lies outside the table.
+func (t *pclntab) function(i int) (fn goFunc, ok bool) {
+	at := t.number(2*i + 1)
+	head := uint64(t.layout.word)
+	if at > uint64(len(t.functions)) || uint64(len(t.functions))-at < head+40 {
+		return goFunc{}, false
+	}
+	b := t.functions[at+head:]
+	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
+	fn = goFunc{name: word(0), args: word(1), deferReturn: word(2), pcsp: word(3), pcfile: word(4), pcln: word(5)}
+	next := 7
+	if t.layout.split {
+		fn.unit = word(7)
+		next = 8
+	}
+	if t.layout.lines {
+		fn.startLine = int32(word(8))
+		next = 9
+	}
+	fn.id, fn.flags = b[4*next], b[4*next+1]
+	return fn, true
+}
+
+// nameAt reads a function's name.
+func (t *pclntab) nameAt(offset uint32) string {
+	if uint64(offset) >= uint64(len(t.names)) {
+		return ""
+	}
+	text := t.names[offset:]
+	if len(text) > maxName {
+		text = text[:maxName]
+	}
+	end := strings.IndexByte(text, 0)
+	if end < 0 {
+		return ""
+	}
+	return text[:end]
+}
+
+// goFunctions gives the functions of the table as symbols.
+func (f *File) goFunctions() []entry {
+	t := f.pclntab()
+	if t == nil {
+		if f.pclnProblem != nil {
+			f.problems = append(f.problems, f.pclnProblem)
+		}
+		return nil
+	}
+	entries := make([]entry, 0, t.count)
+	for i := range t.count {
+		fn, ok := t.function(i)
+		name := t.nameAt(fn.name)
+		start, next := t.entry(i), t.entry(i+1)
+		if !ok || name == "" || next <= start {
+			continue
+		}
+		size := t.covered(fn.pcsp)
+		if size == 0 || size > next-start {
+			size = next - start
+		}
+		entries = append(entries, entry{addr: start, size: size, name: name, source: fromPclntab})
+	}
+	return entries
+}
