@@ -1,0 +1,50 @@
+package site
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/sonde-project/sonde/event"
+)
+
+// Property: whatever the bytes, nothing panics, and every chosen site is the first byte of an instruction of the linear
+// decoding.
+func FuzzChoices(f *testing.F) {
+	for _, seed := range []string{
+		push + ret, endbr64 + push + ret, testDI + "\x74\x01\x90" + ret,
+		"\x49\x3b\x66\x10\x76\x03" + push + "\x5d" + ret + "\xe8\x00\x10\x00\x00\xeb\xec",
+		"\xc5\xf8\x77" + ret, "\x62\xf1\x7d\x48\x6f\x07" + ret, "\x8f\xe8\x78\xc0\xc0\x01", "\x3e\xff\xe0",
+	} {
+		f.Add([]byte(seed), uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, code []byte, offset uint64) {
+		if len(code) > 4096 {
+			return
+		}
+		insts, err := Decode(code)
+		boundary := map[uint64]bool{}
+		end := uint64(0)
+		for _, in := range insts {
+			if in.Offset != end || in.Len <= 0 || in.Len > maxInst {
+				t.Fatalf("instruction at %#x, length %d, after %#x", in.Offset, in.Len, end)
+			}
+			boundary[in.Offset] = true
+			end = in.End()
+			if in.Text() == "" {
+				t.Fatalf("% x has no text", in.code)
+			}
+		}
+		if (err == nil) != (end == uint64(len(code))) {
+			t.Fatalf("decoded %#x of %#x bytes: %v", end, len(code), err)
+		}
+		check := func(c Choice, err error) {
+			if (err == nil || errors.Is(err, ErrRefused)) && !boundary[c.Offset] {
+				t.Fatalf("%+v is no instruction boundary", c)
+			}
+		}
+		for _, lang := range []event.Language{event.LangC, event.LangGo} {
+			check(ChooseEntry(code, lang))
+		}
+		check(At(code, offset))
+	})
+}
