@@ -87,7 +87,7 @@ func (c *csvTables) call(e *event.Call) error {
 }
 
 func (c *csvTables) showMap(p *event.MapPrint) error {
-	if c.o.Script || !isTable(p.Map.Kind) {
+	if c.o.Script || !IsTable(p.Map.Kind) {
 		return c.scriptMap(p)
 	}
 	top := c.o.Top

@@ -52,7 +52,7 @@ func (j *jsonLines) End(s event.Stats) error {
 }
 
 func (j *jsonLines) showMap(p *event.MapPrint) error {
-	if j.o.Script || !isTable(p.Map.Kind) {
+	if j.o.Script || !IsTable(p.Map.Kind) {
 		return j.enc.Encode(newMap(p))
 	}
 	top := j.o.Top

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,22 @@ func table(m event.Map, o Options) []string {
 	return lines
 }
 
-func isTable(kind event.AggKind) bool { return kind == event.AggCount || kind == event.AggQuantiles }
+// Live gives the lines of a table that is drawn again and again, the head first: rows as they are, in their order, with how
+// often each was counted per second.
+func Live(kind event.AggKind, rows []agg.Row, perSecond func(agg.Row) float64, o Options) []string {
+	if len(rows) == 0 {
+		return nil
+	}
+	g := tableGrid(kind, rows)
+	g.columns = slices.Insert(g.columns, 1, column{name: "RATE/S", right: true})
+	for i := range g.rows {
+		g.rows[i] = slices.Insert(g.rows[i], 1, rate(perSecond(rows[i])))
+	}
+	return g.lines(o)
+}
+
+// IsTable says whether a map of this kind has a table: counts and latencies.
+func IsTable(kind event.AggKind) bool { return kind == event.AggCount || kind == event.AggQuantiles }
 
 func tableGrid(kind event.AggKind, rows []agg.Row) *grid {
 	g := &grid{columns: numberColumns(kind)}

@@ -53,7 +53,7 @@ func (t *text) print(p *event.Print) error {
 }
 
 func (t *text) showMap(p *event.MapPrint) error {
-	asTable := !t.o.Script && isTable(p.Map.Kind)
+	asTable := !t.o.Script && IsTable(p.Map.Kind)
 	lines := scriptMap
 	if asTable {
 		lines = tablePrint

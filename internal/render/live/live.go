@@ -1,0 +1,126 @@
+// Package live redraws a table of a running observation: on a terminal in place, with sort keys and a filter, elsewhere
+// as one plain table after the other.
+//
+// In: a source of snapshots. Out: the screen, until the run ends or the user leaves. Invariant: the source is asked from one
+// goroutine at a time. It must not know engines.
+package live
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"golang.org/x/term"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/agg"
+	"github.com/sonde-project/sonde/internal/render"
+)
+
+// Source reads out the maps of the running script.
+type Source func() (event.Snapshot, error)
+
+// Options is how a live table begins.
+type Options struct {
+	render.Options
+	Interval time.Duration // between two readings, 0 a second
+}
+
+// Run shows what source gives until ctx ends, the source fails, or the user leaves with q or Ctrl-C; only the source's
+// failure and a closed output are errors. When out is no terminal it prints a table every interval.
+func Run(ctx context.Context, in, out *os.File, source Source, o Options) error {
+	if o.Interval <= 0 {
+		o.Interval = time.Second
+	}
+	if !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(in.Fd())) {
+		return plain(ctx, out, source, o)
+	}
+	program := tea.NewProgram(newScreen(source, o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler())
+	last, err := program.Run()
+	if s, ok := last.(screen); ok && s.err != nil {
+		return s.err
+	}
+	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
+		return nil
+	}
+	return err
+}
+
+// plain prints tables one below the other, a line with the time above each.
+func plain(ctx context.Context, out *os.File, source Source, o Options) error {
+	w := bufio.NewWriter(out)
+	tick := time.NewTicker(o.Interval)
+	defer tick.Stop()
+	t := newTable(o.Order)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		snapshot, err := source()
+		if err != nil {
+			return err
+		}
+		t.read(snapshot)
+		lines := t.lines(o.Options)
+		if len(lines) == 0 {
+			continue
+		}
+		if o.Top > 0 && len(lines) > o.Top+1 {
+			lines = lines[:o.Top+1]
+		}
+		w.WriteString(snapshot.Time.Format("15:04:05") + "\n")
+		for _, l := range lines {
+			w.WriteString(l + "\n")
+		}
+		w.WriteString("\n")
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// table is the state of what is shown: the last reading, and how often each row was counted since the one before.
+type table struct {
+	last   event.Snapshot
+	kind   event.AggKind
+	rows   []agg.Row
+	rates  map[string]float64
+	order  agg.Order
+	byRate bool
+	filter string
+}
+
+func newTable(order agg.Order) table { return table{order: order} }
+
+// read takes a snapshot; its first map that has a table is the one shown.
+func (t *table) read(s event.Snapshot) {
+	m, ok := shown(s)
+	if !ok {
+		return
+	}
+	t.rates = map[string]float64{}
+	if !t.last.Time.IsZero() {
+		if changed, ok := shown(agg.Diff(t.last, s)); ok {
+			for _, row := range agg.Rows(changed) {
+				t.rates[row.Name()] = agg.Rate(row.Agg.Count, t.last.Time, s.Time)
+			}
+		}
+	}
+	t.last, t.kind, t.rows = s, m.Kind, agg.Rows(m)
+}
+
+func shown(s event.Snapshot) (event.Map, bool) {
+	for _, m := range s.Maps {
+		if render.IsTable(m.Kind) {
+			return m, true
+		}
+	}
+	return event.Map{}, false
+}
+
+func (t *table) rate(row agg.Row) float64 { return t.rates[row.Name()] }
