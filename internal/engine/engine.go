@@ -1,0 +1,56 @@
+// Package engine is the vocabulary that all engines share: how a run accounts for itself.
+//
+// In: the counters that programs keep and those the kernel keeps about programs. Out: event.Stats. Invariant: nothing is
+// dropped on the way: every counter ends in a field of event.Stats. It must not know how probes are armed.
+package engine
+
+import (
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// Counts is what an engine counted, summed over all CPUs.
+type Counts struct {
+	Of [plan.Counters]uint64
+	// Nested counts hits for which the kernel did not run the program because another one ran on that CPU.
+	Nested uint64
+	// Unfinished counts calls that had begun and not ended.
+	Unfinished uint64
+}
+
+// Stats names the counts. Cost and Elapsed are not known here.
+func (c *Counts) Stats() event.Stats {
+	s := event.Stats{
+		Hits:       c.Of[plan.CountHits] + c.Nested,
+		Filtered:   c.Of[plan.CountFiltered],
+		Events:     c.Of[plan.CountEvents],
+		Unfinished: c.Unfinished,
+		Truncated:  c.Of[plan.CountTruncated],
+		Unreadable: c.Of[plan.CountUnreadable],
+	}
+	for cause, n := range map[event.LostCause]uint64{
+		event.LostRing:    c.Of[plan.CountLostRing],
+		event.LostFrames:  c.Of[plan.CountLostFrames],
+		event.LostMap:     c.Of[plan.CountLostMap],
+		event.LostScratch: c.Of[plan.CountLostScratch],
+		event.LostNested:  c.Nested,
+	} {
+		if n > 0 {
+			s.LostBy = with(s.LostBy, cause, n)
+			s.Lost += n
+		}
+	}
+	if n := c.Of[plan.CountMissedUnwound]; n > 0 {
+		s.MissedBy = with(s.MissedBy, event.MissedUnwound, n)
+		s.MissedReturns += n
+	}
+	return s
+}
+
+func with[K comparable](m map[K]uint64, key K, n uint64) map[K]uint64 {
+	if m == nil {
+		m = map[K]uint64{}
+	}
+	m[key] = n
+	return m
+}

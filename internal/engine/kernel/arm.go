@@ -1,0 +1,192 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/script"
+)
+
+// Arm arms every site of the plan: the process filter first, then returns, then entries, so that a call whose entry was seen
+// has its return armed. Sites that the kernel refuses are left out and reported; it is an error when nothing could be armed.
+func (s *Session) Arm() ([]plan.Refusal, error) {
+	if err := s.followProcesses(); err != nil {
+		return nil, err
+	}
+	sets := s.sets()
+	if len(sets) == 0 {
+		return nil, nil
+	}
+	perf, err := perfFor(sets)
+	if err != nil {
+		return nil, err
+	}
+	var refusals []plan.Refusal
+	var cause error
+	for _, stage := range stages(sets) {
+		results := make([]armResult, len(stage))
+		sideBySide(len(stage), func(i int) error {
+			results[i].hold, results[i].refused, results[i].err = stage[i].arm(perf)
+			return nil
+		})
+		for i, r := range results {
+			s.held.links = append(s.held.links, r.hold.links...)
+			s.held.events = append(s.held.events, r.hold.events...)
+			if r.err != nil {
+				cause = r.err
+				r.refused = refuseAll(stage[i].sites, r.err)
+			}
+			for _, out := range r.refused {
+				refusals = append(refusals, s.refusal(out))
+			}
+		}
+	}
+	if len(s.held.links) == 0 {
+		return refusals, nothingArmed(refusals, cause)
+	}
+	return refusals, nil
+}
+
+type armResult struct {
+	hold    hold
+	refused []refused
+	err     error
+}
+
+// perfFor opens the road of single probes when a set takes it.
+func perfFor(sets []armSet) (*perfUprobe, error) {
+	if !slices.ContainsFunc(sets, func(s armSet) bool { return !s.multi }) {
+		return nil, nil
+	}
+	perf, err := newPerfUprobe()
+	if err != nil {
+		return nil, fmt.Errorf("uprobe events of perf: %w", err)
+	}
+	return perf, nil
+}
+
+// stages puts returns before entries.
+func stages(sets []armSet) [][]armSet {
+	entries, returns := []armSet(nil), []armSet(nil)
+	for _, s := range sets {
+		if s.last {
+			entries = append(entries, s)
+		} else {
+			returns = append(returns, s)
+		}
+	}
+	return [][]armSet{returns, entries}
+}
+
+// sets groups the plan's sites by program and object.
+func (s *Session) sets() []armSet {
+	var sets []armSet
+	pid := s.linkPID()
+	for i, prog := range s.code.Progs {
+		if prog.Probe < 0 || prog.Part == codegen.RunPart {
+			continue
+		}
+		multi := prog.Spec.AttachType == ebpf.AttachTraceUprobeMulti
+		byObject := map[int]int{}
+		probe := &s.plan.Probes[prog.Probe]
+		for j := range probe.Sites {
+			site := &probe.Sites[j]
+			if site.Body < prog.From || site.Body >= prog.To || codegen.PartOf(probe.Kind, site.Role) != prog.Part {
+				continue
+			}
+			at, ok := byObject[site.Object]
+			if !ok {
+				at = len(sets)
+				byObject[site.Object] = at
+				sets = append(sets, armSet{
+					prog: s.progs[i].FD(), path: s.plan.Objects[site.Object].Open, pid: pid, multi: multi,
+					ret: prog.Part == codegen.TrampolinePart, last: prog.Part == codegen.EntryPart,
+				})
+			}
+			sets[at].sites = append(sets[at].sites, armSite{
+				offset: uint64(site.Offset), refCtr: uint64(site.RefCtr),
+				cookie: codegen.Cookie(s.plan, probe.Kind, site), probe: prog.Probe, site: j,
+			})
+		}
+	}
+	return sets
+}
+
+// linkPID is the process that the kernel itself may narrow probes to, so that others do not trap at all; 0 when there are
+// several, or children, or when the kernel gets it wrong. Programs look at the process anyway: a vfork child shares its
+// parent's memory and so its probes.
+func (s *Session) linkPID() int {
+	f := &s.plan.Filter
+	if len(f.PIDs) != 1 || f.Children || !hasPIDFilter() {
+		return 0
+	}
+	return f.PIDs[0]
+}
+
+// followProcesses attaches the programs that keep the process filter up to date.
+func (s *Session) followProcesses() error {
+	for i, prog := range s.code.Progs {
+		if prog.Tracepoint == "" {
+			continue
+		}
+		fd, err := openRawTracepoint(prog.Tracepoint, s.progs[i].FD())
+		if err != nil {
+			return fmt.Errorf("tracepoint %s: %w", prog.Tracepoint, err)
+		}
+		s.follow = append(s.follow, fd)
+	}
+	return nil
+}
+
+func refuseAll(sites []armSite, err error) []refused {
+	out := make([]refused, len(sites))
+	for i := range sites {
+		out[i] = refused{sites[i], err}
+	}
+	return out
+}
+
+// refusal says which function is not probed, or not fully, and why.
+func (s *Session) refusal(r refused) plan.Refusal {
+	site := &s.plan.Probes[r.probe].Sites[r.site]
+	fn := &s.plan.Functions[site.Function]
+	return plan.Refusal{
+		Object: s.plan.Objects[site.Object].Path, Function: fn.Name,
+		Why: fmt.Sprintf("the kernel refuses its %s at %v: %s", site.Role, site.Addr, reason(r.err)),
+	}
+}
+
+// reason says in words what the errno of an attachment means.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, errNotSupp):
+		return "it does not probe this instruction"
+	case errors.Is(err, unix.EINVAL):
+		return "invalid instruction or offset"
+	case errors.Is(err, unix.EIO):
+		return "it cannot probe files of this file system"
+	case errors.Is(err, unix.EMFILE):
+		return "too many open files: raise the limit (ulimit -n)"
+	case errors.Is(err, unix.ESRCH):
+		return "the process has ended"
+	}
+	return err.Error()
+}
+
+// nothingArmed is the error of a run that would observe nothing.
+func nothingArmed(refusals []plan.Refusal, cause error) error {
+	if errors.Is(cause, unix.EPERM) || errors.Is(cause, unix.EACCES) {
+		return notPermitted("attach uprobes")
+	}
+	d := &script.Diagnostic{Code: codeNotArmed, Message: "the kernel refuses every probe"}
+	for _, r := range refusals[:min(len(refusals), 3)] {
+		d.Hints = append(d.Hints, r.Function+": "+r.Why)
+	}
+	return d
+}

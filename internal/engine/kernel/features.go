@@ -1,0 +1,102 @@
+package kernel
+
+import (
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// Needs says what is asked of the kernel beyond running a program at a site. Only that is probed, because a run that only
+// counts must not pay for what reads strings.
+type Needs struct {
+	Memory   bool // programs read user memory
+	Scratch  bool // programs build records or keep calls
+	Division bool // signed division
+	Loops    bool
+	Children bool // the process filter follows forks
+}
+
+// AllNeeds is everything there is.
+func AllNeeds() Needs {
+	return Needs{Memory: true, Scratch: true, Division: true, Loops: true, Children: true}
+}
+
+// NeedsOf looks at what a plan does.
+func NeedsOf(p *plan.Plan) Needs {
+	n := Needs{Children: p.Filter.Children, Scratch: len(p.Emissions) > 0}
+	for i := range p.Probes {
+		for j := range p.Probes[i].Bodies {
+			n.Scratch = n.Scratch || p.Probes[i].Bodies[j].Frame != nil
+		}
+	}
+	p.Walk(func(node any) {
+		switch node := node.(type) {
+		case *plan.Load, *plan.Str, *plan.Buf:
+			n.Memory = true
+		case *plan.Slot:
+			n.Memory = n.Memory || node.Kind == plan.SlotMem || node.Kind == plan.SlotStr || node.Kind == plan.SlotBuf
+		case *plan.Loop:
+			n.Loops = true
+		case *plan.Binary:
+			n.Division = n.Division || node.Signed && (node.Op == "/" || node.Op == "%")
+		}
+	})
+	return n
+}
+
+// Features asks the kernel what it can do, by trying: a version says little about a vendor's kernel. An error is a
+// *script.Diagnostic: this process may not load programs, or the kernel lacks what nothing can replace.
+func Features(n Needs) (codegen.Features, error) {
+	if err := permitted(); err != nil {
+		return codegen.Features{}, err
+	}
+	f := codegen.Features{Multi: hasMulti(), RingBuf: hasRingBuf(), Namespace: pidNamespace()}
+	if !f.Multi && !hasCookies() {
+		return f, tooOld("BPF cookies, which tell a program where it was hit")
+	}
+	f.TaskStorage = n.Scratch && hasTaskStorage()
+	f.CPUv4 = n.Division && hasSignedDivision()
+	f.MayGoto = n.Loops && hasMayGoto()
+	f.Sleepable = n.Memory && hasSleepable(f.Multi)
+	wantTask := n.Children || f.Namespace.Dev != 0
+	if !f.Sleepable && !wantTask {
+		return f, nil
+	}
+	types, err := openKernelTypes()
+	if err != nil {
+		return f, nil // a kernel without BTF does without
+	}
+	defer types.close()
+	fromTypes(types, &f)
+	return f, nil
+}
+
+// fromTypes fills in what the kernel's types tell.
+func fromTypes(types *kernelTypes, f *codegen.Features) {
+	copies := &wanted{kind: btfFunc, name: "bpf_copy_from_user_str"}
+	task := &wanted{kind: btfStruct, name: "task_struct"}
+	pid := &wanted{kind: btfStruct, name: "pid"}
+	types.find(copies, task, pid)
+	if f.Sleepable && hasKfunc(f.Multi, copies.id) {
+		f.CopyFromUserStr = copies.id
+	}
+	at := codegen.TaskOffsets{}
+	var level int
+	for _, m := range []struct {
+		in   *wanted
+		name string
+		to   *int
+	}{
+		{task, "pid", &at.PID}, {task, "tgid", &at.TGID}, {task, "thread_pid", &at.ThreadPID},
+		{pid, "numbers", &at.Numbers}, {pid, "level", &level},
+	} {
+		offset, err := types.member(m.in, m.name)
+		if err != nil {
+			return
+		}
+		*m.to = offset
+	}
+	f.Task = at
+	if f.Namespace.Dev != 0 {
+		f.Namespace.Level = namespaceLevel(at.ThreadPID, level)
+	}
+}

@@ -1,0 +1,126 @@
+// Package kernel is the engine that loads the plan's eBPF programs into the kernel and arms them with uprobes.
+//
+// In: a plan and the program specifications that codegen made of it. Out: records from the ring, raw map cells, counts.
+// Invariant: everything it makes in the kernel hangs on file descriptors of this process, so that nothing outlives it however it
+// ends. It must not know what records and cells mean.
+//
+// The order of a run: Open, Run (BEGIN), Arm, Read as long as it lasts, Disarm, Read once more, Run (END), Cells, Close.
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// Session is a plan loaded into the kernel. Read may run beside the other methods; these must not run beside each other.
+type Session struct {
+	plan    *plan.Plan
+	code    *codegen.Program
+	maps    map[string]*ebpf.Map
+	progs   []*ebpf.Program // like code.Progs
+	ring    *ring
+	held    hold
+	follow  []int // links of the process filter
+	closing sync.WaitGroup
+	// cleared are the hits counted in maps that Clear emptied.
+	cleared  uint64
+	disarmed bool
+}
+
+// Open loads maps and programs. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
+func Open(p *plan.Plan, code *codegen.Program) (*Session, error) {
+	s := &Session{plan: p, code: code}
+	if err := s.load(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	rings := s.maps[codegen.RingMap]
+	var err error
+	if s.ring, err = openRing(rings); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("ring buffer: %w", err)
+	}
+	if err := s.begin(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("start of the run: %w", err)
+	}
+	return s, nil
+}
+
+// begin tells the programs when the run began.
+func (s *Session) begin() error {
+	m := s.maps[codegen.RunMap]
+	if m == nil {
+		return nil
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return err
+	}
+	value := make([]byte, m.ValueSize())
+	putUint64(value, uint64(now.Nano()))
+	return m.Put(uint32(0), value)
+}
+
+// Run runs the programs of a BEGIN, END or interval probe once, on this thread.
+func (s *Session) Run(probe int) error {
+	for i, prog := range s.code.Progs {
+		if prog.Probe != probe || prog.Part != codegen.RunPart {
+			continue
+		}
+		if _, err := runOnce(s.progs[i].FD()); err != nil {
+			return fmt.Errorf("%s: %w", s.plan.Probes[probe].Name, err)
+		}
+	}
+	return nil
+}
+
+// Disarm takes every probe away. No program runs when it returns, so what the ring and the maps hold is final. Kernels without
+// uprobe_multi go on for a while taking their breakpoints out; Close waits for that.
+func (s *Session) Disarm() {
+	single := len(s.held.events) > 0
+	s.held.release()
+	if single {
+		waitForHandlers()
+		events := s.held
+		s.held = hold{}
+		s.closing.Go(events.finish)
+	}
+	closeAll(s.follow)
+	s.follow = nil
+	s.disarmed = true
+}
+
+// waitForHandlers waits until no CPU is inside a program that was running before: closing a perf link unhooks its program,
+// but kernels before 6.12 do not wait for it.
+func waitForHandlers() {
+	const global = 1 // MEMBARRIER_CMD_GLOBAL: the kernel's synchronize_rcu
+	unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
+}
+
+// Close disarms and gives everything back.
+func (s *Session) Close() error {
+	s.Disarm()
+	s.closing.Wait()
+	var errs []error
+	if s.ring != nil {
+		errs = append(errs, s.ring.close())
+	}
+	for _, p := range s.progs {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	for _, m := range s.maps {
+		errs = append(errs, m.Close())
+	}
+	s.ring, s.progs, s.maps = nil, nil, nil
+	return errors.Join(errs...)
+}
