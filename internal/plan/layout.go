@@ -128,30 +128,6 @@ func (e *Emission) For(function int) *Shape {
 // ErrnoRule says when errno means something; see ctype.Signature.Fails.
 type ErrnoRule string
 
-// Node is a value to be built from captured bytes: a block put together from Pieces, read as Type, with what its
-// pointers lead to in Follow.
-type Node struct {
-	Name   string
-	Type   *ctype.Type // nil: T says what it is
-	T      Type
-	Lang   event.Language
-	Pieces []NodePiece
-	// Follow are blocks that pointers inside this block lead to: Follow[i].At is the pointer's offset in the block.
-	Follow []Node
-	At     int64
-	Out    bool // read at return
-	Guess  bool
-}
-
-// NodePiece puts Size bytes of slot Slot at At of the block; a slot of SlotInt gives its 8 bytes from Skip on.
-type NodePiece struct {
-	Slot    int // counted over all slots of the record, entry slots first
-	At      int64
-	Skip    int64
-	Size    int64
-	Problem event.Problem // not "": there is no slot
-}
-
 // Header is the size of the record's header.
 func (e *Emission) Header() int {
 	if e.Kind == EmitCall {

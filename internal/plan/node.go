@@ -1,0 +1,60 @@
+package plan
+
+import (
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+)
+
+// Node is a value to be built from captured bytes: a block put together from Pieces, read as View says, with what its
+// pointers lead to in Follow.
+//
+//	char *name        Pieces: the pointer            Follow: [{AsText, At 0}]
+//	struct s *p       Pieces: the pointer            Follow: [{Type s, At 0, Follow: blocks of its pointers by their offset}]
+//	std::string &s    Pieces: the reference          Follow: [{Over, AsText, At 0}]
+type Node struct {
+	Name   string
+	Type   *ctype.Type // nil: T says what it is
+	T      Type
+	Lang   event.Language
+	View   View
+	Elem   *ctype.Type // AsElems: what there is many of
+	Pieces []NodePiece
+	// Follow are blocks that pointers inside this block lead to: Follow[i].At is the pointer's offset in the block.
+	// AsList, AsPairs and AsBox have their members here instead.
+	Follow []Node
+	// At is the offset in the block of the node that this one follows. Of an argument: the number of the parameter.
+	At int64
+	// Over: stands for the value of Type at At itself, not for what a pointer there leads to.
+	Over  bool
+	Out   bool // read at return
+	Guess bool
+}
+
+// View says how the block of a node reads.
+type View uint8
+
+const (
+	AsType     View = iota // a value of Type, or of T
+	AsText                 // text
+	AsLikely               // text if it is printable; else the pointer to it is all there is to show
+	AsBytes                // bytes
+	AsElems                // values of Elem one after the other
+	AsList                 // Follow are the elements; those whose slots were skipped are not there
+	AsPairs                // Follow are the keys and values of a map in turn
+	AsBox                  // an address, or a number that says whether it is there; if it is not 0, Follow[0] is the value
+	AsSockaddr             // struct sockaddr of any family
+	AsVariant              // a number; Follow[n].At tells for which number it is the value
+)
+
+// CountAt as NodePiece.At marks a piece that is no part of the block: the number of elements, or bytes of text, that the
+// value has in full.
+const CountAt = -1
+
+// NodePiece puts Size bytes of slot Slot at At of the block; a slot of SlotInt gives its 8 bytes from Skip on.
+type NodePiece struct {
+	Slot    int // counted over all slots of the record, entry slots first
+	At      int64
+	Skip    int64
+	Size    int64
+	Problem event.Problem // not "": there is no slot
+}
