@@ -83,7 +83,10 @@ type MapPrint struct {
 }
 
 // MapClear tells that the script emptied a map.
-type MapClear struct{ Name string }
+type MapClear struct {
+	Name string
+	Zero bool // the keys stay, their values are 0
+}
 
 // Exit tells that the script asked to end.
 type Exit struct{ Code int }

@@ -282,7 +282,7 @@ func (c *classifier) float(t *Type, at, size int64) bool {
 	if size < 16 {
 		return c.words(sse, at, size)
 	}
-	if isQuad(t) {
+	if t.IsQuad() {
 		return c.vector(at, size)
 	}
 	if at%16 != 0 {
@@ -293,8 +293,8 @@ func (c *classifier) float(t *Type, at, size int64) bool {
 	return true
 }
 
-// isQuad tells the IEEE quadruple types from x87's long double, which has the same size.
-func isQuad(t *Type) bool {
+// IsQuad tells the IEEE quadruple types from x87's long double, which has the same size.
+func (t *Type) IsQuad() bool {
 	switch t.Name {
 	case "__float128", "_Float128", "f128", "__ieee128":
 		return true

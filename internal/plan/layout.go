@@ -1,10 +1,5 @@
 package plan
 
-import (
-	"github.com/sonde-project/sonde/event"
-	"github.com/sonde-project/sonde/internal/ctype"
-)
-
 // A record in the ring:
 //
 //	+0   u32 emission        index into Plan.Emissions

@@ -25,7 +25,9 @@ type Node struct {
 	// At is the offset in the block of the node that this one follows. Of an argument: the number of the parameter.
 	At int64
 	// Over: stands for the value of Type at At itself, not for what a pointer there leads to.
-	Over  bool
+	Over bool
+	// From is the type of the value at At that this one follows; nil: any. Cases of a union differ in it.
+	From  *ctype.Type
 	Out   bool // read at return
 	Guess bool
 }
@@ -42,6 +44,7 @@ const (
 	AsList                 // Follow are the elements; those whose slots were skipped are not there
 	AsPairs                // Follow are the keys and values of a map in turn
 	AsBox                  // an address, or a number that says whether it is there; if it is not 0, Follow[0] is the value
+	AsTuple                // Follow are the members: the results of a Go function
 	AsSockaddr             // struct sockaddr of any family
 	AsVariant              // a number; Follow[n].At tells for which number it is the value
 )

@@ -1,0 +1,54 @@
+package capture
+
+import (
+	"strconv"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// guessed is how many argument registers of an untyped function are shown.
+const guessed = 6
+
+// Guess captures the argument registers of a function of unknown type, as arg0, arg1, ...: small numbers, text where a
+// register leads to some, else addresses. Every value is marked as a guess.
+func Guess(lang event.Language, limits plan.Limits, keep Keep) []plan.Node {
+	regs := []ctype.Register{ctype.RDI, ctype.RSI, ctype.RDX, ctype.RCX, ctype.R8, ctype.R9}
+	if lang == event.LangGo {
+		regs = []ctype.Register{ctype.RAX, ctype.RBX, ctype.RCX, ctype.RDI, ctype.RSI, ctype.R8}
+	}
+	b := newBuilder(limits, keep, &ctype.Signature{Lang: lang})
+	var nodes []*tree
+	for i, r := range regs[:guessed] {
+		nodes = append(nodes, b.guess("arg"+strconv.Itoa(i), r))
+	}
+	b.run()
+	return flatten(nodes)
+}
+
+// GuessResult captures the result register of a function of unknown type.
+func GuessResult(lang event.Language, limits plan.Limits, keep Keep) *plan.Node {
+	b := newBuilder(limits, keep, &ctype.Signature{Lang: lang})
+	n := b.guess("", ctype.RAX)
+	b.run()
+	return &flatten([]*tree{n})[0]
+}
+
+// highestAddress is the end of user space on amd64 with four levels of page tables.
+const highestAddress = 1 << 47
+
+func (b *builder) guess(name string, r ctype.Register) *tree {
+	x := reg(r)
+	n := &tree{Node: plan.Node{Name: name, T: unsigned, Lang: b.lang, Guess: true}}
+	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: x}, 0, 8)}
+	if b.lang == event.LangGo || !b.reachesText(0) {
+		return n // no NUL ends a Go string
+	}
+	b.later(func() {
+		m := &tree{Node: plan.Node{View: plan.AsLikely, Lang: b.lang}}
+		b.text(m, origin{addr: x, when: and(compare(">", x, lowestAddress), compare("<", x, highestAddress))})
+		n.follow = append(n.follow, m)
+	})
+	return n
+}

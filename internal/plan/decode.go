@@ -1,0 +1,260 @@
+package plan
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+)
+
+// Symbolizer names addresses of an observed process. A name that is not known is "".
+type Symbolizer interface {
+	// Frame gives what lies at a run-time address: the innermost inlined instance first, and at least one frame.
+	Frame(pid int, pc uint64) []event.Frame
+	// Function names the function that begins at the address.
+	Function(pid int, addr uint64) string
+	// GoType reads the runtime type descriptor at the address; the type is nil when only the name is known.
+	GoType(pid int, addr uint64) (string, *ctype.Type)
+}
+
+// Clock ties the monotonic clock of records to the wall clock: both were read at one moment.
+type Clock struct {
+	Wall time.Time
+	Mono uint64 // nanoseconds
+}
+
+// At gives the wall clock time of a monotonic one.
+func (c Clock) At(mono uint64) time.Time { return c.Wall.Add(time.Duration(mono - c.Mono)) }
+
+// Decoder turns records and map cells into events. It is not safe for use by several goroutines at once.
+type Decoder struct {
+	plan  *Plan
+	clock Clock
+	sym   Symbolizer
+	slots [][]SlotKind // by emission: those of the frame first
+	names map[*ctype.Type]string
+}
+
+// NewDecoder reads what the plan sends. Without a Symbolizer (nil) addresses stay numbers.
+func NewDecoder(p *Plan, clock Clock, sym Symbolizer) *Decoder {
+	if sym == nil {
+		sym = nameless{}
+	}
+	d := &Decoder{plan: p, clock: clock, sym: sym, slots: make([][]SlotKind, len(p.Emissions)), names: map[*ctype.Type]string{}}
+	for i := range p.Probes {
+		for j := range p.Probes[i].Bodies {
+			body := &p.Probes[i].Bodies[j]
+			d.findSlots(body.Stmts, body.Frame)
+		}
+	}
+	return d
+}
+
+// findSlots notes the kinds of the slots of every emission of a body.
+func (d *Decoder) findSlots(stmts []Stmt, frame *Frame) {
+	for _, s := range stmts {
+		switch s := s.(type) {
+		case *If:
+			d.findSlots(s.Then, frame)
+			d.findSlots(s.Else, frame)
+		case *Loop:
+			d.findSlots(s.Body, frame)
+		case *Emit:
+			e := &d.plan.Emissions[s.Emission]
+			kinds := []SlotKind(nil)
+			if e.Frame && frame != nil {
+				kinds = slotKinds(kinds, frame.Slots)
+			}
+			d.slots[s.Emission] = slotKinds(kinds, e.Slots)
+		}
+	}
+}
+
+func slotKinds(kinds []SlotKind, slots []Slot) []SlotKind {
+	for i := range slots {
+		kinds = append(kinds, slots[i].Kind)
+	}
+	return kinds
+}
+
+// nameless knows no names.
+type nameless struct{}
+
+func (nameless) Frame(_ int, pc uint64) []event.Frame            { return []event.Frame{{PC: pc}} }
+func (nameless) Function(int, uint64) string                     { return "" }
+func (nameless) GoType(int, uint64) (name string, _ *ctype.Type) { return "", nil }
+
+// Record decodes one record. The bytes may be anything: what cannot be a record is an error, and what a record lacks is
+// a value with a Problem.
+func (d *Decoder) Record(b []byte) (event.Event, error) {
+	if len(b) < PrintHeader {
+		return nil, fmt.Errorf("record of %d bytes: shorter than its header", len(b))
+	}
+	emission := binary.LittleEndian.Uint32(b[RecordEmission:])
+	function := binary.LittleEndian.Uint32(b[RecordFunction:])
+	if uint64(emission) >= uint64(len(d.plan.Emissions)) {
+		return nil, fmt.Errorf("record of emission %d: the plan has %d", emission, len(d.plan.Emissions))
+	}
+	e := &d.plan.Emissions[emission]
+	if len(b) < e.Header() {
+		return nil, fmt.Errorf("record of %d bytes: shorter than its header", len(b))
+	}
+	pids := binary.LittleEndian.Uint64(b[RecordPID:])
+	r := &record{
+		d: d, bytes: b, header: e.Header(), kinds: d.slots[emission], left: valueBudget,
+		emission: e, function: int(function), pid: int(pids >> 32), tid: int(pids & 0xffffffff),
+		time: d.clock.At(binary.LittleEndian.Uint64(b[RecordTime:])),
+	}
+	return r.event()
+}
+
+// event builds what the record tells of.
+func (r *record) event() (event.Event, error) {
+	e, p := r.emission, r.d.plan
+	switch e.Kind {
+	case EmitCall:
+		return r.call()
+	case EmitPrintf, EmitPrint:
+		return r.print(), nil
+	case EmitExit:
+		return &event.Exit{Code: e.Code}, nil
+	}
+	if e.Map < 0 || e.Map >= len(p.Maps) {
+		return nil, fmt.Errorf("record of map %d: the plan has %d", e.Map, len(p.Maps))
+	}
+	m := &p.Maps[e.Map]
+	switch e.Kind {
+	case EmitMapPrint:
+		return &event.MapPrint{Map: event.Map{Name: m.Name, Kind: m.Kind, Keys: m.Part}, Top: e.Top, Div: e.Div}, nil
+	case EmitMapClear, EmitMapZero:
+		return &event.MapClear{Name: m.Name, Zero: e.Kind == EmitMapZero}, nil
+	}
+	return nil, fmt.Errorf("emission of kind %d: unknown", e.Kind)
+}
+
+func (r *record) print() *event.Print {
+	out := &event.Print{Time: r.time, PID: r.pid, TID: r.tid, Format: r.emission.Format}
+	if r.emission.Kind == EmitPrint {
+		out.Format = ""
+	}
+	if f := r.probed(r.function); f != nil {
+		out.Language = f.Lang
+	}
+	shape := r.emission.For(r.function)
+	for i := range shape.Args {
+		out.Args = append(out.Args, r.node(&shape.Args[i], 0))
+	}
+	return out
+}
+
+// probed gives the function with an ID, nil when there is none.
+func (r *record) probed(id int) *Function {
+	if id < 0 || id >= len(r.d.plan.Functions) {
+		return nil
+	}
+	return &r.d.plan.Functions[id]
+}
+
+func (r *record) call() (*event.Call, error) {
+	f := r.probed(r.function)
+	if f == nil {
+		return nil, fmt.Errorf("record of function %d: the plan has %d", r.function, len(r.d.plan.Functions))
+	}
+	outcome := binary.LittleEndian.Uint32(r.bytes[RecordOutcome:])
+	comm, _, _ := strings.Cut(string(r.bytes[RecordComm:RecordComm+CommSize]), "\x00")
+	call := &event.Call{
+		Time: r.time, PID: r.pid, TID: r.tid, Comm: comm,
+		Goroutine: binary.LittleEndian.Uint64(r.bytes[RecordGoid:]),
+		Depth:     int(binary.LittleEndian.Uint32(r.bytes[RecordDepth:])),
+		Target:    r.object(f), Function: f.Name, Language: f.Lang,
+		Outcome: min(event.Outcome(outcome&0xff), event.Unfinished),
+	}
+	if callee := r.probed(int(outcome>>8) - 1); callee != nil && call.Outcome == event.TailCalled {
+		call.Callee = callee.Name
+	}
+	if call.Outcome.Ended() {
+		call.Duration = time.Duration(binary.LittleEndian.Uint64(r.bytes[RecordDuration:]))
+	}
+	r.values(call)
+	return call, nil
+}
+
+func (r *record) object(f *Function) string {
+	if f.Object < 0 || f.Object >= len(r.d.plan.Objects) {
+		return ""
+	}
+	return r.d.plan.Objects[f.Object].Path
+}
+
+// values fills in what was captured. A call that a tail jump ended has no result: the function it jumped to gives it.
+func (r *record) values(call *event.Call) {
+	shape := r.emission.For(r.function)
+	over := call.Outcome == event.Returned || call.Outcome == event.Recovered
+	call.Args = r.args(shape.Args, over)
+	if shape.Result != nil && (over || call.Outcome == event.Entered) {
+		result := r.node(shape.Result, 0)
+		call.Return = &result
+		call.Errno = r.errno(shape, &result)
+	}
+	if shape.StackSlot >= 0 {
+		if got := r.slot(shape.StackSlot); got.problem == "" {
+			call.Stack = r.stack(got.bytes)
+		}
+	}
+}
+
+// args gives the parameters; one that the callee filled is shown as it was left.
+func (r *record) args(nodes []Node, over bool) []event.Field {
+	args := make([]event.Field, 0, len(nodes))
+	for i := range nodes {
+		n := &nodes[i]
+		if !n.Out {
+			args = append(args, event.Field{Name: n.Name, Value: r.node(n, 0)})
+			continue
+		}
+		if over && n.At >= 0 && n.At < int64(len(args)) && !r.unfilled(n) {
+			args[n.At].Value = r.node(n, 0)
+		}
+	}
+	return args
+}
+
+// unfilled reports whether there was no reason to read what the callee may have filled: the call failed.
+func (r *record) unfilled(n *Node) bool {
+	for i := range n.Follow {
+		if !r.skipped(&n.Follow[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// stack gives the frames of raw PCs. All but the first are return addresses: the call is the instruction before.
+func (r *record) stack(pcs []byte) []event.Frame {
+	var frames []event.Frame
+	for i := 0; i+8 <= len(pcs); i += 8 {
+		pc := binary.LittleEndian.Uint64(pcs[i:])
+		if pc == 0 {
+			break
+		}
+		frames = append(frames, r.d.frames(r.pid, pc, i > 0)...)
+	}
+	return frames
+}
+
+func (d *Decoder) frames(pid int, pc uint64, returnAddress bool) []event.Frame {
+	back := uint64(0)
+	if returnAddress {
+		back = 1
+	}
+	at := d.sym.Frame(pid, pc-back)
+	frames := make([]event.Frame, len(at))
+	for i, f := range at {
+		f.PC, f.Offset = f.PC+back, f.Offset+back
+		frames[i] = f
+	}
+	return frames
+}

@@ -1,0 +1,347 @@
+package plan
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+)
+
+// node builds the value of a node; base is the address of its block, 0 when unknown.
+func (r *record) node(n *Node, base uint64) event.Value {
+	if r.left--; r.left < 0 {
+		return event.Missing(event.Cut, 0)
+	}
+	v := r.view(n, base)
+	v.Guess = v.Guess || n.Guess
+	return v
+}
+
+func (r *record) view(n *Node, base uint64) event.Value {
+	switch n.View {
+	case AsText, AsLikely, AsBytes:
+		return r.text(n, base)
+	case AsElems:
+		return r.elems(n, base)
+	case AsList, AsPairs:
+		return r.members(n, base)
+	case AsTuple:
+		v := event.Value{Kind: event.KindTuple}
+		for i := range n.Follow {
+			v.Fields = append(v.Fields, event.Field{Value: r.node(&n.Follow[i], 0)})
+		}
+		return v
+	case AsBox:
+		return r.box(n, base)
+	case AsVariant:
+		return r.choice(n, base)
+	case AsSockaddr:
+		b := r.block(n, base)
+		if p := b.gone(0, 2); p != "" {
+			return b.missing(p, 0)
+		}
+		return sockaddr(b.bytes)
+	}
+	if n.T.Kind != IntType {
+		return r.typed(n)
+	}
+	b := r.block(n, base)
+	switch {
+	case n.Type != nil:
+		return r.value(n.Type, b, 0, 0)
+	case n.Guess:
+		return r.guess(n, b)
+	}
+	return b.integer(n.T)
+}
+
+// shortestGuess is how long text must be before bytes that nobody called text are shown as such.
+const shortestGuess = 2
+
+// guess reads a register of which nothing is known: text if it leads to some, a small number, or an address.
+func (r *record) guess(n *Node, b *block) event.Value {
+	word, problem := b.word(0, 8)
+	if problem != "" {
+		return b.missing(problem, 0)
+	}
+	if len(n.Follow) > 0 {
+		if v := r.node(&n.Follow[0], word); v.Problem == "" && len(v.Str) >= shortestGuess {
+			v.Uint = word
+			return v
+		}
+	}
+	switch {
+	case int64(word) < 1<<24 && int64(word) > -1<<24:
+		return event.Value{Kind: event.KindInt, Int: int64(word), Size: 8}
+	case word>>32 == 0 && int32(word) < 0 && int32(word) > -1<<16: // a negative int in the low half
+		return event.Value{Kind: event.KindInt, Int: int64(int32(word)), Size: 4}
+	}
+	return event.Value{Kind: event.KindPointer, Uint: word, Size: 8}
+}
+
+// integer is a number of which nothing but its size is known.
+func (b *block) integer(t Type) event.Value {
+	word, problem := b.word(0, 8)
+	if problem != "" {
+		return b.missing(problem, 0)
+	}
+	v := event.Value{Kind: event.KindUint, Uint: word, Size: uint8(min(max(t.Size, 0), 8))}
+	if t.Signed {
+		v.Kind, v.Int, v.Uint = event.KindInt, int64(word), 0
+	}
+	return v
+}
+
+// typed reads the slot of a printf argument that is no plain number.
+func (r *record) typed(n *Node) event.Value {
+	if len(n.Pieces) == 0 {
+		return event.Value{}
+	}
+	g := r.slot(n.Pieces[0].Slot)
+	if g.problem != "" {
+		return event.Missing(g.problem, 0)
+	}
+	switch n.T.Kind {
+	case StrType:
+		text := g.bytes
+		if k := n.Pieces[0].Slot; k < len(r.kinds) && r.kinds[k] != SlotBuf {
+			text = beforeNUL(text)
+		}
+		return event.Value{Kind: event.KindString, Str: string(text), Len: uint64(len(text)), Truncated: g.cut}
+	case BytesType:
+		return event.Value{Kind: event.KindBytes, Str: string(g.bytes), Len: uint64(len(g.bytes)), Truncated: g.cut}
+	case StackType:
+		return event.Value{Kind: event.KindStack, Frames: r.stack(g.bytes), Truncated: g.cut}
+	case UsymType:
+		return r.symbol(g.number())
+	}
+	return r.d.part(n.T, g.bytes, r.pid)
+}
+
+func beforeNUL(text []byte) []byte {
+	for i, c := range text {
+		if c == 0 {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// symbol is a code address with the function's name.
+func (r *record) symbol(pc uint64) event.Value {
+	if pc == 0 {
+		return event.Value{Kind: event.KindNil}
+	}
+	v := event.Value{Kind: event.KindPointer, Uint: pc, Size: 8}
+	if v.Str = r.d.sym.Function(r.pid, pc); v.Str == "" {
+		if at := r.d.sym.Frame(r.pid, pc); len(at) > 0 && at[0].Function != "" {
+			v.Str = at[len(at)-1].String()
+		}
+	}
+	return v
+}
+
+// text is what a text, buffer or array of bytes holds.
+func (r *record) text(n *Node, base uint64) event.Value {
+	b := r.block(n, base)
+	if p := b.gone(0, 1); p != "" {
+		return b.missing(p, 0)
+	}
+	v := event.Value{Kind: event.KindString, Str: string(b.bytes), Len: uint64(len(b.bytes)), Truncated: b.cut, Type: r.typeName(n.Type)}
+	if n.View == AsBytes {
+		v.Kind = event.KindBytes
+	}
+	if full, ok := r.count(n); ok {
+		v.Len = max(full, v.Len)
+		v.Truncated = v.Truncated || full > uint64(len(b.bytes))
+	}
+	if n.View == AsLikely && !likelyText(v.Str) {
+		return event.Missing(event.Cut, base)
+	}
+	return v
+}
+
+// likelyText reports whether bytes up to a NUL look like text at all.
+func likelyText(text string) bool {
+	for len(text) > 0 {
+		c, n := utf8.DecodeRuneInString(text)
+		if c == utf8.RuneError && n == 1 {
+			return !utf8.FullRuneInString(text) // the limit cut a character in two
+		}
+		if !unicode.IsPrint(c) && !unicode.IsSpace(c) {
+			return false
+		}
+		text = text[n:]
+	}
+	return true
+}
+
+// elems is a run of elements, of which those that were captured whole are shown.
+func (r *record) elems(n *Node, base uint64) event.Value {
+	b := r.block(n, base)
+	size := n.Elem.Sizeof()
+	if p := b.gone(0, 1); p != "" {
+		return b.missing(p, 0)
+	}
+	v := event.Value{Kind: event.KindArray, Type: r.typeName(n.Type)}
+	if size > 0 {
+		v.Len = uint64(len(b.bytes)) / uint64(size)
+	}
+	have := min(v.Len, uint64(max(r.d.plan.Limits.Elems, 0)))
+	if full, ok := r.count(n); ok {
+		v.Len = full
+		have = min(have, full)
+	}
+	for i := int64(0); i < int64(have); i++ {
+		v.Fields = append(v.Fields, event.Field{Value: r.value(n.Elem, b, i*size, 1)})
+	}
+	v.Truncated = have < v.Len || b.cut
+	return v
+}
+
+// members is a list or map whose members were captured one by one.
+func (r *record) members(n *Node, base uint64) event.Value {
+	v := event.Value{Kind: event.KindArray, Type: r.typeName(n.Type)}
+	step := 1
+	if n.View == AsPairs {
+		v.Kind, step = event.KindMap, 2
+	}
+	for i := 0; i+step <= len(n.Follow); i += step {
+		last := &n.Follow[i+step-1]
+		if r.skipped(&n.Follow[i]) || r.skipped(last) {
+			continue
+		}
+		f := event.Field{}
+		if step == 2 {
+			key := r.node(&n.Follow[i], 0)
+			f.Key = &key
+		}
+		f.Value = r.node(last, 0)
+		v.Fields = append(v.Fields, f)
+	}
+	v.Len = uint64(len(v.Fields))
+	if full, ok := r.count(n); ok {
+		v.Len = full
+		v.Truncated = full > uint64(len(v.Fields))
+	} else if b := r.block(n, base); b.gone(0, 1) != "" {
+		return b.missing(b.gone(0, 1), 0)
+	}
+	return v
+}
+
+// box is what an owning pointer holds, or an optional.
+func (r *record) box(n *Node, base uint64) event.Value {
+	b := r.block(n, base)
+	if p := b.gone(0, 1); p != "" {
+		return b.missing(p, 0)
+	}
+	address := uint64(0)
+	for i, c := range b.bytes[:min(len(b.bytes), 8)] {
+		address |= uint64(c) << (8 * i)
+	}
+	switch {
+	case address == 0:
+		return event.Value{Kind: event.KindNil, Type: r.typeName(n.Type)}
+	case len(n.Follow) == 0:
+		return event.Value{Kind: event.KindPointer, Uint: address, Size: 8, Type: r.typeName(n.Type)}
+	}
+	return r.pointee(&n.Follow[0], address, r.typeName(n.Type))
+}
+
+// choice is the follower whose number the block holds.
+func (r *record) choice(n *Node, base uint64) event.Value {
+	b := r.block(n, base)
+	number, problem := b.word(0, 8)
+	if problem != "" {
+		return b.missing(problem, 0)
+	}
+	for i := range n.Follow {
+		if n.Follow[i].At == int64(number) {
+			return r.node(&n.Follow[i], 0)
+		}
+	}
+	return event.Value{Kind: event.KindStruct, Type: r.typeName(n.Type), Truncated: true}
+}
+
+// pointee is what a pointer shows when what it leads to was captured: text in its place, anything else behind it.
+func (r *record) pointee(n *Node, address uint64, name string) event.Value {
+	elem := r.node(n, address)
+	switch {
+	case elem.Problem == event.Cut:
+		return event.Value{Kind: event.KindPointer, Uint: address, Size: 8, Type: name}
+	case elem.Problem == event.Unreadable:
+		elem.Uint = address
+		return elem
+	case n.View == AsText || n.View == AsLikely || n.View == AsBytes || n.View == AsSockaddr || n.View == AsElems:
+		elem.Uint = address
+		return elem
+	}
+	return event.Value{Kind: event.KindPointer, Uint: address, Size: 8, Type: name, Elem: &elem}
+}
+
+// typeName is a type as its author wrote it. Writing one out takes time, so each is written once.
+func (r *record) typeName(t *ctype.Type) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.Name != "":
+		return t.Name
+	}
+	name, ok := r.d.names[t]
+	if !ok {
+		name = strings.TrimSpace(t.String())
+		r.d.names[t] = name
+	}
+	return name
+}
+
+// part decodes a value as it lies in a key, a tuple or a map value.
+func (d *Decoder) part(t Type, b []byte, pid int) event.Value {
+	if len(b) < t.PartSize() {
+		return event.Missing(event.Lost, 0)
+	}
+	switch t.Kind {
+	case StrType:
+		text := beforeNUL(b[:t.TextSize()])
+		return event.Value{Kind: event.KindString, Str: string(text), Len: uint64(len(text))}
+	case TupleType:
+		v := event.Value{Kind: event.KindTuple}
+		for _, elem := range t.Elems {
+			v.Fields = append(v.Fields, event.Field{Value: d.part(elem, b, pid)})
+			b = b[elem.PartSize():]
+		}
+		return v
+	}
+	return d.word(t, b, pid)
+}
+
+// word decodes the parts that begin with a number.
+func (d *Decoder) word(t Type, b []byte, pid int) event.Value {
+	word := binary.LittleEndian.Uint64(b)
+	switch t.Kind {
+	case FuncType:
+		if word < uint64(len(d.plan.Functions)) {
+			return event.String(d.plan.Functions[word].Name)
+		}
+	case ProbeType:
+		if word < uint64(len(d.plan.Probes)) {
+			return event.String(d.plan.Probes[word].Name)
+		}
+	case BytesType:
+		size := min(word, uint64(t.TextSize()))
+		return event.Value{Kind: event.KindBytes, Str: string(b[8 : 8+size]), Len: word, Truncated: word > size}
+	case UsymType:
+		r := record{d: d, pid: int(binary.LittleEndian.Uint64(b[8:]))}
+		return r.symbol(word)
+	}
+	n := Node{Type: t.C, T: t}
+	r := record{d: d, pid: pid, left: valueBudget}
+	blk := &block{node: &n, bytes: b[:8]}
+	if t.C == nil {
+		return blk.integer(t)
+	}
+	return r.value(t.C, blk, 0, 0)
+}
