@@ -35,6 +35,18 @@ type File struct {
 	relocationsOnce sync.Once
 	relocated       map[uint64]uint64
 
+	framesOnce sync.Once
+	frameList  []frame
+
+	unwindsOnce sync.Once
+	unwinds     bool
+
+	probesOnce sync.Once
+	probes     []USDT
+
+	objectsOnce sync.Once
+	objects     map[string]Addr
+
 	dynamicOnce sync.Once
 	dynamic     *dynamic
 }

@@ -19,6 +19,8 @@ func languageOfName(name string) event.Language {
 	switch {
 	case strings.HasPrefix(name, "_R") && len(name) > 2 && name[2] >= 'A' && name[2] <= 'Z', rustLegacy(name):
 		return event.LangRust
+	case strings.HasPrefix(name, "_ZGV"): // a vector variant of a function (Vector Function ABI); guard variables are no functions
+		return event.LangC
 	case strings.HasPrefix(name, "_Z") || strings.HasPrefix(name, "___Z") || strings.HasPrefix(name, "_GLOBAL__"):
 		return event.LangCPP
 	}

@@ -116,12 +116,16 @@ func (f *File) ReadAt(addr Addr, buf []byte) error { return f.image.readAt(uint6
 // maxCode bounds the code of one function. The largest that compilers emit (generated parsers, interpreters) have 2 MiB.
 const maxCode = 16 << 20
 
-// Code gives the instructions of a function. One without a size ends at the next function or with its section.
+// Code gives the instructions of a function. One without a size ends where .eh_frame says, at the next function, or with its
+// section.
 func (f *File) Code(fn *Function) ([]byte, error) {
 	limit := f.codeEnd(fn.Addr)
 	size := fn.Size
 	if size == 0 {
 		limit = min(limit, f.nextAfter(fn.Addr))
+		if frame, ok := f.frameAt(fn.Addr); ok && frame.from == uint64(fn.Addr) {
+			limit = min(limit, Addr(frame.to))
+		}
 	}
 	if limit <= fn.Addr {
 		return nil, fmt.Errorf("%s: %s: address %v is not in code", f.path, fn.Name, fn.Addr)
