@@ -82,6 +82,8 @@ type Field struct {
 type Enumerator struct {
 	Name  string
 	Value int64
+	// Mask, in flags: the name is there when the number and Mask give Value (O_RDONLY is 0 of 3). 0: Value itself.
+	Mask int64
 }
 
 // Variants is the data of a Rust enum: which variant is there is told by a discriminant in memory.
@@ -121,8 +123,10 @@ type Param struct {
 	Name string
 	Type *Type
 	// Len names the parameter that holds the byte count of this buffer ("" none, "return" for the result):
-	// prototypes say buf[count].
+	// prototypes say buf[count]. "*count" is what a parameter points at, "a*b" a product.
 	Len string
+	// Count is like Len for an array of larger elements: it counts them.
+	Count string
 	// Out: filled by the callee, worth reading at return.
 	Out bool
 	// Receiver: `this`, `self`, Go receiver.
