@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -122,4 +123,31 @@ func Cookie(p *plan.Plan, kind plan.ProbeKind, s *plan.Site) uint64 {
 		outcome = event.Recovered
 	}
 	return cookie | uint64(outcome)<<cookieOutcome
+}
+
+// Unfinished gives the record of a call that has not ended, from a value of the frames map, with its outcome set; false when the
+// frame holds none. The bytes are those of the value.
+func (f *FrameMap) Unfinished(value []byte) ([]byte, bool) {
+	if f.Record == 0 || len(value) < f.Record+plan.CallHeader {
+		return nil, false
+	}
+	length := int(binary.NativeEndian.Uint32(value))
+	record := value[f.Record:]
+	if length < plan.CallHeader || length > len(record) || int32(binary.NativeEndian.Uint32(record)) == noEmission {
+		return nil, false
+	}
+	binary.NativeEndian.PutUint32(record[plan.RecordOutcome:], uint32(event.Unfinished))
+	return record[:length], true
+}
+
+// Collection is the program as cilium/ebpf loads it.
+func (p *Program) Collection() *ebpf.CollectionSpec {
+	spec := &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{}}
+	for _, m := range p.Maps {
+		spec.Maps[m.Name] = m
+	}
+	for _, prog := range p.Progs {
+		spec.Programs[prog.Spec.Name] = prog.Spec
+	}
+	return spec
 }

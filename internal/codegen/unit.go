@@ -1,0 +1,235 @@
+package codegen
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// unit is one part of one probe: one program, or more when its bodies are too many for one.
+type unit struct {
+	probe      int
+	part       Part
+	sleepable  bool
+	unfiltered bool           // the entry was filtered
+	filtered   bool           // processes are looked up first, which leaves the identity at its place
+	languages  []golang       // by body
+	frames     []*frameLayout // by body, nil: none
+}
+
+// programSize is how many instructions go in one program: jumps reach 32767, and the verifier gives up at a million
+// steps, of which a straight program takes about one per instruction.
+const programSize = 24_000
+
+// probe compiles all parts of a probe.
+func (c *compiler) probe(i int) error {
+	probe := &c.p.Probes[i]
+	frames := c.layoutFrames(i)
+	langs := languages(c.p, probe)
+	for _, part := range []Part{EntryPart, TrampolinePart, SitePart, RunPart} {
+		bodies := bodiesOf(probe, part)
+		if len(bodies) == 0 {
+			continue
+		}
+		if err := c.unit(&unit{probe: i, part: part, languages: langs, frames: frames}, bodies); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bodiesOf lists the bodies that run in a part, ascending.
+func bodiesOf(probe *plan.Probe, part Part) []int {
+	wanted := make([]bool, len(probe.Bodies))
+	switch probe.Kind {
+	case plan.Begin, plan.End, plan.Interval:
+		for i := range wanted {
+			wanted[i] = part == RunPart
+		}
+	default:
+		for i := range probe.Sites {
+			s := &probe.Sites[i]
+			if s.Body < 0 || s.Body >= len(wanted) || PartOf(probe.Kind, s.Role) != part {
+				continue
+			}
+			// The entry of a call matters to its return only where something of it is kept.
+			wanted[s.Body] = probe.Kind == plan.Entry || part != EntryPart || probe.Bodies[s.Body].Frame != nil
+		}
+	}
+	var list []int
+	for i, yes := range wanted {
+		if yes {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// unit compiles bodies twice: to find out what they need, then for good.
+func (c *compiler) unit(u *unit, bodies []int) error {
+	u.unfiltered = u.part == RunPart || u.part != EntryPart && !slices.ContainsFunc(bodies, func(b int) bool { return u.frames[b] == nil })
+	u.filtered = c.filtersPIDs() && !u.unfiltered
+	drafts := make([]*code, len(bodies))
+	for i, body := range bodies {
+		drafts[i] = c.body(u, body, nil)
+		u.sleepable = u.sleepable || drafts[i].needs.user && c.f.Sleepable
+	}
+	u.sleepable = u.sleepable || u.part == RunPart
+	var group []built
+	size := 0
+	for i, body := range bodies {
+		x := c.body(u, body, drafts[i])
+		text, err := x.assemble()
+		if err != nil {
+			return err
+		}
+		if size+text.at > programSize && len(group) > 0 {
+			if err := c.link(u, group); err != nil {
+				return err
+			}
+			group, size = nil, 0
+		}
+		group = append(group, built{body, text, x.needs})
+		size += text.at
+	}
+	return c.link(u, group)
+}
+
+// built is the finished code of one body.
+type built struct {
+	body  int
+	text  *emitter
+	needs needs
+}
+
+// body writes the code of one body. A former draft of it tells which variables it has.
+func (c *compiler) body(u *unit, index int, draft *code) *code {
+	probe := &c.p.Probes[u.probe]
+	x := &code{emitter: &emitter{}, c: c, u: u, body: &probe.Bodies[index], index: index, frame: u.frames[index],
+		used: memory{stack: stackFixed}, vars: map[int]place{}}
+	if draft == nil {
+		x.measuring = true
+	} else {
+		x.vars = draft.vars
+	}
+	x.write()
+	return x
+}
+
+// write is what happens at a hit.
+func (x *code) write() {
+	switch {
+	case x.u.part == RunPart:
+		x.open()
+		x.predicateAndStmts()
+	case x.returns():
+		x.leave()
+		x.open()
+		x.predicateAndStmts()
+	case x.frame != nil:
+		x.count(plan.CountHits)
+		x.open()
+		x.enter()
+	default:
+		x.countHit()
+		x.open()
+		x.predicateAndStmts()
+	}
+	x.place(x.end)
+	x.forget()
+	x.exit()
+}
+
+// countHit counts a hit that stands for itself.
+func (x *code) countHit() {
+	probe := &x.c.p.Probes[x.u.probe]
+	if m := ownCount(probe, x.body); m >= 0 && x.c.ownHits[m] {
+		return
+	}
+	x.count(plan.CountHits)
+	if probe.Kind == plan.Return {
+		x.count(plan.CountReturns)
+	}
+}
+
+func (x *code) predicateAndStmts() {
+	if x.body.Pred != nil {
+		x.require(x.body.Pred)
+	}
+	x.stmts(x.body.Stmts)
+}
+
+// link makes a program of bodies: filter, cookie, and the way to the body of the site that was hit.
+func (c *compiler) link(u *unit, group []built) error {
+	e := &emitter{}
+	out := e.label()
+	e.mov(regCtx, asm.R1)
+	cookie := len(group) > 1
+	for _, b := range group {
+		cookie = cookie || b.needs.cookie
+	}
+	if !u.unfiltered {
+		c.filter(e, u, out)
+	}
+	if cookie && u.part == RunPart {
+		e.storeImm(cookiePlace(), 0, asm.DWord)
+		cookie = false
+	}
+	if cookie {
+		e.mov(asm.R1, regCtx)
+		e.call(asm.FnGetAttachCookie)
+		e.store(cookiePlace(), asm.R0, asm.DWord)
+	}
+	if len(group) > 1 {
+		e.opImm(asm.RSh, asm.R0, cookieBody)
+		e.opImm(asm.And, asm.R0, cookieBodyMask)
+	}
+	dispatch(e, group)
+	e.place(out)
+	e.exit()
+	if err := e.finish(); err != nil {
+		return err
+	}
+	c.progs = append(c.progs, Prog{Spec: c.spec(u, len(c.progs), e), Probe: u.probe, Part: u.part, From: group[0].body, To: group[len(group)-1].body + 1})
+	return nil
+}
+
+// dispatch goes to the body whose index is in R0, by halving.
+func dispatch(e *emitter, group []built) {
+	if len(group) == 1 {
+		e.append(group[0].text)
+		return
+	}
+	half := len(group) / 2
+	upper := e.label()
+	e.jumpImm(asm.JGE, asm.R0, int64(group[half].body), upper)
+	dispatch(e, group[:half])
+	e.place(upper)
+	dispatch(e, group[half:])
+}
+
+// sleepableFlag is BPF_F_SLEEPABLE.
+const sleepableFlag = 1 << 4
+
+func (c *compiler) spec(u *unit, n int, e *emitter) *ebpf.ProgramSpec {
+	letter := map[Part]string{EntryPart: "entry", TrampolinePart: "tramp", SitePart: "site", RunPart: "run", ForkPart: "fork", ExitPart: "exit"}
+	spec := &ebpf.ProgramSpec{Name: fmt.Sprintf("p%d_%s", n, letter[u.part]), Type: ebpf.Kprobe, License: "GPL", Instructions: e.ins}
+	switch u.part {
+	case RunPart:
+		spec.Type = ebpf.Syscall
+	case ForkPart, ExitPart:
+		spec.Type = ebpf.RawTracepoint
+	default:
+		if c.f.Multi {
+			spec.AttachType = ebpf.AttachTraceUprobeMulti
+		}
+	}
+	if u.sleepable {
+		spec.Flags = sleepableFlag
+	}
+	return spec
+}
