@@ -86,7 +86,7 @@ func (b *builder) block(n *tree, t *ctype.Type, from origin) {
 	case from.addr != nil:
 		if size > 0 {
 			size = min(size, b.maxBlock())
-			n.Pieces = append(n.Pieces, b.piece(plan.Slot{Kind: plan.SlotMem, X: from.addr, Size: int(size), If: from.when}, 0, size))
+			n.Pieces = append(n.Pieces, b.piece(plan.Slot{Kind: plan.SlotMem, X: from.addr, Size: int(size), If: from.guard()}, 0, size))
 		}
 	case from.words != nil:
 		for i, x := range from.words {

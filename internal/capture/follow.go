@@ -125,7 +125,7 @@ func (b *builder) target(m *tree, u, elem *ctype.Type, to origin, depth int) boo
 
 // text captures a string that a NUL ends.
 func (b *builder) text(m *tree, to origin) bool {
-	m.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotStr, X: to.addr, Size: b.limits.String, If: to.when}, 0, int64(b.limits.String))}
+	m.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotStr, X: to.addr, Size: b.limits.String, If: to.guard()}, 0, int64(b.limits.String))}
 	return true
 }
 
@@ -148,7 +148,7 @@ func (b *builder) buffer(n *tree, t *ctype.Type, pointer, size, when plan.Expr) 
 	case elem != nil && elem.Kind != ctype.Void && elem.Sizeof() > 1:
 		m.View, m.Type, m.Elem = plan.AsElems, nil, u.Elem
 	}
-	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: b.limits.String, If: to.when}
+	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: b.limits.String, If: to.guard()}
 	m.Pieces = []plan.NodePiece{b.piece(slot, 0, int64(b.limits.String))}
 }
 
@@ -173,12 +173,14 @@ const (
 func (b *builder) sockaddr(m *tree, to origin, size plan.Expr) bool {
 	const unix, inet6 = 1, 10 // AF_UNIX, AF_INET6
 	m.View = plan.AsSockaddr
+	when := to.guard()
 	if size == nil {
+		when = to.when
 		is := func(family int64) plan.Expr { return compare("==", to.word(0, 2, false), family) }
 		other := &plan.Choose{C: is(inet6), X: constant(sizeofInet6), Y: constant(sizeofInet), T: unsigned}
 		size = &plan.Choose{C: is(unix), X: constant(sizeofUnix), Y: other, T: unsigned}
 	}
-	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: sizeofUnix, If: to.when}
+	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: sizeofUnix, If: when}
 	m.Pieces = []plan.NodePiece{b.piece(slot, 0, sizeofUnix)}
 	return true
 }

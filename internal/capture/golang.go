@@ -46,13 +46,17 @@ func (b *builder) native(n *tree, u *ctype.Type, from origin, off int64, depth i
 
 // memory captures size bytes at off behind a pointer.
 func (b *builder) memory(to origin, off, size int64) plan.NodePiece {
-	return b.piece(plan.Slot{Kind: plan.SlotMem, X: to.address(off), Size: int(size), If: to.when}, 0, size)
+	when := to.when
+	if off == 0 {
+		when = to.guard()
+	}
+	return b.piece(plan.Slot{Kind: plan.SlotMem, X: to.address(off), Size: int(size), If: when}, 0, size)
 }
 
 // counted captures text or bytes of which the length is known.
 func (b *builder) counted(m *tree, to origin, size plan.Expr, view plan.View) {
 	m.View = view
-	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: b.limits.String, If: to.when}
+	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: b.limits.String, If: to.guard()}
 	m.Pieces = []plan.NodePiece{b.piece(slot, 0, int64(b.limits.String))}
 }
 
@@ -80,7 +84,7 @@ func (b *builder) elements(m *tree, elem *ctype.Type, to origin, length plan.Exp
 	if size == 1 {
 		bytes = length
 	}
-	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: bytes, Size: int(most * size), If: to.when}
+	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: bytes, Size: int(most * size), If: to.guard()}
 	m.Pieces = append(m.Pieces, b.piece(slot, 0, most*size))
 	if isNumber(elem) {
 		return

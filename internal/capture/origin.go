@@ -19,6 +19,14 @@ type origin struct {
 	when   plan.Expr // nil: always; else the value is there only if this is not 0
 }
 
+// guard is the condition of a slot that reads at the address itself: that it is not 0 an engine sees for itself.
+func (o origin) guard() plan.Expr {
+	if o.when == o.addr {
+		return nil
+	}
+	return o.when
+}
+
 // from is the origin of what begins at off.
 func (o origin) from(off int64) origin {
 	switch {

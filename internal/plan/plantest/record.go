@@ -47,6 +47,10 @@ func (m *Machine) capture(s *plan.Slot) Captured {
 
 func (m *Machine) captureMemory(s *plan.Slot, c Captured) Captured {
 	addr, size, cut := m.Eval(s.X), uint64(s.Size), uint32(0)
+	if addr == 0 { // a null pointer is no failure
+		c.Code = plan.SlotUnreadable
+		return c
+	}
 	switch s.Kind {
 	case plan.SlotBuf:
 		if n := m.Eval(s.Len); n > size {
