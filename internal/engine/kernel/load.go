@@ -106,7 +106,7 @@ func bookkeeping(line string) bool {
 
 // tooLarge recognises the verifier's limits on what a program may cost.
 func tooLarge(line string) bool {
-	for _, limit := range []string{"program is too large", "too many", "combined stack size", "stack of", "the sequence of", "Argument list too long"} {
+	for _, limit := range []string{"is too large", ". Too large", "is too complex", "is too deep"} {
 		if strings.Contains(line, limit) {
 			return true
 		}

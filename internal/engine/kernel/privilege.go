@@ -124,6 +124,9 @@ func (p Privileges) diagnose(deed string) *script.Diagnostic {
 	d := &script.Diagnostic{Code: codeNotPermitted, Message: "the kernel does not let this process " + deed}
 	hint := func(format string, args ...any) { d.Hints = append(d.Hints, fmt.Sprintf(format, args...)) }
 	missing := p.Missing()
+	if len(missing) == 0 && !p.has(unix.CAP_SYS_ADMIN) {
+		missing = []string{"CAP_SYS_ADMIN"} // newer kernels want it for uprobes of perf
+	}
 	if len(missing) > 0 {
 		d.Message += ": it lacks " + strings.Join(missing, " and ") + p.settings()
 		hint("run it as root, or once: setcap %s=ep %s", strings.ToLower(strings.Join(append(missing, "CAP_SYS_PTRACE"), ",")), self())
