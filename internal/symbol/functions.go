@@ -91,7 +91,7 @@ func (f *File) merge(all []entry) []Function {
 // marker reports names that the Go linker puts at the borders of its sections: they are no functions.
 func (f *File) marker(e entry) bool {
 	switch e.name {
-	case "runtime.text", "runtime.etext", "go:buildid", "go.buildid":
+	case "runtime.text", "runtime.etext", "go:buildid", "go.buildid", "go:textfipsstart", "go:textfipsend":
 		return f.isGo()
 	}
 	return strings.HasPrefix(e.name, "runtime.text.") && f.isGo()

@@ -226,7 +226,7 @@ func (f *File) goFunctions() []entry {
 	entries := make([]entry, 0, t.count)
 	for i := range t.count {
 		fn, ok := t.function(i)
-		name := t.nameAt(fn.name)
+		name := strings.ReplaceAll(t.nameAt(fn.name), "·", ".") // as the linker writes it into .symtab
 		start, next := t.entry(i), t.entry(i+1)
 		if !ok || name == "" || next <= start {
 			continue

@@ -186,18 +186,22 @@ func registerNamed(name string) (r ctype.Register, high, ok bool) {
 			return ctype.R8 + ctype.Register(n-8), false, true
 		}
 	}
-	names := map[string]ctype.Register{
-		"ax": ctype.RAX, "bx": ctype.RBX, "cx": ctype.RCX, "dx": ctype.RDX,
-		"si": ctype.RSI, "di": ctype.RDI, "bp": ctype.RBP, "sp": ctype.RSP,
-	}
-	for suffix, r := range names {
+	for _, r := range [...]struct {
+		name   string
+		number ctype.Register
+	}{
+		{"ax", ctype.RAX}, {"bx", ctype.RBX}, {"cx", ctype.RCX}, {"dx", ctype.RDX},
+		{"si", ctype.RSI}, {"di", ctype.RDI}, {"bp", ctype.RBP}, {"sp", ctype.RSP},
+	} {
+		low, top := r.name+"l", "" // sil
+		if r.name[1] == 'x' {
+			low, top = r.name[:1]+"l", r.name[:1]+"h" // al, ah
+		}
 		switch name {
-		case suffix, "r" + suffix, "e" + suffix:
-			return r, false, true
-		case suffix[:1] + "l", suffix + "l": // al; sil
-			return r, false, true
-		case suffix[:1] + "h":
-			return r, true, suffix[1] == 'x'
+		case r.name, "r" + r.name, "e" + r.name, low:
+			return r.number, false, true
+		case top:
+			return r.number, true, true
 		}
 	}
 	return 0, false, false
