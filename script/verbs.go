@@ -1,0 +1,130 @@
+package script
+
+// The verbs of the command are scripts. These functions build the trees that the parser would build from the text
+// that --show-script prints.
+
+// TraceOptions says what trace emits beside the call.
+type TraceOptions struct {
+	Stack bool
+}
+
+// Count is the script of `sonde count`: how often the points were passed, by function and the further keys.
+//
+//	uprobe:T:F /pred/ { @[func, by...] = count(); }
+//
+// A predicate or key that needs the return (retval, duration, depth) makes it count returns. Static probes are told
+// apart by probe instead of func.
+func Count(points []Point, pred Expr, by []Expr) (*Script, error) {
+	atReturn := usesReturn(append(by[:len(by):len(by)], pred))
+	points, err := armed(points, atReturn, false)
+	if err != nil {
+		return nil, err
+	}
+	return verb(points, pred, &Assign{Left: keyed(points, by), Op: "=", Right: &Call{Name: "count"}}), nil
+}
+
+// Trace is the script of `sonde trace`: one event per call, emitted at its return.
+//
+//	uretprobe:T:F /pred/ { call(); }
+//
+// Instructions, lines and static probes have no return: they emit when they are passed.
+func Trace(points []Point, pred Expr, opts TraceOptions) (*Script, error) {
+	points, err := armed(points, true, usesReturn([]Expr{pred}))
+	if err != nil {
+		return nil, err
+	}
+	call := &Call{Name: "call"}
+	if opts.Stack {
+		call.Args = []Expr{&Ident{Name: "ustack"}}
+	}
+	return verb(points, pred, &ExprStmt{X: call}), nil
+}
+
+// Time is the script of `sonde time`: how long calls took, by function and the further keys.
+//
+//	uretprobe:T:F /pred/ { @[func, by...] = quantiles(duration); }
+func Time(points []Point, pred Expr, by []Expr) (*Script, error) {
+	points, err := armed(points, true, true)
+	if err != nil {
+		return nil, err
+	}
+	took := &Call{Name: "quantiles", Args: []Expr{&Ident{Name: "duration"}}}
+	return verb(points, pred, &Assign{Left: keyed(points, by), Op: "=", Right: took}), nil
+}
+
+// verb is a script of one probe with one statement. Parameters stand bare in --if and --by; in a script they are args.NAME.
+func verb(points []Point, pred Expr, body Stmt) *Script {
+	if assign, ok := body.(*Assign); ok {
+		m := assign.Left.(*MapRef)
+		for i, key := range m.Keys {
+			m.Keys[i] = qualify(key)
+		}
+	}
+	return &Script{Probes: []*Probe{{Points: points, Pred: qualify(pred), Body: []Stmt{body}}}}
+}
+
+// keyed is @[func, by...].
+func keyed(points []Point, by []Expr) *MapRef {
+	first := &Ident{Name: "func"}
+	for _, pt := range points {
+		if pt.Kind == USDT {
+			first.Name = "probe"
+		}
+	}
+	return &MapRef{Keys: append([]Expr{first}, by...)}
+}
+
+// armed turns function points into entry or return probes. Where needed is set, a point without a return is a mistake.
+func armed(points []Point, atReturn, needed bool) ([]Point, error) {
+	out := make([]Point, len(points))
+	for i, pt := range points {
+		inside := pt.HasOffset || pt.File != "" || pt.Kind == USDT
+		switch {
+		case inside && (needed || pt.Kind == Uretprobe):
+			text := pt.commandLine()
+			return nil, &Diagnostic{Code: NoReturn, Message: "no call begins or ends at " + text, Text: text, Span: Span{0, len(text)},
+				Hints: []string{"durations and results belong to functions: TARGET:FUNCTION"}}
+		case inside:
+		case atReturn:
+			pt.Kind = Uretprobe
+		}
+		pt.Span = Span{}
+		out[i] = pt
+	}
+	return out, nil
+}
+
+// commandLine is the point as the command line has it.
+func (pt Point) commandLine() string {
+	text := pt.String()
+	if pt.Kind != USDT {
+		text = text[len(pt.Kind.String())+1:]
+	}
+	return text
+}
+
+// usesReturn reports whether any of the expressions needs what only the return knows.
+func usesReturn(list []Expr) bool {
+	found := false
+	for _, x := range list {
+		rewrite(x, func(id *Ident) Expr {
+			switch id.Name {
+			case "retval", "duration", "depth":
+				found = true
+			}
+			return id
+		})
+	}
+	return found
+}
+
+// qualify turns the bare name of a parameter into args.NAME. Builtins keep their meaning, and so do names in capitals,
+// which are constants.
+func qualify(x Expr) Expr {
+	return rewrite(x, func(id *Ident) Expr {
+		if IsBuiltin(id.Name) || constantName(id.Name) {
+			return id
+		}
+		return &FieldRef{X: &Ident{Name: "args", Span: id.Span}, Name: id.Name, Span: id.Span}
+	})
+}
