@@ -50,7 +50,7 @@ func (b *builder) memory(to origin, off, size int64) plan.NodePiece {
 	if off == 0 {
 		when = to.guard()
 	}
-	return b.piece(plan.Slot{Kind: plan.SlotMem, X: to.address(off), Size: int(size), If: when}, 0, size)
+	return b.piece(plan.Slot{Kind: plan.SlotMem, X: to.address(off), Size: int(size), If: when}, off, size)
 }
 
 // counted captures text or bytes of which the length is known.
@@ -67,31 +67,30 @@ func (b *builder) slice(m *tree, u *ctype.Type, to origin, length plan.Expr, dep
 	case length == nil || elem == nil || !b.reachesText(depth):
 	case elem.Kind == ctype.Uint && elem.Size == 1:
 		ask(func() { b.counted(m, to, length, plan.AsBytes) })
-	case isNumber(u.Elem) || holdsText(u.Elem) || b.reachesBlock(depth):
-		ask(func() { b.elements(m, u.Elem, to, length, depth+1) })
+	case isNumber(u.Elem) || holdsText(u.Elem) && b.reachesText(depth+1) || b.reachesBlock(depth):
+		bytes := plan.Expr(binary("*", length, constant(u.Elem.Sizeof())))
+		ask(func() { b.elements(m, u.Elem, to, run{bytes, length}, depth+1) })
 	}
 }
 
+// run is the extent of consecutive elements.
+type run struct{ bytes, length plan.Expr }
+
 // elements captures a run of elements and what they point at. What belongs to element i is there only if length > i.
-func (b *builder) elements(m *tree, elem *ctype.Type, to origin, length plan.Expr, depth int) {
+func (b *builder) elements(m *tree, elem *ctype.Type, to origin, n run, depth int) {
 	size := elem.Sizeof()
 	m.View, m.Elem = plan.AsElems, elem
 	if size <= 0 {
 		return
 	}
 	most := min(int64(b.limits.Elems), b.maxBlock()/size)
-	bytes := binary("*", length, constant(size))
-	if size == 1 {
-		bytes = length
-	}
-	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: bytes, Size: int(most * size), If: to.guard()}
+	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: n.bytes, Size: int(most * size), If: to.guard()}
 	m.Pieces = append(m.Pieces, b.piece(slot, 0, most*size))
 	if isNumber(elem) {
 		return
 	}
 	for i := range most {
-		there := &plan.Binary{Op: ">", X: length, Y: constant(i), T: signed}
-		each := origin{addr: to.addr, when: and(to.when, there)}
+		each := origin{addr: to.addr, when: and(to.when, compare(">", n.length, i))}
 		if !b.over(m, elem, each, i*size, depth) {
 			b.walk(m, elem, each, i*size, depth, 0)
 		}
@@ -106,8 +105,12 @@ func channel() *ctype.Type {
 	}}
 }
 
-// dataSize is how much of an interface's dynamic value is captured: its type is not known before the call.
-const dataSize = 64
+// dataSize is how much of an interface's dynamic value is captured: its type is not known before the call. The first bytes,
+// which most values do not exceed, are read apart: the rest may lie where memory ends.
+const (
+	dataSize  = 64
+	dataFirst = 16
+)
 
 // dynamic captures an interface: the dynamic type, and the beginning of what the data word leads to. Most dynamic values
 // that matter begin with text (errors do), so that is read in advance; of an error, also the second text (the path of a
@@ -129,7 +132,7 @@ func (b *builder) dynamic(n *tree, u *ctype.Type, from origin, off int64, depth 
 	b.later(func() {
 		to := origin{addr: data, when: and(and(from.when, kind), data)}
 		m := &tree{Node: plan.Node{Lang: b.lang, At: off + 8, From: u}}
-		m.Pieces = []plan.NodePiece{b.memory(to, 0, dataSize)}
+		m.Pieces = []plan.NodePiece{b.memory(to, 0, dataFirst), b.memory(to, dataFirst, dataSize-dataFirst)}
 		n.follow = append(n.follow, m)
 		if !b.reachesText(depth + 1) {
 			return

@@ -57,6 +57,9 @@ type Type struct {
 	Empty       bool // Go interface without methods
 	Func        *Signature
 	Variants    *Variants // Variant
+	// Args are the types that a C++ template or a Rust generic type was made for, in order (DW_TAG_template_type_parameter):
+	// int for std::vector<int, ...>. Containers that point at untyped memory have no other trace of what they hold.
+	Args []*Type
 	// NonTrivial: a C++ class that the Itanium ABI passes and returns by address.
 	NonTrivial bool
 	// Dynamic: a C++ class with a vtable pointer at offset 0.

@@ -55,22 +55,18 @@ func NewDecoder(p *Plan, clock Clock, sym Symbolizer) *Decoder {
 
 // findSlots notes the kinds of the slots of every emission of a body.
 func (d *Decoder) findSlots(stmts []Stmt, frame *Frame) {
-	for _, s := range stmts {
-		switch s := s.(type) {
-		case *If:
-			d.findSlots(s.Then, frame)
-			d.findSlots(s.Else, frame)
-		case *Loop:
-			d.findSlots(s.Body, frame)
-		case *Emit:
-			e := &d.plan.Emissions[s.Emission]
-			kinds := []SlotKind(nil)
-			if e.Frame && frame != nil {
-				kinds = slotKinds(kinds, frame.Slots)
-			}
-			d.slots[s.Emission] = slotKinds(kinds, e.Slots)
+	walkStmts(stmts, func(node any) {
+		s, ok := node.(*Emit)
+		if !ok {
+			return
 		}
-	}
+		e := &d.plan.Emissions[s.Emission]
+		kinds := []SlotKind(nil)
+		if e.Frame && frame != nil {
+			kinds = slotKinds(kinds, frame.Slots)
+		}
+		d.slots[s.Emission] = slotKinds(kinds, e.Slots)
+	})
 }
 
 func slotKinds(kinds []SlotKind, slots []Slot) []SlotKind {

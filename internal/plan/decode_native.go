@@ -96,7 +96,7 @@ func (r *record) dynamic(t *ctype.Type, b *block, off int64) event.Value {
 	case problem != "":
 		return b.missing(problem, off+8)
 	case kind == 0:
-		return event.Value{Kind: event.KindInterface}
+		return event.Value{Kind: event.KindNil}
 	}
 	if f := b.follow(off, t); f != nil && !t.Empty {
 		word, problem := r.block(f, kind).word(0, 8)

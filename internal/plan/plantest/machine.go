@@ -60,6 +60,11 @@ func (m *Machine) Text(s string) uint64 { return m.Alloc(append([]byte(s), 0)...
 // Words places 64-bit numbers.
 func (m *Machine) Words(words ...uint64) uint64 { return m.Alloc(Words(words...)...) }
 
+// Page places 64-bit numbers at the start of a page of zeros.
+func (m *Machine) Page(words ...uint64) uint64 {
+	return m.Alloc(append(Words(words...), make([]byte, 4096-8*len(words))...)...)
+}
+
 // Words gives the bytes of 64-bit numbers.
 func Words(words ...uint64) []byte {
 	var b []byte
