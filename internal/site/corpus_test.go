@@ -30,6 +30,25 @@ type object struct {
 	path      string
 	lang      event.Language
 	functions []function
+	cold      []function // those that are parts of others
+	segments  []segment
+}
+
+// segment is a piece of the object's memory that the file holds.
+type segment struct {
+	addr uint64
+	data []byte
+}
+
+// read gives the object's memory.
+func (o *object) read(addr uint64, buf []byte) bool {
+	for _, s := range o.segments {
+		if addr >= s.addr && addr-s.addr+uint64(len(buf)) <= uint64(len(s.data)) {
+			copy(buf, s.data[addr-s.addr:])
+			return true
+		}
+	}
+	return false
 }
 
 // at names the function that starts at addr.
@@ -71,9 +90,22 @@ func readObject(t testing.TB, path string, lang event.Language) *object {
 			continue
 		}
 		seen[s.Value] = true
-		o.functions = append(o.functions, function{s.Name, s.Value, code})
+		f := function{s.Name, s.Value, code}
+		o.functions = append(o.functions, f)
+		if strings.Contains(s.Name, ".cold") {
+			o.cold = append(o.cold, f)
+		}
 	}
 	sort.Slice(o.functions, func(i, j int) bool { return o.functions[i].addr < o.functions[j].addr })
+	for _, p := range file.Progs {
+		if p.Type == elf.PT_LOAD {
+			data := make([]byte, p.Filesz)
+			if _, err := p.ReadAt(data, 0); err != nil {
+				t.Fatal(err)
+			}
+			o.segments = append(o.segments, segment{p.Vaddr, data})
+		}
+	}
 	if len(o.functions) == 0 {
 		t.Fatalf("%s: no functions", path)
 	}

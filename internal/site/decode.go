@@ -17,7 +17,7 @@ const (
 	JumpIndirect             // to where a register or memory says
 	CallIndirect             //
 	Return                   // ret
-	Stop                     // ud2, hlt, int3: not on
+	Stop                     // ud2, hlt: not on
 )
 
 // Inst is one decoded instruction.
@@ -115,8 +115,8 @@ func (e *encoding) flow() Flow {
 		return Call
 	case op == 0xc3, op == 0xc2, op == 0xcb, op == 0xca:
 		return Return
-	case op == 0xcf, op == 0xf4, op == 0xcc, op == 0xf1:
-		return Stop // iret, hlt, int3, int1
+	case op == 0xcf, op == 0xf4:
+		return Stop // iret, hlt; a debugger goes on after int3
 	case op == 0xff && (reg == 2 || reg == 3):
 		return CallIndirect
 	case op == 0xff && (reg == 4 || reg == 5):

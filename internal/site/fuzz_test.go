@@ -44,6 +44,20 @@ func FuzzChoices(f *testing.F) {
 		}
 		for _, lang := range []event.Language{event.LangC, event.LangGo} {
 			check(ChooseEntry(code, lang))
+			callee := func(rel int64) string { return []string{"", "f", "runtime.deferreturn"}[uint64(rel)%3] }
+			cold := []Part{{Start: -0x100, Code: code[:len(code)/2]}}
+			for _, fn := range []FnInfo{{}, {Callee: callee, Conditions: true}, {Callee: callee, Cold: cold}} {
+				ends, err := ChooseReturns(code, lang, fn)
+				for _, c := range ends {
+					if rel := int64(c.Offset); rel >= 0 {
+						check(c, nil)
+					}
+				}
+				var partial *Partial
+				if err != nil && !errors.As(err, &partial) && len(ends) > 0 {
+					t.Fatalf("choices with %v", err)
+				}
+			}
 		}
 		check(At(code, offset))
 	})

@@ -42,4 +42,7 @@ type Choice struct {
 	Why         string // one clause: "after endbr64, which would be single-stepped"
 	// Target is where a direct TailJump goes, relative to the function start (may be negative); 0 unknown.
 	Target int64
+	// Cond is the opcode (0x70 to 0x7f) of a conditional TailJump: the call ends here only if the flags say so. 0:
+	// always. ChooseReturns sets it only where FnInfo.Conditions asks.
+	Cond uint8
 }
