@@ -64,7 +64,8 @@ const (
 	StacksMap  = "stacks"  // HASH u64 stack ID -> u64 PCs, innermost first, 0 after the last
 	ScratchMap = "scratch" // memory of one hit: TASK_STORAGE, or HASH by thread
 	zeroMap    = "zero"    // ARRAY of one value of zeros: the template of new map values
-	depthMap   = "depth"   // HASH u64 owner -> u32 calls open
+	DepthMap   = "depth"   // HASH owner -> u32 calls open; see frame.go
+	depthMap   = DepthMap
 )
 
 // MapName is the name of map m of the plan.

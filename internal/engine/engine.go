@@ -14,8 +14,8 @@ type Counts struct {
 	Of [plan.Counters]uint64
 	// Nested counts hits for which the kernel did not run the program because another one ran on that CPU.
 	Nested uint64
-	// Unfinished counts calls that had begun and not ended.
-	Unfinished uint64
+	// Unfinished counts calls that had begun and not ended, Exited those whose thread or process ended first.
+	Unfinished, Exited uint64
 }
 
 // Stats names the counts. Cost and Elapsed are not known here.
@@ -40,9 +40,14 @@ func (c *Counts) Stats() event.Stats {
 			s.Lost += n
 		}
 	}
-	if n := c.Of[plan.CountMissedUnwound]; n > 0 {
-		s.MissedBy = with(s.MissedBy, event.MissedUnwound, n)
-		s.MissedReturns += n
+	for cause, n := range map[event.MissCause]uint64{
+		event.MissedUnwound: c.Of[plan.CountMissedUnwound],
+		event.MissedExit:    c.Exited,
+	} {
+		if n > 0 {
+			s.MissedBy = with(s.MissedBy, cause, n)
+			s.MissedReturns += n
+		}
 	}
 	return s
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Cells calls fn for every entry of map m of the plan: the key, and the value of each possible CPU, or one value for maps that
-// are not per CPU. Entries of arrays that were never written are left out. fn's error ends the walk; the bytes are gone
+// are not per CPU. Entries of arrays with several that were never written are left out. fn's error ends the walk; the bytes are gone
 // when fn returns.
 func (s *Session) Cells(m int, fn func(key []byte, values [][]byte) error) error {
 	return s.cellsOf(codegen.MapName(m), fn)
@@ -72,23 +72,6 @@ func (s *Session) Stack(id uint64) []uint64 {
 		pcs = pcs[:end]
 	}
 	return pcs
-}
-
-// Unfinished calls fn for every call that has begun and not ended: the index of its probe, and its record as far as the entry
-// filled it in, nil when the plan has no record of calls. To be called after Disarm.
-func (s *Session) Unfinished(fn func(probe int, record []byte) error) error {
-	for _, frames := range s.code.Frames {
-		err := s.cellsOf(frames.Name, func(_ []byte, values [][]byte) error {
-			if frames.Record == 0 {
-				return fn(frames.Probe, nil)
-			}
-			return fn(frames.Probe, values[0][frames.Record:])
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // walk goes over a map in batches of bounded size.
@@ -169,7 +152,7 @@ func (w *walk) batches(cmd int, fn func([]byte, [][]byte) error) error {
 
 // hand gives one entry to fn.
 func (w *walk) hand(key, values []byte, fn func([]byte, [][]byte) error) error {
-	if w.array && allZero(values) {
+	if w.array && w.table.MaxEntries() > 1 && allZero(values) {
 		return nil
 	}
 	size := int(w.table.ValueSize())

@@ -9,7 +9,7 @@ import (
 )
 
 // Counts adds up what programs counted on every CPU, and what the kernel counted about the programs. It may be called at
-// any time; after Disarm it is final, and has the calls that did not end.
+// any time; after Disarm it is final, and knows the calls that did not end.
 func (s *Session) Counts() (engine.Counts, error) {
 	var c engine.Counts
 	err := s.cellsOf(codegen.StatsMap, func(_ []byte, values [][]byte) error {
@@ -34,10 +34,15 @@ func (s *Session) Counts() (engine.Counts, error) {
 	if !s.disarmed {
 		return c, nil
 	}
-	err = s.Unfinished(func(int, []byte) error {
-		c.Unfinished++
+	err = s.Unfinished(func(call OpenCall) error {
+		if call.Gone {
+			c.Exited++
+		} else {
+			c.Unfinished++
+		}
 		return nil
 	})
+	c.Exited += s.swept
 	return c, err
 }
 

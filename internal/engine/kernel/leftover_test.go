@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 )
@@ -34,9 +33,12 @@ func inKernel(t *testing.T, pid int) (programs, links int) {
 		}
 		p.Close()
 	}
-	for it := new(link.Iterator); it.Next(); {
-		if info, err := it.Link.Info(); err == nil && ours[info.Program] {
+	for _, l := range UprobeLinks() {
+		if ours[ebpf.ProgramID(l.ID)] {
 			links++
+			if !l.Ours || l.Sites == 0 || l.File == "" {
+				t.Errorf("a link of ours reads %+v", l)
+			}
 		}
 	}
 	return len(ours), links

@@ -22,7 +22,9 @@ func (s *Session) load() error {
 		spec.Maps[m.Name] = named(m)
 	}
 	for i, p := range s.code.Progs {
-		spec.Programs[progKey(i)] = p.Spec
+		program := p.Spec.Copy()
+		program.Name = inKernelName(program.Name)
+		spec.Programs[progKey(i)] = program
 	}
 	loaded, err := ebpf.NewCollection(&spec)
 	if err != nil {
@@ -41,8 +43,14 @@ func progKey(i int) string { return fmt.Sprintf("p%d", i) }
 // named gives the map the name under which bpftool shows it; programs know it by the name in the specification.
 func named(m *ebpf.MapSpec) *ebpf.MapSpec {
 	m = m.Copy()
-	m.Name = namePrefix + m.Name
+	m.Name = inKernelName(m.Name)
 	return m
+}
+
+// inKernelName marks a name as ours and keeps it within BPF_OBJ_NAME_LEN.
+func inKernelName(name string) string {
+	name = namePrefix + name
+	return name[:min(len(name), unix.BPF_OBJ_NAME_LEN-1)]
 }
 
 // explain turns the kernel's refusal of a program into a diagnostic.

@@ -21,7 +21,7 @@ func TestARefusedProgramSaysWhichProbeAndWhy(t *testing.T) {
 	bad := asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.LoadMem(asm.R0, asm.R0, 8, asm.DWord), asm.Return()}
 	p := &plan.Plan{Probes: []plan.Probe{{Name: "uprobe:libc:malloc"}, {Name: "uprobe:libc:free"}}}
 	program := func(probe int, code asm.Instructions) codegen.Prog {
-		return codegen.Prog{Probe: probe, Spec: &ebpf.ProgramSpec{Name: "sonde_bad", Type: ebpf.Kprobe, License: "GPL", Instructions: code}}
+		return codegen.Prog{Probe: probe, Spec: &ebpf.ProgramSpec{Name: "bad", Type: ebpf.Kprobe, License: "GPL", Instructions: code}}
 	}
 	_, err := Open(p, &codegen.Program{Progs: []codegen.Prog{program(0, good), program(1, bad)}})
 	var d *script.Diagnostic

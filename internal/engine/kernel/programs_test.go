@@ -56,7 +56,7 @@ func (h *handMade) probe(multi bool, kind plan.ProbeKind, role site.Role, part c
 	}
 	h.plan.Probes = append(h.plan.Probes, p)
 	spec := &ebpf.ProgramSpec{
-		Name: fmt.Sprintf("sonde_t%d", os.Getpid()), Type: ebpf.Kprobe, License: "GPL", Instructions: sender(part == codegen.TrampolinePart),
+		Name: fmt.Sprintf("t%d", os.Getpid()), Type: ebpf.Kprobe, License: "GPL", Instructions: sender(part == codegen.TrampolinePart),
 	}
 	if multi {
 		spec.AttachType = ebpf.AttachTraceUprobeMulti

@@ -32,11 +32,14 @@ type Session struct {
 	// cleared are the hits counted in maps that Clear emptied.
 	cleared  uint64
 	disarmed bool
+	// swept are calls of dead threads that Sweep removed; foreign says that process IDs are not all ours to look up.
+	swept   uint64
+	foreign bool
 }
 
 // Open loads maps and programs. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
 func Open(p *plan.Plan, code *codegen.Program) (*Session, error) {
-	s := &Session{plan: p, code: code}
+	s := &Session{plan: p, code: code, foreign: pidNamespace() != codegen.Namespace{}}
 	if err := s.load(); err != nil {
 		s.Close()
 		return nil, err
