@@ -1,0 +1,384 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// metric is a row of the table.
+type metric struct {
+	name   string
+	unit   string
+	higher bool // more is better
+	plain  bool // a fact without better or worse: no ratio
+}
+
+// measure yields one or more metrics of a tool.
+type measure struct {
+	name    string
+	metrics []metric
+	once    bool // too long to repeat
+	take    func(b *bed) ([]float64, error)
+}
+
+// bed is what a measure works with.
+type bed struct {
+	tool    tool
+	victims victims
+	scratch string
+	slow    error // why the tool is spared more functions
+}
+
+// result is a median, or the reason why there is none.
+type result struct {
+	value float64
+	err   error
+}
+
+// column is what one tool gave, by metric.
+type column struct {
+	tool    string
+	results map[string]result
+}
+
+// measures is the list of what is measured, in the order of the table.
+func measures() []measure {
+	ms, ns := func(name string) []metric { return []metric{{name: name, unit: "ms"}} }, func(name string) []metric { return []metric{{name: name, unit: "ns"}} }
+	return []measure{
+		{name: "first", metrics: ms("start to first event"), take: (*bed).firstEvent},
+		{name: "whole", metrics: []metric{{name: "whole run counting a short command", unit: "ms"}, {name: "peak memory of that run", unit: "MiB"}}, take: (*bed).wholeRun},
+		{name: "count-push", metrics: ns("counted call, first instruction push"), take: cost(counting, "f_push")},
+		{name: "count-endbr", metrics: ns("counted call, endbr64 then push"), take: cost(counting, "f_endbr")},
+		{name: "count-mov", metrics: ns("counted call, first instruction mov"), take: cost(counting, "f_mov")},
+		{name: "time-push", metrics: ns("timed call, first instruction push"), take: cost(timing, "f_push")},
+		{name: "time-endbr", metrics: ns("timed call, endbr64 then push"), take: cost(timing, "f_endbr")},
+		{name: "attach-1000", once: true, metrics: attachMetrics(1000), take: attach(1000)},
+		{name: "attach-10000", once: true, metrics: attachMetrics(10000), take: attach(10000)},
+		{name: "trace-1", once: true, metrics: traceMetrics("1 thread"), take: trace(1)},
+		{name: "trace-4", once: true, metrics: traceMetrics("4 threads"), take: trace(4)},
+		{name: "size", once: true, metrics: []metric{{name: "program and its libraries on disk", unit: "MiB"}}, take: (*bed).size},
+	}
+}
+
+func attachMetrics(n int) []metric {
+	return []metric{{name: fmt.Sprintf("start to %d functions counted each", n), unit: "ms"}, {name: fmt.Sprintf("Ctrl-C to the end, %d functions", n), unit: "ms"},
+		{name: fmt.Sprintf("peak memory, %d functions", n), unit: "MiB"}}
+}
+
+func traceMetrics(who string) []metric {
+	return []metric{{name: "traced calls with a string, " + who, unit: "/s", higher: true}, {name: "lost and reported, " + who, unit: "%", plain: true},
+		{name: "lost without a word, " + who, unit: "%", plain: true}, {name: "peak memory, tracing " + who, unit: "MiB"}}
+}
+
+// take runs the measures on one tool.
+func take(c config, t tool, v victims) column {
+	col := column{tool: t.name, results: map[string]result{}}
+	scratch, err := os.MkdirTemp("", "sonde-bench-")
+	if err == nil {
+		defer os.RemoveAll(scratch)
+	}
+	b := &bed{tool: t, victims: v, scratch: scratch}
+	for _, m := range measures() {
+		if !c.measures.MatchString(m.name) {
+			continue
+		}
+		runs := c.runs
+		if m.once {
+			runs = 1
+		}
+		values, err := b.repeat(m, runs, c.verbose)
+		for i, metric := range m.metrics {
+			r := result{err: err}
+			if err == nil {
+				r.value = values[i]
+			}
+			col.results[metric.name] = r
+		}
+	}
+	return col
+}
+
+// repeat takes a measure several times and gives the medians. The first failure ends it.
+func (b *bed) repeat(m measure, runs int, verbose bool) ([]float64, error) {
+	if b.tool.missing != nil {
+		return nil, b.tool.missing
+	}
+	all := make([][]float64, len(m.metrics))
+	for range runs {
+		values, err := m.take(b)
+		if verbose {
+			fmt.Fprintf(os.Stderr, "bench:   %s %s: %.4g %v\n", b.tool.name, m.name, values, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range values {
+			all[i] = append(all[i], v)
+		}
+	}
+	medians := make([]float64, len(all))
+	for i, values := range all {
+		slices.Sort(values)
+		medians[i] = (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+	}
+	return medians, nil
+}
+
+// launch starts the tool on a job. The caller stops it and then calls tidy.
+func (b *bed) launch(j job) (*process, error) {
+	j.scratch = b.scratch
+	argv, err := b.tool.argv(j)
+	if err != nil {
+		return nil, err
+	}
+	if b.tool.before != nil {
+		if err := b.tool.before(j); err != nil {
+			return nil, err
+		}
+	}
+	return start(argv, b.tool.env, b.tool.marker(j))
+}
+
+func (b *bed) tidy(j job) {
+	if b.tool.after != nil {
+		b.tool.after(j)
+	}
+}
+
+const patience = 30 * time.Second
+
+// firstEvent is the time from the tool's start to the first call that it printed.
+func (b *bed) firstEvent() ([]float64, error) {
+	victim, err := start([]string{b.victims.loop, "tick", "f_push"}, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	defer victim.kill()
+	time.Sleep(50 * time.Millisecond)
+	j := job{kind: firing, program: b.victims.loop, function: "f_push", pid: victim.cmd.Process.Pid}
+	began := time.Now()
+	t, err := b.launch(j)
+	if err != nil {
+		return nil, err
+	}
+	defer b.tidy(j)
+	defer t.kill()
+	if err := t.until(patience, "event", func() bool { return t.marked > 0 }); err != nil {
+		return nil, err
+	}
+	first := milliseconds(t.first.Sub(began))
+	t.stop(patience)
+	return []float64{first}, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// wholeRun counts the calls of a command that makes 1000 of them.
+func (b *bed) wholeRun() ([]float64, error) {
+	j := job{kind: counting, program: b.victims.loop, function: "f_push", command: []string{b.victims.loop, "run", "f_push", "1000"}}
+	began := time.Now()
+	t, err := b.launch(j)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.ended(patience); err != nil {
+		b.tidy(j)
+		return nil, err
+	}
+	b.tidy(j)
+	took := milliseconds(time.Since(began))
+	if !strings.Contains(strings.Join(t.tail, "\n"), "1000") {
+		return nil, fmt.Errorf("did not count 1000 calls: %s", t.reason())
+	}
+	return []float64{took, t.peak()}, nil
+}
+
+// cost is what a call takes longer when it is observed.
+func cost(k kind, function string) func(*bed) ([]float64, error) {
+	return func(b *bed) ([]float64, error) {
+		calls := 200000
+		if b.tool.name == "ltrace" {
+			calls = 5000
+		}
+		plain, err := unobserved(b.victims.loop, function)
+		if err != nil {
+			return nil, err
+		}
+		j := job{kind: k, program: b.victims.loop, function: function}
+		victim, t, err := b.armed(&j, calls, 1)
+		if err != nil {
+			return nil, err
+		}
+		defer b.tidy(j)
+		defer t.kill()
+		defer victim.kill()
+		if err := victim.ended(2 * time.Minute); err != nil {
+			return nil, err
+		}
+		each, err := victim.figure("ns")
+		if err != nil {
+			return nil, err
+		}
+		t.stop(patience)
+		return []float64{each - plain}, nil
+	}
+}
+
+func unobserved(program, function string) (float64, error) {
+	p, err := start([]string{program, "run", function, "5000000"}, nil, "")
+	if err != nil {
+		return 0, err
+	}
+	if err := p.ended(patience); err != nil {
+		return 0, err
+	}
+	return p.figure("ns")
+}
+
+// armed starts a victim that waits for its probe, and the tool, and returns when the calls begin.
+func (b *bed) armed(j *job, calls, threads int) (victim, t *process, err error) {
+	victim, err = start([]string{j.program, "armed", j.function, strconv.Itoa(calls), strconv.Itoa(threads)}, nil, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := victim.says("ready", patience); err != nil {
+		victim.kill()
+		return nil, nil, err
+	}
+	j.pid = victim.cmd.Process.Pid
+	if t, err = b.launch(*j); err != nil {
+		victim.kill()
+		return nil, nil, err
+	}
+	if err = awaited(victim, t, "armed", patience); err != nil {
+		victim.kill()
+		t.kill()
+		b.tidy(*j)
+		return nil, nil, err
+	}
+	return victim, t, nil
+}
+
+// awaited waits until the victim says a line; a tool that ends before gives the reason.
+func awaited(victim, t *process, line string, limit time.Duration) error {
+	said := make(chan error, 1)
+	go func() { said <- victim.says(line, limit) }()
+	select {
+	case err := <-said:
+		if err != nil {
+			return fmt.Errorf("%w; it said: %s", err, t.reason())
+		}
+		return nil
+	case <-t.done:
+		select {
+		case err := <-said:
+			return err
+		case <-time.After(100 * time.Millisecond):
+			return errors.New(t.reason())
+		}
+	}
+}
+
+// attach measures how long it takes to count each of n functions, and to stop.
+func attach(n int) func(*bed) ([]float64, error) {
+	return func(b *bed) ([]float64, error) {
+		if b.slow != nil {
+			return nil, b.slow
+		}
+		program := b.victims.many[n]
+		victim, err := start([]string{program}, nil, "")
+		if err != nil {
+			return nil, err
+		}
+		defer victim.kill()
+		if err := victim.says("ready", patience); err != nil {
+			return nil, err
+		}
+		j := job{kind: each, program: program, function: "fn_*", pid: victim.cmd.Process.Pid}
+		began := time.Now()
+		t, err := b.launch(j)
+		if err != nil {
+			return nil, err
+		}
+		defer b.tidy(j)
+		defer t.kill()
+		if err := awaited(victim, t, "armed", 2*time.Minute); err != nil {
+			return nil, err
+		}
+		up := milliseconds(time.Since(began))
+		began = time.Now()
+		if err := t.stop(5 * time.Minute); err != nil {
+			return nil, fmt.Errorf("armed in %.0f ms; %w", up, err)
+		}
+		down := milliseconds(time.Since(began))
+		if down > 20000 {
+			b.slow = fmt.Errorf("%d functions already took %.0f s to leave", n, down/1000)
+		}
+		if err := victim.says("restored", patience); err != nil && b.tool.after == nil {
+			return nil, fmt.Errorf("left probes behind: %w", err)
+		}
+		return []float64{up, down, t.peak()}, nil
+	}
+}
+
+// trace lets threads call a function with a string as fast as they can.
+func trace(threads int) func(*bed) ([]float64, error) {
+	return func(b *bed) ([]float64, error) {
+		calls := 400000 / threads
+		if b.tool.name == "ltrace" {
+			calls = 8000 / threads
+		}
+		j := job{kind: tracing, program: b.victims.loop, function: "work"}
+		victim, t, err := b.armed(&j, calls, threads)
+		if err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		defer b.tidy(j)
+		defer t.kill()
+		defer victim.kill()
+		if err := victim.ended(3 * time.Minute); err != nil {
+			return nil, err
+		}
+		called := time.Since(began)
+		t.quiet(time.Second, patience)
+		if err := t.stop(2 * time.Minute); err != nil {
+			return nil, err
+		}
+		seen, took := t.marked, t.last.Sub(began)
+		if b.tool.counted != nil {
+			j.scratch = b.scratch
+			if seen, err = b.tool.counted(j); err != nil {
+				return nil, err
+			}
+			took = called
+		}
+		if seen == 0 {
+			return nil, fmt.Errorf("traced nothing: %s", t.reason())
+		}
+		total := float64(calls * threads)
+		lost := math.Min(float64(t.lost()), total)
+		return []float64{float64(seen) / took.Seconds(), 100 * lost / total, 100 * math.Max(total-lost-float64(seen), 0) / total, t.peak()}, nil
+	}
+}
+
+// quiet waits until nothing new was printed for a while.
+func (p *process) quiet(pause, limit time.Duration) {
+	deadline := time.Now().Add(limit)
+	for before := -1; time.Now().Before(deadline); {
+		p.mu.Lock()
+		now := p.marked
+		p.mu.Unlock()
+		if now == before {
+			return
+		}
+		before = now
+		time.Sleep(pause)
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// perf needs a probe defined before it counts or records, and removed afterwards.
+func perf() tool {
+	recording := func(j job) string { return filepath.Join(j.scratch, "perf.data") }
+	return tool{name: "perf", missing: lookup("perf"),
+		argv: func(j job) ([]string, error) {
+			if j.kind == timing {
+				return nil, errors.New("does not pair entry and return")
+			}
+			argv := map[kind][]string{
+				counting: {"perf", "stat", "-e", "bench:hit"},
+				each:     {"perf", "stat", "-e", "probe_*:fn_*"},
+				firing:   {"perf", "trace", "--no-syscalls", "-e", "bench:hit"},
+				tracing:  {"perf", "record", "-q", "-e", "bench:hit", "-o", recording(j)},
+			}[j.kind]
+			if j.command != nil {
+				return append(append(argv, "--"), j.command...), nil
+			}
+			return append(argv, "-a"), nil
+		},
+		marker: func(job) string { return "bench:hit" },
+		before: perfDefine,
+		after:  perfRemove,
+		counted: func(j job) (int, error) {
+			out, err := exec.Command("perf", "script", "-i", recording(j)).Output()
+			return strings.Count(string(out), "bench:hit"), err
+		}}
+}
+
+func perfDefine(j job) error {
+	switch j.kind {
+	case each:
+		return perfProbe("-x", j.program, "--max-probes=20000", "--add", j.function)
+	case tracing:
+		return perfProbe("-x", j.program, "--add", "bench:hit="+j.function+" number=%di:s32 statement=+0(%si):string")
+	}
+	return perfProbe("-x", j.program, "--add", "bench:hit="+j.function)
+}
+
+func perfRemove(j job) error {
+	if j.kind == each {
+		return perfProbe("-d", "probe_*:fn_*")
+	}
+	return perfProbe("-d", "bench:*")
+}
+
+func perfProbe(args ...string) error {
+	out, err := exec.Command("perf", append([]string{"probe", "-q"}, args...)...).CombinedOutput()
+	if err != nil {
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		return fmt.Errorf("perf probe: %s", lines[len(lines)-1])
+	}
+	return nil
+}

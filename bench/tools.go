@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// kind is what a tool is asked to do.
+type kind uint8
+
+const (
+	counting kind = iota // count the calls of a function
+	each                 // count the calls of every function that matches, each for itself
+	timing               // a latency histogram of a function
+	firing               // print a line for each call
+	tracing              // print a line for each call of work(number, statement) with its arguments
+)
+
+// job is one task for a tool, with a running program or a command to start.
+type job struct {
+	kind     kind
+	program  string
+	function string // or a glob
+	pid      int
+	command  []string
+	scratch  string // folder for files
+}
+
+// tool is a program to compare. argv gives the command line of a job, or why the tool cannot do it.
+type tool struct {
+	name   string
+	binary string // for the size; "" when argv's
+	env    []string
+	argv   func(j job) ([]string, error)
+	marker func(j job) string // part of every line about a call
+	// before and after make and remove what outlives the tool's process; nil: nothing does.
+	before, after func(j job) error
+	// counted reads how many events a recording holds, where they are not printed as they come.
+	counted func(j job) (int, error)
+	missing error // why it is not there at all
+}
+
+var errNotOffered = errors.New("does not offer it")
+
+// tools are sonde and its peers, in the order of the table.
+func tools(c config) []tool {
+	newest, err := newestBpftrace(c.cache)
+	absolute, _ := filepath.Abs(c.sonde)
+	return []tool{
+		sonde("sonde", absolute, "kernel"),
+		sonde("sonde in process", absolute, "user"),
+		bpftrace("bpftrace 0.27.1", newest, err),
+		bpftrace("bpftrace 0.17", "bpftrace", lookup("bpftrace")),
+		perf(),
+		ltrace(),
+		bcc(),
+	}
+}
+
+func lookup(name string) error {
+	_, err := exec.LookPath(name)
+	return err
+}
+
+func newestBpftrace(cache string) (string, error) {
+	cmd := exec.Command("bench/peers.sh", filepath.Join(cache, "bpftrace"))
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("bench/peers.sh: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func sonde(name, path, engine string) tool {
+	return tool{name: name, binary: path, missing: lookup(path),
+		argv: func(j job) ([]string, error) {
+			verb := map[kind]string{counting: "count", each: "count", timing: "time", firing: "trace", tracing: "trace"}[j.kind]
+			argv := []string{path, verb, "--engine=" + engine}
+			switch {
+			case j.command != nil:
+				argv = append(argv, j.program+":"+j.function, "--")
+				return append(argv, j.command...), nil
+			case engine == "user":
+				argv = append(argv, "-p", strconv.Itoa(j.pid))
+			}
+			return append(argv, j.program+":"+j.function), nil
+		},
+		marker: func(j job) string { return j.function + "(" }}
+}
+
+func bpftrace(name, path string, missing error) tool {
+	return tool{name: name, binary: path, missing: missing,
+		env: []string{"BPFTRACE_MAX_PROBES=20000", "BPFTRACE_MAX_BPF_PROGS=20000"},
+		argv: func(j job) ([]string, error) {
+			probe := "uprobe:" + j.program + ":" + j.function
+			script := map[kind]string{
+				counting: probe + " { @ = count(); }",
+				each:     probe + " { @[probe] = count(); }",
+				timing: probe + " { @start[tid] = nsecs; } uretprobe:" + j.program + ":" + j.function +
+					" /@start[tid]/ { @ = hist(nsecs - @start[tid]); delete(@start[tid]); }",
+				firing:  probe + ` { printf("call of ` + j.function + `\n"); }`,
+				tracing: probe + ` { printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+			}[j.kind]
+			argv := []string{path, "-e", script}
+			if j.command != nil {
+				argv = append(argv, "-c", strings.Join(j.command, " "))
+			}
+			return argv, nil
+		},
+		marker: func(j job) string {
+			if j.kind == tracing {
+				return "work("
+			}
+			return "call of "
+		}}
+}
+
+func ltrace() tool {
+	return tool{name: "ltrace", missing: lookup("ltrace"),
+		argv: func(j job) ([]string, error) {
+			if j.kind == each {
+				return nil, errors.New("172 us a call, and a stop for each breakpoint: not for many functions")
+			}
+			argv := []string{"ltrace", "-f", "-e", "", "-x", j.function}
+			switch j.kind {
+			case counting:
+				argv = append(argv, "-c")
+			case timing:
+				argv = append(argv, "-T")
+			}
+			if j.command != nil {
+				return append(argv, j.command...), nil
+			}
+			return append(argv, "-p", strconv.Itoa(j.pid)), nil
+		},
+		marker: func(j job) string { return j.function }}
+}
+
+// bcc is three tools; what they print on calls has the function's name or, in trace, its own text.
+func bcc() tool {
+	return tool{name: "BCC", binary: "funccount-bpfcc", missing: lookup("funccount-bpfcc"),
+		argv: func(j job) ([]string, error) {
+			probe := j.program + ":" + j.function
+			switch {
+			case j.command != nil:
+				return nil, errors.New("starts no command")
+			case j.kind == counting || j.kind == each:
+				return []string{"funccount-bpfcc", probe}, nil
+			case j.kind == timing:
+				return []string{"funclatency-bpfcc", probe}, nil
+			case j.kind == firing:
+				return []string{"trace-bpfcc", probe}, nil
+			}
+			return []string{"trace-bpfcc", "p:" + probe + ` "work(%d, %s)", arg1, arg2`}, nil
+		},
+		marker: func(j job) string { return j.function }}
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// victims are the compiled programs that all tools observe.
+type victims struct {
+	loop string
+	many map[int]string // by number of functions
+}
+
+func build(cache string) (victims, error) {
+	dir := filepath.Join(cache, "victims")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return victims{}, err
+	}
+	v := victims{loop: filepath.Join(dir, "loop"), many: map[int]string{}}
+	if err := compile("bench/victim/loop.c", v.loop, "-g", "-lpthread"); err != nil {
+		return v, err
+	}
+	for _, n := range []int{1000, 10000} {
+		v.many[n] = filepath.Join(dir, fmt.Sprintf("many%d", n))
+		if err := compile("bench/victim/many.c", v.many[n], fmt.Sprintf("-DCOUNT=%d", n)); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+func compile(source, program string, flags ...string) error {
+	cmd := exec.Command("gcc", append([]string{"-O2", "-o", program, source}, flags...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", source, err, out)
+	}
+	return nil
+}
