@@ -85,7 +85,7 @@ func (x *code) raise(m *plan.Map, amount func(asm.Register), at int, least bool)
 	for range raiseTries {
 		x.jumpReg(asm.JGE, asm.R0, asm.R1, done)
 		x.mov(asm.R2, asm.R0)
-		x.emit(asm.CmpXchg.Mem(asm.R3, asm.R1, asm.DWord, int16(at)))
+		x.compareExchange(stored, asm.R1)
 		x.jumpReg(asm.JEq, asm.R0, asm.R2, done)
 	}
 	x.place(done)

@@ -177,8 +177,16 @@ func (e *emitter) addr(dst asm.Register, p place) {
 }
 
 // atomicAdd adds src to a u64.
-func (e *emitter) atomicAdd(to place, src asm.Register) {
-	e.emit(asm.AddAtomic.Mem(to.base, src, asm.DWord, int16(to.off)))
+func (e *emitter) atomicAdd(to place, src asm.Register) { e.atomic(asm.AddAtomic, to, src) }
+
+// compareExchange stores src if R0 is there, and leaves what was there in R0.
+func (e *emitter) compareExchange(to place, src asm.Register) { e.atomic(asm.CmpXchg, to, src) }
+
+// atomic sets the operation in the immediate operand too: cilium/ebpf 0.22 encodes only that.
+func (e *emitter) atomic(op asm.AtomicOp, to place, src asm.Register) {
+	ins := op.Mem(to.base, src, asm.DWord, int16(to.off))
+	ins.Constant = int64(op >> 8)
+	e.emit(ins)
 }
 
 func (e *emitter) call(fn asm.BuiltinFunc) { e.emit(fn.Call()) }

@@ -8,8 +8,8 @@
 // ktime_get_ns, get_prandom_u32, get_smp_processor_id, get_current_pid_tgid, get_current_uid_gid, get_current_comm,
 // get_current_cgroup_id, get_stack, probe_read_user, probe_read_user_str, copy_from_user, probe_read_kernel (of the program's own
 // memory), ringbuf_query, ringbuf_output, get_attach_cookie, get_func_ip, and, depending on Features, get_current_task_btf with
-// task_storage_get, get_ns_current_pid_tgid, and the kernel function bpf_copy_from_user_str. Its map types: HASH, ARRAY, PERCPU_HASH,
-// PERCPU_ARRAY, RINGBUF, TASK_STORAGE: all that sleepable programs may use since 6.1. Programs have no functions but the main
+// task_storage_get, get_ns_current_pid_tgid, and the kernel function bpf_copy_from_user_str. Its map types: HASH, ARRAY, PERCPU_ARRAY,
+// RINGBUF, TASK_STORAGE: all that sleepable programs may use since 6.1. Programs have no functions but the main
 // one, and no loop but Loop's and the one over a stack.
 package codegen
 
@@ -125,7 +125,12 @@ func (c *compiler) program() (*Program, error) {
 	if c.used[RingMap] && !c.f.RingBuf {
 		return nil, errors.New("codegen: records need ring buffers (kernel 5.8)")
 	}
-	prog := &Program{Maps: c.maps(), Progs: c.progs}
+	prog := &Program{Maps: c.maps(), Progs: c.progs, Stripes: map[int]Stripes{}}
+	for m := range c.p.Maps {
+		if stripes := c.stripes(m); stripes.Count > 1 {
+			prog.Stripes[m] = stripes
+		}
+	}
 	for i := range c.p.Probes {
 		if fm := c.frames[i]; fm != nil {
 			prog.Frames = append(prog.Frames, *fm)

@@ -12,7 +12,9 @@ type Features struct {
 	MayGoto         bool // the may_goto instruction
 	// LinkPID: the engine attaches with the kernel's own PID filter when Plan.Filter names one process without
 	// its children, and that filter is right, so programs need not look.
-	LinkPID   bool
+	LinkPID bool
+	// CPUs is the number of possible CPUs: it decides how many threads may update one map value without waiting for each other.
+	CPUs      int
 	Namespace Namespace
 	Task      TaskOffsets
 }

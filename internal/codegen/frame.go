@@ -10,7 +10,7 @@ import (
 
 // A call that has begun and not ended is a frame: a value of the probe's frames map. Its key:
 //
-//	+0   u64 owner     thread group << 32 | thread; Go: the goroutine's descriptor
+//	+0   u64 owner     thread group << 32 | thread; Go: 1 << 63 | address of the goroutine's descriptor
 //	+8   u32 thread group
 //	+12  u32 function
 //	+16  u64 position  entry stack pointer; Go: its distance from the stack's top, since stacks move
@@ -170,7 +170,7 @@ func (x *code) findDepth(depth place) {
 		return
 	}
 	none := x.label()
-	x.lookup(depthMap, x.key)
+	x.lookup(DepthMap, x.key)
 	x.jumpImm(asm.JEq, asm.R0, 0, none)
 	x.load(asm.R0, place{asm.R0, 0}, asm.Word)
 	x.store(depth, asm.R0, asm.Word)
@@ -183,10 +183,10 @@ func (x *code) setDepth(temp place) {
 	none, end := x.label(), x.label()
 	x.jumpImm(asm.JEq, asm.R0, 0, none)
 	x.store(temp, asm.R0, asm.Word)
-	x.update(depthMap, x.key, updateAny, func() { x.addr(asm.R3, temp) })
+	x.update(DepthMap, x.key, updateAny, func() { x.addr(asm.R3, temp) })
 	x.jump(end)
 	x.place(none)
-	x.remove(depthMap, x.key)
+	x.remove(DepthMap, x.key)
 	x.place(end)
 }
 

@@ -196,3 +196,12 @@ func (o *observed) finish() {
 func valueMap(name string) plan.Map {
 	return plan.Map{Name: name, Kind: event.AggValue, Keys: []plan.Type{long}, Value: long}
 }
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -42,6 +42,7 @@ func (x *code) arrayKey(key []plan.Expr) place {
 
 // cell leaves the address of a map's value in R0, made new where there is none; jumps when there is no room.
 func (x *code) cell(m int, key []plan.Expr, full label) {
+	striped := x.stripe(m)
 	at := x.mapKey(m, key)
 	there := x.label()
 	if x.c.arrays[m] {
@@ -53,6 +54,24 @@ func (x *code) cell(m int, key []plan.Expr, full label) {
 	x.count(plan.CountLostMap)
 	x.jump(full)
 	x.place(there)
+	striped(asm.R0)
+}
+
+// stripe chooses this CPU's value of a cell, and says how to get to it from the first one. R1 is lost then.
+func (x *code) stripe(m int) func(asm.Register) {
+	stripes := x.c.stripes(m)
+	if stripes.Count == 1 {
+		return func(asm.Register) {}
+	}
+	keep := x.allocStack(8)
+	x.call(asm.FnGetSmpProcessorId)
+	x.opImm(asm.And, asm.R0, int64(stripes.Count-1))
+	x.opImm(asm.Mul, asm.R0, int64(stripes.Stride))
+	x.store(keep, asm.R0, asm.DWord)
+	return func(cell asm.Register) {
+		x.load(asm.R1, keep, asm.DWord)
+		x.op(asm.Add, cell, asm.R1)
+	}
 }
 
 func (x *code) onlyValue(m int) {

@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"math/bits"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
@@ -27,7 +29,7 @@ func (c *compiler) allMaps() []*ebpf.MapSpec {
 		{Name: StacksMap, Type: ebpf.Hash, KeySize: 8, ValueSize: uint32(8 * c.stackFrames()), MaxEntries: uint32(c.limits.Keys), Flags: noPrealloc},
 		c.scratchMap(),
 		{Name: zeroMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(c.template()), MaxEntries: 1, Flags: readOnlyProg},
-		{Name: depthMap, Type: ebpf.Hash, KeySize: depthKeySize, ValueSize: 4, MaxEntries: uint32(c.limits.Frames), Flags: noPrealloc},
+		{Name: DepthMap, Type: ebpf.Hash, KeySize: depthKeySize, ValueSize: 4, MaxEntries: uint32(c.limits.Frames), Flags: noPrealloc},
 	}
 	for i := range c.p.Probes {
 		if size, ok := c.frameSize[i]; ok {
@@ -41,22 +43,35 @@ func (c *compiler) allMaps() []*ebpf.MapSpec {
 	return list
 }
 
-// planMap describes a script map. Values that aggregate are kept per CPU: programs on two CPUs then never wait for each other.
-// Tables do not take their memory beforehand: most runs use few of the keys that they may.
+// planMap describes a script map. Tables do not take their memory beforehand: most runs use few of the keys that they may.
 func (c *compiler) planMap(m int) *ebpf.MapSpec {
-	desc := &c.p.Maps[m]
-	spec := &ebpf.MapSpec{Name: MapName(m), Type: ebpf.PerCPUHash, KeySize: uint32(c.p.KeySize(m)), ValueSize: uint32(desc.ValueSize()),
+	stripes := c.stripes(m)
+	spec := &ebpf.MapSpec{Name: MapName(m), Type: ebpf.Hash, KeySize: uint32(c.p.KeySize(m)), ValueSize: uint32(stripes.Count * stripes.Stride),
 		MaxEntries: uint32(c.limits.Keys), Flags: noPrealloc}
-	switch {
-	case c.arrays[m]:
+	if c.arrays[m] {
 		spec.Type, spec.Flags, spec.MaxEntries = ebpf.PerCPUArray, 0, 1
-		if len(desc.Keys) > 0 {
+		if len(c.p.Maps[m].Keys) > 0 {
 			spec.MaxEntries = uint32(max(len(c.p.Functions), 1))
 		}
-	case desc.Kind == event.AggValue:
-		spec.Type = ebpf.Hash
 	}
 	return spec
+}
+
+// stripes says how many values a cell of a table holds, so that CPUs seldom wait for each other's cache line. The kernel's own table of
+// values per CPU is no choice: without memory taken beforehand it loses most of the keys that come in a burst (the allocator of
+// per-CPU memory gives a few pages at a time to whoever may not sleep), and with it takes seconds and gigabytes on large machines.
+func (c *compiler) stripes(m int) Stripes {
+	const line = 64
+	desc := &c.p.Maps[m]
+	size := desc.ValueSize()
+	if c.arrays[m] || desc.Kind == event.AggValue || c.f.CPUs <= 1 {
+		return Stripes{1, size}
+	}
+	most := 4
+	if size <= line {
+		most = 16
+	}
+	return Stripes{1 << min(bits.Len(uint(c.f.CPUs-1)), bits.Len(uint(most-1))), (size + line - 1) &^ (line - 1)}
 }
 
 // pidsMap holds the observed processes.
@@ -90,7 +105,8 @@ func (c *compiler) template() int {
 		size = max(size, n)
 	}
 	for m := range c.p.Maps {
-		size = max(size, c.p.Maps[m].ValueSize())
+		stripes := c.stripes(m)
+		size = max(size, stripes.Count*stripes.Stride)
 	}
 	if !c.f.TaskStorage {
 		size = max(size, (c.scratch+7)&^7)

@@ -21,6 +21,21 @@ type Program struct {
 	// HitsFrom lists plan maps whose counts are hits that plan.CountHits leaves out: a dense count() without a
 	// predicate is its own hit counter. Their sum is to be added.
 	HitsFrom []int
+	// Stripes says, for plan maps whose cells hold several values side by side, how they lie. The values of a cell are summed up
+	// like those of CPUs.
+	Stripes map[int]Stripes
+}
+
+// Stripes are Count values, Stride bytes apart.
+type Stripes struct{ Count, Stride int }
+
+// Split gives the values of a cell.
+func (s Stripes) Split(cell []byte) [][]byte {
+	values := make([][]byte, s.Count)
+	for i := range values {
+		values[i] = cell[i*s.Stride:][:s.Stride]
+	}
+	return values
 }
 
 // Prog is one eBPF program.
@@ -65,7 +80,6 @@ const (
 	ScratchMap = "scratch" // memory of one hit: TASK_STORAGE, or HASH by thread
 	zeroMap    = "zero"    // ARRAY of one value of zeros: the template of new map values
 	DepthMap   = "depth"   // HASH owner -> u32 calls open; see frame.go
-	depthMap   = DepthMap
 )
 
 // MapName is the name of map m of the plan.

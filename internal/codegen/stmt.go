@@ -163,8 +163,8 @@ const (
 
 // shrink lowers the bound of a loop, the operand of instruction at, to what the verifier can go through.
 func (x *code) shrink(at int, round cost, most int) {
-	rounds := min(most, loopInstructions/max(round.instructions, 1), loopForks/max(round.forks, 1))
-	rounds = max(rounds, 1)
+	rounds := min(loopInstructions/max(round.instructions, 1), loopForks/max(round.forks, 1))
+	rounds = max(min(max(rounds, 1), most), 0)
 	x.ins[at].Constant = int64(rounds)
 	x.unrolled += rounds * round.instructions
 	x.forks += rounds * round.forks

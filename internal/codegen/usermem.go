@@ -78,6 +78,7 @@ func (x *code) readStringAt(to func(), size int, flags int64) {
 		x.imm(asm.R2, int64(size))
 		x.imm(asm.R4, flags)
 		x.kfunc(x.c.f.CopyFromUserStr)
+		x.extend(asm.R0, plan.Type{Kind: plan.IntType, Size: 4, Signed: true}) // it returns an int, helpers a long
 		return
 	}
 	if !x.u.sleepable {
@@ -206,7 +207,10 @@ func (x *code) stackPosition() {
 	}, func() { x.entrySP(asm.R0) })
 }
 
-// owner leaves who makes the call in R0: the goroutine, or the thread.
+// owner leaves who makes the call in R0: the goroutine, or the thread. The highest bit tells which.
 func (x *code) owner() {
-	x.ifGo(func() { x.register(asm.R0, ctype.R14) }, func() { x.load(asm.R0, x.identity(), asm.DWord) })
+	x.ifGo(func() {
+		x.register(asm.R0, ctype.R14)
+		x.opImm(asm.Or, asm.R0, -1<<63)
+	}, func() { x.load(asm.R0, x.identity(), asm.DWord) })
 }

@@ -36,8 +36,8 @@ func (s *Session) Unfinished(fn func(OpenCall) error) error {
 
 func openCall(frames codegen.FrameMap, value []byte, gone bool) OpenCall {
 	call := OpenCall{Probe: frames.Probe, Gone: gone}
-	if frames.Record > 0 {
-		call.Record = value[frames.Record:]
+	if record, ok := frames.Unfinished(value); ok {
+		call.Record = record
 	}
 	return call
 }

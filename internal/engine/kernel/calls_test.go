@@ -9,23 +9,28 @@ import (
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/plan"
 )
+
+// openSize is a value of open calls: cursor and depth, and the header of the record.
+const openSize = 8 + plan.CallHeader
 
 // openCalls is a session with calls of the given owners (thread group and thread) open.
 func openCalls(t *testing.T, owners ...[2]int) *Session {
 	t.Helper()
 	fixture.NeedRoot(t)
-	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 24, ValueSize: 32, MaxEntries: 16})
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 24, ValueSize: openSize, MaxEntries: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
 	for i, owner := range owners {
-		key, value := make([]byte, 24), make([]byte, 32)
+		key, value := make([]byte, 24), make([]byte, openSize)
 		putUint64(key, uint64(owner[0])<<32|uint64(owner[1]))
 		putUint64(key[8:], uint64(owner[0]))
 		putUint64(key[16:], uint64(i))
-		copy(value[8:], "the record")
+		putUint64(value, plan.CallHeader)
+		copy(value[8+plan.CallHeader-plan.CommSize:], "the record")
 		if err := m.Put(key, value); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +58,7 @@ func TestCallsThatDidNotEndAreHandedOutAndCounted(t *testing.T) {
 	var got []bool
 	err := s.Unfinished(func(call OpenCall) error {
 		got = append(got, call.Gone)
-		if call.Probe != 4 || string(call.Record[:10]) != "the record" {
+		if call.Probe != 4 || string(call.Record[plan.RecordComm:][:10]) != "the record" {
 			t.Errorf("%+v", call)
 		}
 		return nil

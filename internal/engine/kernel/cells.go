@@ -12,10 +12,13 @@ import (
 	"github.com/sonde-project/sonde/internal/codegen"
 )
 
-// Cells calls fn for every entry of map m of the plan: the key, and the value of each possible CPU, or one value for maps that
-// are not per CPU. Entries of arrays with several that were never written are left out. fn's error ends the walk; the bytes are gone
+// Cells calls fn for every entry of map m of the plan: the key, and the value of each possible CPU, or of each stripe, or one value
+// for maps that have neither. Entries of arrays with several that were never written are left out. fn's error ends the walk; the bytes are gone
 // when fn returns.
 func (s *Session) Cells(m int, fn func(key []byte, values [][]byte) error) error {
+	if stripes, ok := s.code.Stripes[m]; ok {
+		return s.cellsOf(codegen.MapName(m), func(key []byte, values [][]byte) error { return fn(key, stripes.Split(values[0])) })
+	}
 	return s.cellsOf(codegen.MapName(m), fn)
 }
 

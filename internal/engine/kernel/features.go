@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"github.com/cilium/ebpf"
+
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/plan"
 )
@@ -50,6 +52,9 @@ func Features(n Needs) (codegen.Features, error) {
 		return codegen.Features{}, err
 	}
 	f := codegen.Features{Multi: hasMulti(), RingBuf: hasRingBuf(), Namespace: pidNamespace()}
+	if n, err := ebpf.PossibleCPU(); err == nil {
+		f.CPUs = n
+	}
 	if !f.Multi && !hasCookies() {
 		return f, tooOld("BPF cookies, which tell a program where it was hit")
 	}
