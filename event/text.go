@@ -37,7 +37,7 @@ func (v *Value) AppendText(b []byte, lang Language) []byte {
 	case KindFlags:
 		return appendName(b, v.Str, flagsText(v.Uint))
 	case KindNil:
-		return append(b, nullWord(lang)...)
+		return append(b, v.nilWord(lang)...)
 	case KindStack:
 		return v.appendStack(b)
 	case KindDuration:
@@ -90,6 +90,14 @@ func flagsText(n uint64) string {
 		return strconv.FormatUint(n, 10)
 	}
 	return "0x" + strconv.FormatUint(n, 16)
+}
+
+// nilWord is the word for nothing: that of a pointer, or of C++'s optional.
+func (v *Value) nilWord(lang Language) string {
+	if lang == LangCPP && strings.Contains(v.Type, "optional<") {
+		return "nullopt"
+	}
+	return nullWord(lang)
 }
 
 func nullWord(lang Language) string {

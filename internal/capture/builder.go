@@ -94,9 +94,19 @@ func (b *builder) block(n *tree, t *ctype.Type, from origin) {
 		}
 	default:
 		for _, p := range from.pieces {
-			n.Pieces = append(n.Pieces, b.placed(p))
+			if piece := trimmed(b.placed(p)); piece.Size > 0 {
+				n.Pieces = append(n.Pieces, piece)
+			}
 		}
 	}
+}
+
+// trimmed leaves out of a piece what lies before the block.
+func trimmed(p plan.NodePiece) plan.NodePiece {
+	if p.At < 0 {
+		p.Skip, p.Size, p.At = -p.At, p.Size+p.At, 0
+	}
+	return p
 }
 
 // placed captures one piece of a parameter or result.

@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"strings"
+
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -78,7 +80,7 @@ func isNumber(t *ctype.Type) bool {
 // over captures a value whose type is known by name apart from the block around it.
 func (b *builder) over(n *tree, t *ctype.Type, from origin, off int64, depth int) bool {
 	m := &tree{Node: plan.Node{Type: t, Lang: b.lang, At: off, Over: true}}
-	if !b.recognise(m, t, from.from(off), depth) {
+	if !b.known(m, t, from.from(off), depth) {
 		return false
 	}
 	n.follow = append(n.follow, m)
@@ -115,12 +117,21 @@ func (b *builder) target(m *tree, u, elem *ctype.Type, to origin, depth int) boo
 		return false
 	case !b.reachesBlock(depth) && !(b.reachesText(depth) && holdsText(u.Elem)):
 		return false
-	case b.recognise(m, u.Elem, to, depth+1):
+	case b.recognise(m, u.Elem, to, beyond(u, depth)):
 		return true
 	}
 	b.block(m, u.Elem, to)
 	b.follow(m, u.Elem, to, 0, depth+1)
 	return true
+}
+
+// beyond is the depth of what a pointer leads to. A library's container that is passed by reference is no deeper than one
+// passed by value, to which the ABI gives an address as well.
+func beyond(u *ctype.Type, depth int) int {
+	if depth == 0 && (u.Kind == ctype.Reference || u.Lang == event.LangRust && strings.HasPrefix(u.Name, "&")) {
+		return 0
+	}
+	return depth + 1
 }
 
 // text captures a string that a NUL ends.
@@ -229,23 +240,34 @@ func (b *builder) file(m *tree, elem *ctype.Type, to origin) bool {
 
 // find gives the offset and type of a member by name, looking into structs, bases and unnamed members.
 func find(t *ctype.Type, name string) (int64, *ctype.Type, bool) {
-	left := maxVisits
-	return search(t, name, 0, &left)
+	return findWhere(t, name, func(*ctype.Type) bool { return true })
 }
 
-func search(t *ctype.Type, name string, depth int, left *int) (int64, *ctype.Type, bool) {
+// findWhere is find for members of some types only.
+func findWhere(t *ctype.Type, name string, fits func(*ctype.Type) bool) (int64, *ctype.Type, bool) {
+	s := search{name: name, fits: fits, left: maxVisits}
+	return s.in(t, 0)
+}
+
+type search struct {
+	name string
+	fits func(*ctype.Type) bool
+	left int
+}
+
+func (s *search) in(t *ctype.Type, depth int) (int64, *ctype.Type, bool) {
 	u := t.Underlying()
-	if *left--; u == nil || depth > maxNesting || *left < 0 || u.Kind != ctype.Struct && u.Kind != ctype.Union {
+	if s.left--; u == nil || depth > maxNesting || s.left < 0 || u.Kind != ctype.Struct && u.Kind != ctype.Union {
 		return 0, nil, false
 	}
 	for i := range u.Fields {
-		if f := &u.Fields[i]; f.Name == name {
+		if f := &u.Fields[i]; f.Name == s.name && s.fits(f.Type) {
 			return f.Offset, f.Type, true
 		}
 	}
 	for i := range u.Fields {
 		f := &u.Fields[i]
-		if off, found, ok := search(f.Type, name, depth+1, left); ok {
+		if off, found, ok := s.in(f.Type, depth+1); ok {
 			return f.Offset + off, found, true
 		}
 	}

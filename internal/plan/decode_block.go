@@ -66,14 +66,18 @@ func (r *record) slot(i int) got {
 	return got{bytes: r.bytes[offset : offset+length], cut: cut}
 }
 
-// skipped reports whether nothing of the node was captured because there was no reason to.
+// skipped reports whether the node was not captured because there was no reason to.
 func (r *record) skipped(n *Node) bool {
 	for i := range n.Pieces {
-		if n.Pieces[i].Problem != "" || !r.slot(n.Pieces[i].Slot).skipped {
+		p := &n.Pieces[i]
+		switch {
+		case p.Problem == "" && r.slot(p.Slot).skipped:
+			return true
+		case p.At >= 0:
 			return false
 		}
 	}
-	return len(n.Pieces) > 0
+	return false
 }
 
 // block is the memory image that a node's pieces make, with what is missing of it.
@@ -96,24 +100,39 @@ const maxBlock = 1 << 16
 // block puts the pieces of a node together.
 func (r *record) block(n *Node, base uint64) *block {
 	b := &block{node: n, base: base}
-	if len(n.Pieces) == 1 && n.Pieces[0].At == 0 && n.Pieces[0].Skip == 0 && n.Pieces[0].Problem == "" {
-		g := r.slot(n.Pieces[0].Slot)
+	if p := n.only(); p != nil {
+		g := r.slot(p.Slot)
 		b.bytes, b.cut = g.bytes, g.cut
 		if g.problem != "" {
-			b.holes = []hole{{0, max(n.Pieces[0].Size, maxBlock), g.problem}}
+			b.holes = []hole{{0, max(p.Size, maxBlock), g.problem}}
 		}
 		return b
 	}
 	for _, p := range n.Pieces {
-		if p.At != CountAt {
+		if p.At >= 0 {
 			r.piece(b, p)
 		}
 	}
 	return b
 }
 
+// only gives the one piece that makes the whole block, nil when several do.
+func (n *Node) only() *NodePiece {
+	var found *NodePiece
+	for i := range n.Pieces {
+		switch p := &n.Pieces[i]; {
+		case p.At < 0:
+		case found != nil || p.At > 0 || p.Skip > 0 || p.Problem != "":
+			return nil
+		default:
+			found = p
+		}
+	}
+	return found
+}
+
 func (r *record) piece(b *block, p NodePiece) {
-	if p.At < 0 || p.Size < 0 || p.Skip < 0 || p.At > maxBlock || p.Size > maxBlock {
+	if p.Size < 0 || p.Skip < 0 || p.At > maxBlock || p.Size > maxBlock {
 		return
 	}
 	end := p.At + p.Size

@@ -15,9 +15,22 @@ func (r *record) node(n *Node, base uint64) event.Value {
 	if r.left--; r.left < 0 {
 		return event.Missing(event.Cut, 0)
 	}
+	if p := r.witnessed(n); p != "" {
+		return event.Missing(p, base)
+	}
 	v := r.view(n, base)
 	v.Guess = v.Guess || n.Guess
 	return v
+}
+
+// witnessed is why what the value cannot be without is not there.
+func (r *record) witnessed(n *Node) event.Problem {
+	for i := range n.Pieces {
+		if p := &n.Pieces[i]; p.At == WitnessAt && p.Problem == "" {
+			return r.slot(p.Slot).problem
+		}
+	}
+	return ""
 }
 
 func (r *record) view(n *Node, base uint64) event.Value {
@@ -183,6 +196,9 @@ func likelyText(text string) bool {
 func (r *record) elems(n *Node, base uint64) event.Value {
 	b := r.block(n, base)
 	size := n.Elem.Sizeof()
+	if full, ok := r.count(n); ok && full == 0 {
+		return event.Value{Kind: event.KindArray, Type: r.typeName(n.Type)}
+	}
 	if p := b.gone(0, 1); p != "" {
 		return b.missing(p, 0)
 	}
@@ -251,7 +267,7 @@ func (r *record) box(n *Node, base uint64) event.Value {
 	return r.pointee(&n.Follow[0], address, r.typeName(n.Type))
 }
 
-// choice is the follower whose number the block holds.
+// choice is the follower whose number the block holds; without one there is nothing: an empty optional.
 func (r *record) choice(n *Node, base uint64) event.Value {
 	b := r.block(n, base)
 	number, problem := b.word(0, 8)
@@ -263,7 +279,7 @@ func (r *record) choice(n *Node, base uint64) event.Value {
 			return r.node(&n.Follow[i], 0)
 		}
 	}
-	return event.Value{Kind: event.KindStruct, Type: r.typeName(n.Type), Truncated: true}
+	return event.Value{Kind: event.KindNil, Type: r.typeName(n.Type)}
 }
 
 // pointee is what a pointer shows when what it leads to was captured: text in its place, anything else behind it.

@@ -18,19 +18,19 @@ func (r *record) value(t *ctype.Type, b *block, off int64, depth int) event.Valu
 	if r.left--; r.left < 0 || depth > maxNesting {
 		return event.Missing(event.Cut, 0)
 	}
-	if over := b.over(t, off); over != nil {
-		base := uint64(0)
-		if b.base != 0 {
-			base = b.base + uint64(off)
-		}
-		return r.node(over, base)
-	}
 	shape := t.Underlying()
 	if shape == nil {
 		return event.Value{}
 	}
 	if p := b.gone(off, shape.Sizeof()); p != "" {
 		return b.missing(p, off)
+	}
+	if over := b.over(t, off); over != nil {
+		base := uint64(0)
+		if b.base != 0 {
+			base = b.base + uint64(off)
+		}
+		return r.node(over, base)
 	}
 	v := r.shaped(shape, b, off, depth)
 	if v.Type == "" && v.Problem == "" {

@@ -46,12 +46,16 @@ const (
 	AsBox                  // an address, or a number that says whether it is there; if it is not 0, Follow[0] is the value
 	AsTuple                // Follow are the members: the results of a Go function
 	AsSockaddr             // struct sockaddr of any family
-	AsVariant              // a number; Follow[n].At tells for which number it is the value
+	AsVariant              // a number; Follow[i].At tells for which number it is the value; without one there is none
 )
 
-// CountAt as NodePiece.At marks a piece that is no part of the block: the number of elements, or bytes of text, that the
-// value has in full.
-const CountAt = -1
+// Marks as NodePiece.At for pieces that are no part of the block.
+const (
+	// CountAt: the number of elements, or bytes of text, that the value has in full.
+	CountAt = -1
+	// WitnessAt: memory that the value cannot be without. If it could not be read, neither was anything else.
+	WitnessAt = -2
+)
 
 // NodePiece puts Size bytes of slot Slot at At of the block; a slot of SlotInt gives its 8 bytes from Skip on.
 type NodePiece struct {

@@ -1,0 +1,145 @@
+package capture
+
+import (
+	"strings"
+
+	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// Containers of the C++ standard library that keep each element in a node of its own. Their number is always captured; the
+// elements of small ones are too, when the debug information tells what they are.
+
+// pairs reports whether the container keeps keys with values.
+func pairs(u *ctype.Type) bool { return strings.HasSuffix(stdName(u), "map") }
+
+// container prepares the node of a map or set; false when not even the number of its elements is known.
+func (b *builder) container(n *tree, u *ctype.Type, from origin) (length plan.Expr, ok bool) {
+	n.View = plan.AsList
+	if pairs(u) {
+		n.View = plan.AsPairs
+	}
+	length = firstMember(u, from, "_M_node_count", "_M_element_count", "_M_size", "__size_")
+	if length == nil {
+		return nil, false
+	}
+	b.count(n, only(from.when, length))
+	return length, true
+}
+
+// Offsets in a node of libstdc++'s red-black tree: colour, parent, left, right, value. Source: bits/stl_tree.h.
+const (
+	treeParent = 8
+	treeLeft   = 16
+	treeRight  = 24
+	treeValue  = 32
+)
+
+// orderedMap shows the top three levels of the tree, in order: all of a small map.
+func (b *builder) orderedMap(n *tree, u *ctype.Type, from origin, depth int) bool {
+	if _, ok := b.container(n, u, from); !ok {
+		return false
+	}
+	header, _, ok := find(u, "_M_header")
+	root := from.word(header+treeParent, 8, false)
+	if ok && root != nil && b.elementKnown(u, depth) {
+		b.subtree(n, u, origin{addr: root, when: and(from.when, root)}, depth+1, 3)
+	}
+	return true
+}
+
+func (b *builder) subtree(n *tree, u *ctype.Type, at origin, depth, levels int) {
+	if levels == 0 || !b.room(2) {
+		return
+	}
+	child := func(off int64) origin {
+		next := at.word(off, 8, false)
+		return origin{addr: next, when: and(at.when, next)}
+	}
+	b.subtree(n, u, child(treeLeft), depth, levels-1)
+	b.element(n, u, at.from(treeValue), depth)
+	b.subtree(n, u, child(treeRight), depth, levels-1)
+}
+
+// hashMap shows the first elements of the list that libstdc++'s hash table keeps all its nodes in: next, value, and for
+// some keys the hash. Source: bits/hashtable_policy.h.
+func (b *builder) hashMap(n *tree, u *ctype.Type, from origin, depth int) bool {
+	if _, ok := b.container(n, u, from); !ok {
+		return false
+	}
+	next := member(u, from, "_M_nxt")
+	if next == nil || !b.elementKnown(u, depth) {
+		return true
+	}
+	when := from.when
+	for range min(b.limits.Elems, 4) {
+		if !b.room(2) {
+			break
+		}
+		when = and(when, next)
+		node := origin{addr: next, when: when}
+		b.element(n, u, node.from(roundUp(8, alignOf(u))), depth+1)
+		next = node.word(0, 8, false)
+	}
+	return true
+}
+
+// list is libstdc++'s std::list: next, previous, value in a node.
+func (b *builder) list(n *tree, u *ctype.Type, from origin, depth int) bool {
+	length, ok := b.container(n, u, from)
+	next := member(u, from, "_M_next")
+	if !ok || next == nil {
+		return ok
+	}
+	if !b.elementKnown(u, depth) {
+		return true
+	}
+	for i := range int64(min(b.limits.Elems, 4)) {
+		node := origin{addr: next, when: and(from.when, compare(">", length, i))}
+		b.element(n, u, node.from(16), depth+1)
+		next = node.word(0, 8, false)
+	}
+	return true
+}
+
+// elementKnown reports whether the types of the elements are known and within reach.
+func (b *builder) elementKnown(u *ctype.Type, depth int) bool {
+	need := 1
+	if pairs(u) {
+		need = 2
+	}
+	if len(u.Args) < need || !b.reachesText(depth) {
+		return false
+	}
+	for _, t := range u.Args[:need] {
+		if t.Sizeof() <= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// element captures one element of a set, or the key and the value of a map's, which lie side by side as in std::pair.
+func (b *builder) element(n *tree, u *ctype.Type, at origin, depth int) {
+	n.follow = append(n.follow, b.whole(u.Args[0], at, depth))
+	if pairs(u) {
+		off := roundUp(u.Args[0].Sizeof(), u.Args[1].Alignof())
+		n.follow = append(n.follow, b.whole(u.Args[1], at.from(off), depth))
+	}
+}
+
+// alignOf is the alignment of a container's element.
+func alignOf(u *ctype.Type) int64 {
+	align := u.Args[0].Alignof()
+	if pairs(u) {
+		align = max(align, u.Args[1].Alignof())
+	}
+	return align
+}
+
+func roundUp(n, align int64) int64 {
+	if align <= 1 {
+		return n
+	}
+	return (n + align - 1) / align * align
+}
