@@ -7,24 +7,35 @@ import (
 	"github.com/sonde-project/sonde/script"
 )
 
-// functions are the calls that give a value.
-var functions map[string]func(*body, *script.Call) (operand, error)
-
-func init() { // a literal would refer to itself through operand
-	functions = map[string]func(*body, *script.Call) (operand, error){
-		"str": (*body).str, "buf": (*body).buf, "ustack": (*body).ustack, "usym": (*body).usym,
-		"strncmp": (*body).strncmp, "has_key": (*body).hasKey, "reg": (*body).register,
+// valueCall is a call that gives a value; nil when the name is none.
+func valueCall(name string) func(*body, *script.Call) (operand, error) {
+	switch name {
+	case "str":
+		return (*body).str
+	case "buf":
+		return (*body).buf
+	case "ustack":
+		return (*body).ustack
+	case "usym":
+		return (*body).usym
+	case "strncmp":
+		return (*body).strncmp
+	case "has_key":
+		return (*body).hasKey
+	case "reg":
+		return (*body).register
 	}
+	return nil
 }
 
 func (b *body) call(e *script.Call) (operand, error) {
-	if f, ok := functions[e.Name]; ok {
+	if f := valueCall(e.Name); f != nil {
 		return f(b, e)
 	}
 	if _, ok := aggregations[e.Name]; ok {
 		return operand{}, b.diag(e.Span, "not-a-value", e.Name+"() aggregates into a map and has no value", "write @ = "+script.Format(e)+";")
 	}
-	if _, ok := effects[e.Name]; ok {
+	if effectCall(e.Name) != nil {
 		return operand{}, b.diag(e.Span, "not-a-value", e.Name+"() has no value")
 	}
 	return operand{}, b.diag(e.Span, "unsupported", e.Name+"() is not known here")

@@ -9,14 +9,25 @@ import (
 	"github.com/sonde-project/sonde/script"
 )
 
-// effects are the calls that are statements.
-var effects map[string]func(*body, *script.Call) ([]plan.Stmt, error)
-
-func init() { // a literal would refer to itself through effect
-	effects = map[string]func(*body, *script.Call) ([]plan.Stmt, error){
-		"printf": (*body).printf, "print": (*body).print, "clear": (*body).clearMap, "zero": (*body).zeroMap,
-		"delete": (*body).deleteKey, "exit": (*body).exit, "call": (*body).callRecord,
+// effectCall is a call that is a statement; nil when the name is none.
+func effectCall(name string) func(*body, *script.Call) ([]plan.Stmt, error) {
+	switch name {
+	case "printf":
+		return (*body).printf
+	case "print":
+		return (*body).print
+	case "clear":
+		return (*body).clearMap
+	case "zero":
+		return (*body).zeroMap
+	case "delete":
+		return (*body).deleteKey
+	case "exit":
+		return (*body).exit
+	case "call":
+		return (*body).callRecord
 	}
+	return nil
 }
 
 // emit adds a record to the body.

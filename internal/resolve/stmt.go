@@ -156,7 +156,7 @@ func (b *body) effect(e script.Expr) ([]plan.Stmt, error) {
 			return b.increment(e)
 		}
 	case *script.Call:
-		if f, ok := effects[e.Name]; ok {
+		if f := effectCall(e.Name); f != nil {
 			return f(b, e)
 		}
 		if _, ok := aggregations[e.Name]; ok {
