@@ -2,6 +2,7 @@ package sonde
 
 import (
 	"context"
+	"io"
 
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/script"
@@ -48,6 +49,19 @@ func (t *Target) RunScript(ctx context.Context, s *script.Script, options ...Run
 		return nil, err
 	}
 	return t.session(ctx, s, r)
+}
+
+// Explain writes what a script would arm where, and why, and arms nothing.
+func (t *Target) Explain(w io.Writer, s *script.Script, options ...RunOption) error {
+	r, err := newRun(options)
+	if err != nil {
+		return err
+	}
+	p, err := t.resolve(s, r)
+	if err != nil {
+		return err
+	}
+	return p.Explain(w, means(p, r.engine))
 }
 
 func newRun(options []RunOption) (*run, error) {

@@ -29,7 +29,7 @@ func (p *Plan) Explain(w io.Writer, m Means) error {
 		p.explainProbe(out, &p.Probes[i])
 	}
 	for _, m := range p.Maps {
-		fmt.Fprintf(out, "map %s: %s\n", m.Name, m.describe())
+		fmt.Fprintf(out, "map @%s: %s\n", m.Name, m.describe())
 	}
 	for _, r := range p.Refusals {
 		fmt.Fprintf(out, "refused: %s of %s: %s\n", r.Function, r.Object, r.Why)

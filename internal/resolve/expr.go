@@ -49,8 +49,7 @@ func (b *body) saved(e script.Expr, x plan.Expr) (plan.Expr, error) {
 	if _, ok := x.(*plan.Const); ok {
 		return x, nil
 	}
-	slot, node, err := b.slot(e, x)
-	_ = node
+	slot, _, err := b.slot(e, x)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +176,7 @@ func (b *body) mapRef(e *script.MapRef) (operand, error) {
 	}
 	m := &b.r.plan.Maps[i]
 	if m.Kind != event.AggValue {
-		return operand{}, b.diag(e.Span, "map-type", m.Name+" is an aggregation and cannot be read by a program", "print it, or keep a number beside it with "+m.Name+"_n++")
+		return operand{}, b.diag(e.Span, "map-type", "@"+m.Name+" is an aggregation and cannot be read by a program", "print it, or keep a number beside it: @n++")
 	}
 	if _, err := b.mapOf(e, key, m.Kind, m.Value); err != nil {
 		return operand{}, err

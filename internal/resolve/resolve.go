@@ -6,6 +6,8 @@ import (
 
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -27,17 +29,7 @@ type resolver struct {
 
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
 func Resolve(s *script.Script, scope Scope) (*plan.Plan, error) {
-	if scope.Objects == nil {
-		scope.Objects = NewObjects()
-	}
-	if scope.Limits == (plan.Limits{}) {
-		scope.Limits = plan.DefaultLimits()
-	}
-	r := &resolver{
-		scope: &scope, script: s, objects: scope.Objects, maps: map[string]int{},
-		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[match]placement{},
-		vars: map[*script.Probe]map[string]int{}, learning: true,
-	}
+	r := newResolver(s, scope)
 	if err := r.pass(&plan.Plan{}); err != nil {
 		return nil, err
 	}
@@ -49,6 +41,20 @@ func Resolve(s *script.Script, scope Scope) (*plan.Plan, error) {
 	}
 	r.finish()
 	return r.plan, nil
+}
+
+func newResolver(s *script.Script, scope Scope) *resolver {
+	if scope.Objects == nil {
+		scope.Objects = NewObjects()
+	}
+	if scope.Limits == (plan.Limits{}) {
+		scope.Limits = plan.DefaultLimits()
+	}
+	return &resolver{
+		scope: &scope, script: s, objects: scope.Objects, maps: map[string]int{},
+		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[match]placement{},
+		vars: map[*script.Probe]map[string]int{}, learning: true,
+	}
 }
 
 func (r *resolver) pass(p *plan.Plan) error {
@@ -71,13 +77,33 @@ func (r *resolver) finish() {
 	p := r.plan
 	for i := range p.Maps {
 		m := &p.Maps[i]
-		m.Dense = len(m.Keys) == 1 && m.Keys[0].Kind == plan.FuncType && !onlyNumbers(p, i)
+		m.Dense = len(m.Keys) == 1 && m.Keys[0].Kind == plan.FuncType && !deletedFrom(p, i)
+	}
+	r.nameCallees()
+}
+
+// nameCallees says of each direct tail jump which probed function it goes to.
+func (r *resolver) nameCallees() {
+	at := map[symbol.Addr]int{}
+	key := func(object int, a symbol.Addr) symbol.Addr { return a | symbol.Addr(object)<<48 }
+	for id, f := range r.plan.Functions {
+		at[key(f.Object, f.Addr)] = id
+	}
+	for _, p := range r.plan.Probes {
+		for i := range p.Sites {
+			s := &p.Sites[i]
+			if s.Role != site.TailJump || s.Target == 0 {
+				continue
+			}
+			if id, ok := at[key(s.Object, r.plan.Functions[s.Function].Addr+symbol.Addr(s.Target))]; ok {
+				s.Callee = id
+			}
+		}
 	}
 }
 
-// onlyNumbers reports whether a map is written by key expressions other than func: never for FuncType keys, which only the
-// builtin func has; what is excluded here are maps whose entries a script deletes one by one.
-func onlyNumbers(p *plan.Plan, m int) bool {
+// deletedFrom reports whether a script deletes single entries of a map: an array cannot forget.
+func deletedFrom(p *plan.Plan, m int) bool {
 	for _, probe := range p.Probes {
 		for _, body := range probe.Bodies {
 			if deletes(body.Stmts, m) {

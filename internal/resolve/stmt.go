@@ -186,6 +186,9 @@ func (b *body) keys(m *script.MapRef) ([]plan.Expr, error) {
 	var out []plan.Expr
 	for _, k := range list {
 		x, err := b.value(k)
+		if err == nil && isInt(x) && isText(x.Type().C) {
+			x, err = b.asText(k, x) // a char * is a key by what it says, not by where it lies
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +206,7 @@ func (b *body) mapOf(ref *script.MapRef, key []plan.Expr, kind event.AggKind, va
 	if !ok {
 		i = len(b.r.plan.Maps)
 		b.r.maps[ref.Name] = i
-		m := plan.Map{Name: "@" + ref.Name, Kind: kind, Value: value}
+		m := plan.Map{Name: ref.Name, Kind: kind, Value: value}
 		for n, x := range key {
 			m.Keys = append(m.Keys, keyType(x.Type()))
 			m.Part = append(m.Part, keyText(ref, n))
@@ -213,18 +216,18 @@ func (b *body) mapOf(ref *script.MapRef, key []plan.Expr, kind event.AggKind, va
 	}
 	m := &b.r.plan.Maps[i]
 	if m.Kind != kind {
-		return i, b.diag(ref.Span, "map-type", m.Name+" holds something else elsewhere in this script")
+		return i, b.diag(ref.Span, "map-type", "@"+m.Name+" holds something else elsewhere in this script")
 	}
 	if len(m.Keys) != len(key) {
-		return i, b.diag(ref.Span, "map-key", fmt.Sprintf("%s has %d key parts here and %d elsewhere", m.Name, len(key), len(m.Keys)))
+		return i, b.diag(ref.Span, "map-key", fmt.Sprintf("@%s has %d key parts here and %d elsewhere", m.Name, len(key), len(m.Keys)))
 	}
 	for n, x := range key {
 		if !widen(&m.Keys[n], keyType(x.Type())) {
-			return i, b.diag(ref.Span, "map-key", fmt.Sprintf("part %d of the key of %s is a number here and text elsewhere", n+1, m.Name))
+			return i, b.diag(ref.Span, "map-key", fmt.Sprintf("part %d of the key of @%s is a number here and text elsewhere", n+1, m.Name))
 		}
 	}
 	if kind == event.AggValue && !widen(&m.Value, value) {
-		return i, b.diag(ref.Span, "map-type", m.Name+" holds text elsewhere and a number here")
+		return i, b.diag(ref.Span, "map-type", "@"+m.Name+" holds text elsewhere and a number here")
 	}
 	return i, nil
 }
