@@ -32,6 +32,7 @@ const maxPoint = 8192
 type pointReader struct {
 	lexer
 	end      int
+	whole    bool // there is no target: all of the text is the function
 	static   bool // names of static probes hold no brackets
 	inScript bool // a FILE that begins with a slash must be quoted there: it would be a regexp
 }
@@ -76,8 +77,11 @@ func (r *pointReader) point(kind PointKind) Point {
 		if strings.HasPrefix(r.src[r.pos:r.end], "::") {
 			r.pos += 2
 		}
-	} else if strings.HasPrefix(r.src[r.pos:r.end], "::") {
-		r.pos += 2
+	} else {
+		r.whole = true
+		if strings.HasPrefix(r.src[r.pos:r.end], "::") {
+			r.pos += 2
+		}
 	}
 	r.function(&pt)
 	return pt
@@ -230,6 +234,10 @@ func (r *pointReader) quotedFunction(pt *Point) {
 func (r *pointReader) regexp(pt *Point) {
 	at := Span{r.pos, r.end}
 	end := regexpEnd(r.src[:r.end], r.pos)
+	if r.whole && end != r.end {
+		path := r.src[at.From:at.To]
+		r.fail(BadProbe, Span{r.end, r.end}, []string{path + ":* stands for all functions of " + path}, "function is missing")
+	}
 	if end < 0 {
 		r.fail(BadRegexp, at, []string{`a regular expression ends with "/"; a slash inside is \/`}, "regular expression is never closed")
 	}
