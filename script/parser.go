@@ -38,17 +38,12 @@ func ParseExprs(text string) (list []Expr, err error) {
 	defer catch(&err)
 	p := newParser(text)
 	p.bare = true
-	return p.expressions(), nil
-}
-
-// expressions reads a list of them to the end of the text.
-func (p *parser) expressions() []Expr {
-	list := []Expr{p.expression()}
+	parsed := []Expr{p.expression()}
 	for p.accept(",") {
-		list = append(list, p.expression())
+		parsed = append(parsed, p.expression())
 	}
 	p.end()
-	return list
+	return parsed, nil
 }
 
 func newParser(text string) *parser {

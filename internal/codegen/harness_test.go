@@ -205,3 +205,15 @@ func read(t testing.TB, path string) string {
 	}
 	return string(b)
 }
+
+// waitFor waits until something holds, or gives up.
+func waitFor(t testing.TB, holds func() bool) {
+	t.Helper()
+	for range 500 {
+		if holds() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("waited in vain")
+}

@@ -101,45 +101,6 @@ func PartOf(kind plan.ProbeKind, role site.Role) Part {
 	return EntryPart
 }
 
-// A cookie is what the kernel hands to a program about the site that was hit:
-//
-//	bits  0 to 23  function ID
-//	bits 24 to 47  function ID of the callee + 1 at a tail jump, 0 unknown
-//	bits 48 to 60  body
-//	bit  61        the function is Go's
-//	bits 62 to 63  event.Outcome, as far as returns have one
-const (
-	cookieCallee    = 24
-	cookieBody      = 48
-	cookieGo        = 61
-	cookieOutcome   = 62
-	maxFunctions    = 1<<24 - 1
-	maxBodies       = 1 << 13
-	cookieFuncMask  = 1<<24 - 1
-	cookieBodyMask  = maxBodies - 1
-	cookieTopOfBits = 64
-)
-
-// Cookie is the attach cookie of a site of probe kind kind.
-func Cookie(p *plan.Plan, kind plan.ProbeKind, s *plan.Site) uint64 {
-	cookie := uint64(s.Function)&cookieFuncMask | uint64(s.Body)<<cookieBody
-	if p.Functions[s.Function].Lang == event.LangGo {
-		cookie |= 1 << cookieGo
-	}
-	if PartOf(kind, s.Role) == EntryPart {
-		return cookie
-	}
-	outcome := event.Returned
-	switch s.Role {
-	case site.TailJump:
-		outcome = event.TailCalled
-		cookie |= uint64(s.Callee+1) & cookieFuncMask << cookieCallee
-	case site.DeferReturn:
-		outcome = event.Recovered
-	}
-	return cookie | uint64(outcome)<<cookieOutcome
-}
-
 // Unfinished gives the record of a call that has not ended, from a value of the frames map, with its outcome set; false when the
 // frame holds none. The bytes are those of the value.
 func (f *FrameMap) Unfinished(value []byte) ([]byte, bool) {

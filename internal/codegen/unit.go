@@ -12,13 +12,14 @@ import (
 
 // unit is one part of one probe: one program, or more when its bodies are too many for one.
 type unit struct {
-	probe      int
-	part       Part
-	sleepable  bool
-	unfiltered bool           // the entry was filtered
-	filtered   bool           // processes are looked up first, which leaves the identity at its place
-	languages  []golang       // by body
-	frames     []*frameLayout // by body, nil: none
+	probe       int
+	part        Part
+	sleepable   bool
+	unfiltered  bool           // the entry was filtered
+	filtered    bool           // processes are looked up first, which leaves the identity at its place
+	conditional bool           // some sites are conditional jumps
+	languages   []golang       // by body
+	frames      []*frameLayout // by body, nil: none
 }
 
 // programSize is how many instructions go in one program: jumps reach 32767, and the verifier gives up at a million
@@ -74,6 +75,7 @@ func (c *compiler) unit(u *unit, bodies []int) error {
 	u.unfiltered = u.part == RunPart || u.part != EntryPart && !slices.ContainsFunc(bodies, func(b int) bool { return u.frames[b] == nil })
 	u.filtered = c.filtersPIDs() && !u.unfiltered
 	drafts := make([]*code, len(bodies))
+	u.conditional = u.part == SitePart && slices.ContainsFunc(c.p.Probes[u.probe].Sites, func(s plan.Site) bool { return s.Cond != 0 })
 	for i, body := range bodies {
 		drafts[i] = c.body(u, body, nil)
 		u.sleepable = u.sleepable || drafts[i].needs.user && c.f.Sleepable
@@ -170,7 +172,7 @@ func (c *compiler) link(u *unit, group []built) error {
 	e.mov(regCtx, asm.R1)
 	cookie := len(group) > 1
 	for _, b := range group {
-		cookie = cookie || b.needs.cookie
+		cookie = cookie || b.needs.cookie || u.conditional
 	}
 	if !u.unfiltered {
 		c.filter(e, u, out)
@@ -183,6 +185,10 @@ func (c *compiler) link(u *unit, group []built) error {
 		e.mov(asm.R1, regCtx)
 		e.call(asm.FnGetAttachCookie)
 		e.store(cookiePlace(), asm.R0, asm.DWord)
+	}
+	if u.conditional {
+		jumpsOut(e, out)
+		e.load(asm.R0, cookiePlace(), asm.DWord)
 	}
 	if len(group) > 1 {
 		e.opImm(asm.RSh, asm.R0, cookieBody)

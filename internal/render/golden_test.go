@@ -236,24 +236,3 @@ func TestDoctorWritesItsGoldens(t *testing.T) {
 		golden(t, "doctor-"+string(f), out.Bytes())
 	}
 }
-
-func TestProfileWritesItsGoldens(t *testing.T) {
-	tree := agg.NewTree(100, time.Second)
-	add := func(name string, depth, begin, end int) {
-		tree.Add(&event.Call{Target: "/bin/app", Function: name, TID: 1, Depth: depth, Time: noon.Add(time.Duration(begin) * time.Microsecond),
-			Duration: time.Duration(end-begin) * time.Microsecond, Outcome: event.Returned}, noon)
-	}
-	add("leaf\x1b", 2, 31, 36)
-	add("mid", 1, 30, 50)
-	for i := range 3 {
-		add("leaf"+strings.Repeat("'", i), 1, 60+i*10, 64+i*10)
-	}
-	add("main", 0, 0, 100)
-	for _, f := range []Format{Text, JSON, CSV} {
-		var out bytes.Buffer
-		if err := Profile(f, &out, tree.Root(), Options{Top: 3}); err != nil {
-			t.Fatal(err)
-		}
-		golden(t, "profile-"+string(f), out.Bytes())
-	}
-}
