@@ -11,17 +11,23 @@ import (
 // Finding is one thing that was looked at on this machine.
 type Finding struct {
 	Name  string // what was looked at: "uprobe_multi links"
-	State string // "ok", "limited", "missing"
+	State string // "ok", "gap", "info"
 	Found string // what is there: "kernel 6.1.0, no uprobe_multi"
 	Costs string // what cannot be done, or only more slowly; "" nothing
 	Mend  string // how to get it; "" nothing to do
 }
 
-// Doctor writes findings: text for people, JSON as one object a line with "type":"check".
-func Doctor(f Format, w io.Writer, findings []Finding, o Options) error {
-	buffered := bufio.NewWriter(w)
+// Diagnosis is what a machine allows.
+type Diagnosis struct {
+	Engine   string // the engine that a run would use, "" when none can
+	Findings []Finding
+}
+
+// Doctor writes a diagnosis: text for people, JSON as one object a line with "type":"check", the last with "type":"doctor".
+func Doctor(f Format, w io.Writer, d Diagnosis, o Options) error {
+	buffered, findings := bufio.NewWriter(w), d.Findings
 	if f == JSON {
-		if err := doctorJSON(buffered, findings); err != nil {
+		if err := doctorJSON(buffered, d); err != nil {
 			return err
 		}
 		return buffered.Flush()
@@ -33,13 +39,18 @@ func Doctor(f Format, w io.Writer, findings []Finding, o Options) error {
 	for _, x := range findings {
 		buffered.WriteString(doctorLines(x, width, o))
 	}
+	if d.Engine != "" {
+		buffered.WriteString("\nsonde would use the " + clean(d.Engine) + " engine\n")
+	} else {
+		buffered.WriteString("\n" + o.in(red, "no engine can run here") + "\n")
+	}
 	return buffered.Flush()
 }
 
-func doctorJSON(w io.Writer, findings []Finding) error {
+func doctorJSON(w io.Writer, d Diagnosis) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	for _, x := range findings {
+	for _, x := range d.Findings {
 		err := enc.Encode(struct {
 			Type  string `json:"type"`
 			Name  string `json:"name"`
@@ -52,13 +63,16 @@ func doctorJSON(w io.Writer, findings []Finding) error {
 			return err
 		}
 	}
-	return nil
+	return enc.Encode(struct {
+		Type   string `json:"type"`
+		Engine string `json:"engine"`
+	}{"doctor", d.Engine})
 }
 
 // doctorLines is "ok       NAME  FOUND", and below it, aligned with what was found, what it costs and how to mend it.
 func doctorLines(x Finding, width int, o Options) string {
-	paints := map[string]paint{"ok": green, "limited": yellow, "missing": red}
-	const stateWidth = 7
+	paints := map[string]paint{"ok": green, "gap": yellow, "info": faint}
+	const stateWidth = 4
 	state := o.in(paints[x.State], x.State) + strings.Repeat(" ", max(stateWidth-utf8.RuneCountInString(x.State), 0))
 	name := clean(x.Name) + strings.Repeat(" ", width-utf8.RuneCountInString(x.Name))
 	indent := strings.Repeat(" ", stateWidth+width+4)

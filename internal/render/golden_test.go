@@ -225,12 +225,12 @@ func TestFooterWritesItsGoldens(t *testing.T) {
 func TestDoctorWritesItsGoldens(t *testing.T) {
 	findings := []Finding{
 		{Name: "eBPF", State: "ok", Found: "programs load"},
-		{Name: "uprobe_multi links", State: "limited", Found: "kernel 6.1", Costs: "attaching 1000 functions takes minutes", Mend: "a kernel from 6.6 on"},
-		{Name: "tracefs", State: "missing", Mend: "mount -t tracefs tracefs /sys/kernel/tracing"},
+		{Name: "uprobe_multi links", State: "gap", Found: "kernel 6.1", Costs: "attaching 1000 functions takes minutes", Mend: "a kernel from 6.6 on"},
+		{Name: "tracefs", State: "info", Mend: "mount -t tracefs tracefs /sys/kernel/tracing"},
 	}
 	for _, f := range []Format{Text, JSON} {
 		var out bytes.Buffer
-		if err := Doctor(f, &out, findings, Options{Colour: f == Text}); err != nil {
+		if err := Doctor(f, &out, Diagnosis{Engine: "kernel", Findings: findings}, Options{Colour: f == Text}); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "doctor-"+string(f), out.Bytes())
