@@ -15,7 +15,7 @@ import (
 
 func TestEveryCallIsSeenAtItsEntryAndItsReturn(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := fixture.Build(t, "engine/calls.c")
+		program := build(t, "engine/calls.c")
 		target := start(t, program, "leaf")
 		h := observe(multi, 1<<20, program, true, sitesOf(t, program, "leaf", "add")...)
 		s := open(t, h)
@@ -50,7 +50,7 @@ func TestEveryCallIsSeenAtItsEntryAndItsReturn(t *testing.T) {
 
 func TestASiteThatTheKernelRefusesIsLeftOutAndReported(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := fixture.Build(t, "engine/calls.c")
+		program := build(t, "engine/calls.c")
 		target := start(t, program, "locked") // the kernel looks at instructions that are mapped
 		s := open(t, observe(multi, 1<<20, program, false, sitesOf(t, program, "add", "locked", "leaf", "down")...))
 		refusals := arm(t, s)
@@ -67,7 +67,7 @@ func TestASiteThatTheKernelRefusesIsLeftOutAndReported(t *testing.T) {
 
 func TestNothingArmedIsAnErrorThatSaysWhy(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := fixture.Build(t, "engine/calls.c")
+		program := build(t, "engine/calls.c")
 		start(t, program, "locked")
 		s := open(t, observe(multi, 1<<20, program, false, sitesOf(t, program, "locked")...))
 		_, err := s.Arm()
@@ -84,7 +84,7 @@ func TestNothingArmedIsAnErrorThatSaysWhy(t *testing.T) {
 
 func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "engine/calls.c")
+	program := build(t, "engine/calls.c")
 	one, other := start(t, program, "threads"), start(t, program, "leaf")
 	h := observe(hasMulti(), 1<<20, program, false, sitesOf(t, program, "leaf")...)
 	h.plan.Filter.PIDs = []int{one.Process.Pid}
@@ -111,7 +111,7 @@ func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 // lossy runs 2,000 calls on every CPU with a ring that holds few of them.
 func TestEveryLostRecordIsCountedOnEveryCPU(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "engine/calls.c")
+	program := build(t, "engine/calls.c")
 	target := start(t, program, "each-cpu")
 	s := open(t, observe(hasMulti(), 4096, program, false, sitesOf(t, program, "leaf")...))
 	arm(t, s)
@@ -136,7 +136,7 @@ func TestTenThousandFunctionsShareALink(t *testing.T) {
 	if !hasMulti() {
 		t.Skip("refused: this kernel has no uprobe_multi")
 	}
-	program := fixture.Build(t, "engine/many.S")
+	program := build(t, "engine/many.S")
 	base := sitesOf(t, program, "many")[0]
 	sites := make([]symbolSite, 10000)
 	for i := range sites {
