@@ -83,6 +83,17 @@ func (w *writer) check(record []byte) {
 	w.n++
 }
 
+// later runs fn in a moment; the test does not end before it has.
+func later(t *testing.T, fn func()) {
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	go func() {
+		defer close(done)
+		time.Sleep(25 * time.Millisecond)
+		fn()
+	}()
+}
+
 func TestRecordsThatReachOverTheEndOfTheRingAreWhole(t *testing.T) {
 	w := newWriter(t, 4096, 1)
 	for round := range 50 { // 48 bytes each: 85 fill the ring, and 4096 is no multiple of 48
@@ -101,10 +112,7 @@ func TestRecordsThatReachOverTheEndOfTheRingAreWhole(t *testing.T) {
 
 func TestReadFindsRecordsThatWakeNobody(t *testing.T) {
 	w := newWriter(t, 4096, 1) // BPF_RB_NO_WAKEUP
-	go func() {
-		time.Sleep(30 * time.Millisecond)
-		w.write(3)
-	}()
+	later(t, func() { w.write(3) })
 	began := time.Now()
 	if err := w.ring.read(began.Add(300*time.Millisecond), w.check); err != nil {
 		t.Fatal(err)
@@ -118,11 +126,10 @@ func TestARecordThatWakesIsReadAtOnce(t *testing.T) {
 	w := newWriter(t, 4096, 2) // BPF_RB_FORCE_WAKEUP
 	w.ring.pause = 10 * time.Second
 	wrote, read := make(chan time.Time, 1), time.Time{}
-	go func() {
-		time.Sleep(20 * time.Millisecond)
+	later(t, func() {
 		w.write(1)
 		wrote <- time.Now()
-	}()
+	})
 	w.ring.read(time.Now().Add(200*time.Millisecond), func([]byte) { read = time.Now() })
 	if late := read.Sub(<-wrote); read.IsZero() || late > 40*time.Millisecond {
 		t.Errorf("read %v late", late)
@@ -132,11 +139,10 @@ func TestARecordThatWakesIsReadAtOnce(t *testing.T) {
 func TestWakeEndsReadAfterWhatIsThere(t *testing.T) {
 	w := newWriter(t, 4096, 1)
 	s := &Session{ring: w.ring}
-	go func() {
-		time.Sleep(20 * time.Millisecond)
+	later(t, func() {
 		w.write(2)
 		s.Wake()
-	}()
+	})
 	began := time.Now()
 	if err := s.Read(began.Add(time.Minute), w.check); err != nil {
 		t.Fatal(err)
