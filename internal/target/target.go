@@ -15,4 +15,6 @@ type Object struct {
 	Ino  uint64
 	// Program: the main executable, not a library.
 	Program bool
+	// Note says in one clause what a user should know about the choice of this file, "" nothing.
+	Note string
 }
