@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -32,7 +31,7 @@ type bed struct {
 	tool    tool
 	victims victims
 	scratch string
-	slow    error // why the tool is spared more functions
+	slow    map[kind]error // why the tool is spared more functions
 }
 
 // result is a median, or the reason why there is none.
@@ -58,17 +57,19 @@ func measures() []measure {
 		{name: "count-mov", metrics: ns("counted call, first instruction mov"), take: cost(counting, "f_mov")},
 		{name: "time-push", metrics: ns("timed call, first instruction push"), take: cost(timing, "f_push")},
 		{name: "time-endbr", metrics: ns("timed call, endbr64 then push"), take: cost(timing, "f_endbr")},
-		{name: "attach-1000", once: true, metrics: attachMetrics(1000), take: attach(1000)},
-		{name: "attach-10000", once: true, metrics: attachMetrics(10000), take: attach(10000)},
+		{name: "together-1000", once: true, metrics: attachMetrics(1000, "together"), take: attach(together, 1000)},
+		{name: "together-10000", once: true, metrics: attachMetrics(10000, "together"), take: attach(together, 10000)},
+		{name: "each-1000", once: true, metrics: attachMetrics(1000, "each"), take: attach(each, 1000)},
+		{name: "each-10000", once: true, metrics: attachMetrics(10000, "each"), take: attach(each, 10000)},
 		{name: "trace-1", once: true, metrics: traceMetrics("1 thread"), take: trace(1)},
 		{name: "trace-4", once: true, metrics: traceMetrics("4 threads"), take: trace(4)},
 		{name: "size", once: true, metrics: []metric{{name: "program and its libraries on disk", unit: "MiB"}}, take: (*bed).size},
 	}
 }
 
-func attachMetrics(n int) []metric {
-	return []metric{{name: fmt.Sprintf("start to %d functions counted each", n), unit: "ms"}, {name: fmt.Sprintf("Ctrl-C to the end, %d functions", n), unit: "ms"},
-		{name: fmt.Sprintf("peak memory, %d functions", n), unit: "MiB"}}
+func attachMetrics(n int, how string) []metric {
+	what := fmt.Sprintf("%d functions counted %s", n, how)
+	return []metric{{name: "start to " + what, unit: "ms"}, {name: "Ctrl-C to the end, " + what, unit: "ms"}, {name: "peak memory, " + what, unit: "MiB"}}
 }
 
 func traceMetrics(who string) []metric {
@@ -83,7 +84,7 @@ func take(c config, t tool, v victims) column {
 	if err == nil {
 		defer os.RemoveAll(scratch)
 	}
-	b := &bed{tool: t, victims: v, scratch: scratch}
+	b := &bed{tool: t, victims: v, scratch: scratch, slow: map[kind]error{}}
 	for _, m := range measures() {
 		if !c.measures.MatchString(m.name) {
 			continue
@@ -285,11 +286,11 @@ func awaited(victim, t *process, line string, limit time.Duration) error {
 	}
 }
 
-// attach measures how long it takes to count each of n functions, and to stop.
-func attach(n int) func(*bed) ([]float64, error) {
+// attach measures how long it takes to count n functions, and to stop.
+func attach(k kind, n int) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
-		if b.slow != nil {
-			return nil, b.slow
+		if b.slow[k] != nil {
+			return nil, b.slow[k]
 		}
 		program := b.victims.many[n]
 		victim, err := start([]string{program}, nil, "")
@@ -300,7 +301,7 @@ func attach(n int) func(*bed) ([]float64, error) {
 		if err := victim.says("ready", patience); err != nil {
 			return nil, err
 		}
-		j := job{kind: each, program: program, function: "fn_*", pid: victim.cmd.Process.Pid}
+		j := job{kind: k, program: program, function: "fn_*", pid: victim.cmd.Process.Pid}
 		began := time.Now()
 		t, err := b.launch(j)
 		if err != nil {
@@ -314,11 +315,12 @@ func attach(n int) func(*bed) ([]float64, error) {
 		up := milliseconds(time.Since(began))
 		began = time.Now()
 		if err := t.stop(5 * time.Minute); err != nil {
+			b.slow[k] = fmt.Errorf("%d functions already took minutes to leave", n)
 			return nil, fmt.Errorf("armed in %.0f ms; %w", up, err)
 		}
 		down := milliseconds(time.Since(began))
 		if down > 20000 {
-			b.slow = fmt.Errorf("%d functions already took %.0f s to leave", n, down/1000)
+			b.slow[k] = fmt.Errorf("%d functions already took %.0f s to leave", n, down/1000)
 		}
 		if err := victim.says("restored", patience); err != nil && b.tool.after == nil {
 			return nil, fmt.Errorf("left probes behind: %w", err)
@@ -351,10 +353,10 @@ func trace(threads int) func(*bed) ([]float64, error) {
 		if err := t.stop(2 * time.Minute); err != nil {
 			return nil, err
 		}
-		seen, took := t.marked, t.last.Sub(began)
+		seen, lost, took := t.marked, t.lost(), t.last.Sub(began)
 		if b.tool.counted != nil {
 			j.scratch = b.scratch
-			if seen, err = b.tool.counted(j); err != nil {
+			if seen, lost, err = b.tool.counted(j); err != nil {
 				return nil, err
 			}
 			took = called
@@ -363,8 +365,8 @@ func trace(threads int) func(*bed) ([]float64, error) {
 			return nil, fmt.Errorf("traced nothing: %s", t.reason())
 		}
 		total := float64(calls * threads)
-		lost := math.Min(float64(t.lost()), total)
-		return []float64{float64(seen) / took.Seconds(), 100 * lost / total, 100 * math.Max(total-lost-float64(seen), 0) / total, t.peak()}, nil
+		silent := max(calls*threads-lost-seen, 0)
+		return []float64{float64(seen) / took.Seconds(), 100 * float64(lost) / total, 100 * float64(silent) / total, t.peak()}, nil
 	}
 }
 

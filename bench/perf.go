@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +21,7 @@ func perf() tool {
 			argv := map[kind][]string{
 				counting: {"perf", "stat", "-e", "bench:hit"},
 				each:     {"perf", "stat", "-e", "probe_*:fn_*"},
+				together: {"perf", "stat", "-e", "bench:hit"},
 				firing:   {"perf", "trace", "--no-syscalls", "-e", "bench:hit"},
 				tracing:  {"perf", "record", "-q", "-e", "bench:hit", "-o", recording(j)},
 			}[j.kind]
@@ -27,13 +30,34 @@ func perf() tool {
 			}
 			return append(argv, "-a"), nil
 		},
-		marker: func(job) string { return "bench:hit" },
-		before: perfDefine,
-		after:  perfRemove,
-		counted: func(j job) (int, error) {
-			out, err := exec.Command("perf", "script", "-i", recording(j)).Output()
-			return strings.Count(string(out), "bench:hit"), err
-		}}
+		marker:  func(job) string { return "bench:hit" },
+		before:  perfDefine,
+		after:   perfRemove,
+		counted: func(j job) (int, int, error) { return perfCount(recording(j)) }}
+}
+
+// perfCount reads a recording line by line: it is long.
+func perfCount(file string) (seen, lost int, err error) {
+	cmd := exec.Command("perf", "script", "--show-lost-events", "-i", file)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		text := lines.Text()
+		if strings.Contains(text, "bench:hit") {
+			seen++
+		}
+		if _, n, ok := strings.Cut(text, "PERF_RECORD_LOST lost "); ok {
+			some, _ := strconv.Atoi(strings.Fields(n)[0])
+			lost += some
+		}
+	}
+	return seen, lost, cmd.Wait()
 }
 
 func perfDefine(j job) error {
@@ -43,7 +67,7 @@ func perfDefine(j job) error {
 	case tracing:
 		return perfProbe("-x", j.program, "--add", "bench:hit="+j.function+" number=%di:s32 statement=+0(%si):string")
 	}
-	return perfProbe("-x", j.program, "--add", "bench:hit="+j.function)
+	return perfProbe("-x", j.program, "--max-probes=20000", "--add", "bench:hit="+j.function)
 }
 
 func perfRemove(j job) error {

@@ -29,6 +29,7 @@ type process struct {
 	first   time.Time     // of the first such line
 	last    time.Time
 	tail    []string // last lines of both outputs without the marker
+	most    int      // KiB of memory seen at most
 	reading sync.WaitGroup
 }
 
@@ -51,6 +52,7 @@ func start(argv, env []string, marker string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	go p.watch()
 	go func() {
 		p.reading.Wait()
 		p.cmd.Wait()
@@ -155,13 +157,31 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// peak is the most memory the ended process and its children had, in MiB.
-func (p *process) peak() float64 {
-	usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
+// watch samples the most memory that the process had. The figure that wait4 gives includes this program's own, from before
+// the exec.
+func (p *process) watch() {
+	file := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
+	for {
+		text, _ := os.ReadFile(file)
+		if _, rest, ok := strings.Cut(string(text), "VmHWM:"); ok {
+			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
+			p.mu.Lock()
+			p.most = max(p.most, kib)
+			p.mu.Unlock()
+		}
+		select {
+		case <-p.done:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
-	return float64(usage.Maxrss) / 1024
+}
+
+// peak is the most memory that the process had, in MiB.
+func (p *process) peak() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return float64(p.most) / 1024
 }
 
 // reason is the line that says best why a tool failed: the first that speaks of it, else the last.

@@ -15,6 +15,7 @@ type kind uint8
 const (
 	counting kind = iota // count the calls of a function
 	each                 // count the calls of every function that matches, each for itself
+	together             // count the calls of all functions that match, in one counter
 	timing               // a latency histogram of a function
 	firing               // print a line for each call
 	tracing              // print a line for each call of work(number, statement) with its arguments
@@ -39,8 +40,8 @@ type tool struct {
 	marker func(j job) string // part of every line about a call
 	// before and after make and remove what outlives the tool's process; nil: nothing does.
 	before, after func(j job) error
-	// counted reads how many events a recording holds, where they are not printed as they come.
-	counted func(j job) (int, error)
+	// counted reads how many events a recording holds and how many it says were lost, where they are not printed as they come.
+	counted func(j job) (seen, lost int, err error)
 	missing error // why it is not there at all
 }
 
@@ -78,6 +79,13 @@ func newestBpftrace(cache string) (string, error) {
 func sonde(name, path, engine string) tool {
 	return tool{name: name, binary: path, missing: lookup(path),
 		argv: func(j job) ([]string, error) {
+			if j.kind == together {
+				argv := []string{path, "run", "--engine=" + engine, "-e", "uprobe:" + j.program + ":" + j.function + " { @ = count(); }"}
+				if engine == "user" {
+					argv = append(argv, "-p", strconv.Itoa(j.pid))
+				}
+				return argv, nil
+			}
 			verb := map[kind]string{counting: "count", each: "count", timing: "time", firing: "trace", tracing: "trace"}[j.kind]
 			argv := []string{path, verb, "--engine=" + engine}
 			switch {
@@ -99,6 +107,7 @@ func bpftrace(name, path string, missing error) tool {
 			probe := "uprobe:" + j.program + ":" + j.function
 			script := map[kind]string{
 				counting: probe + " { @ = count(); }",
+				together: probe + " { @ = count(); }",
 				each:     probe + " { @[probe] = count(); }",
 				timing: probe + " { @start[tid] = nsecs; } uretprobe:" + j.program + ":" + j.function +
 					" /@start[tid]/ { @ = hist(nsecs - @start[tid]); delete(@start[tid]); }",
@@ -122,7 +131,7 @@ func bpftrace(name, path string, missing error) tool {
 func ltrace() tool {
 	return tool{name: "ltrace", missing: lookup("ltrace"),
 		argv: func(j job) ([]string, error) {
-			if j.kind == each {
+			if j.kind == each || j.kind == together {
 				return nil, errors.New("172 us a call, and a stop for each breakpoint: not for many functions")
 			}
 			argv := []string{"ltrace", "-f", "-e", "", "-x", j.function}
@@ -148,7 +157,7 @@ func bcc() tool {
 			switch {
 			case j.command != nil:
 				return nil, errors.New("starts no command")
-			case j.kind == counting || j.kind == each:
+			case j.kind == counting || j.kind == each || j.kind == together:
 				return []string{"funccount-bpfcc", probe}, nil
 			case j.kind == timing:
 				return []string{"funclatency-bpfcc", probe}, nil

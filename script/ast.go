@@ -12,7 +12,9 @@ type Span struct{ From, To int }
 
 // Script is a whole program.
 type Script struct {
-	Text   string   // what was parsed; "" for a tree made by a verb
+	// Text is what was parsed: what every span points into. A verb's tree has the probes and expressions of the
+	// command line for its text, with form feeds between them.
+	Text   string
 	Config []Assign // config = { name = value }
 	Probes []*Probe
 }
@@ -57,6 +59,9 @@ type Point struct {
 	Provider   string // USDT
 	Every      time.Duration
 	Span       Span
+	// TargetSpan and FunctionSpan are the two halves inside Span; where one is empty, an empty place.
+	TargetSpan   Span
+	FunctionSpan Span
 }
 
 // Stmt is a statement.

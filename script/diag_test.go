@@ -54,6 +54,7 @@ var mistakes = []struct {
 	{`libc:malloc { }`, UnknownProbe, "libc", "uprobe:libc:malloc"},
 	{`kprobe:do_sys_open { }`, UnknownProbe, "kprobe", "uretprobe"},
 	{`uprobe:libc: { }`, BadProbe, "", "libc:*"},
+	{`uprobe:/usr/bin/x { }`, BadProbe, "", "/usr/bin/x:*"},
 	{`uprobe { }`, BadProbe, "", "uprobe:TARGET:FUNCTION"},
 	{`uprobe:l:12ab { }`, BadProbe, "12ab", "0x12ab"},
 	{`uprobe:l:0xzz { }`, BadProbe, "0xzz", "hexadecimal"},

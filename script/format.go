@@ -16,8 +16,8 @@ const maxLine = 100
 //	         ^^^^^
 //	sonde: hint: near names: malloc, calloc
 //
-// A text of several lines is shown as the line in question, after its number. Characters that a terminal would
-// act on are replaced.
+// A text of several lines is shown as the line in question, after its number. Form feeds separate texts that the user
+// gave one by one: only the one in question is shown. Characters that a terminal would act on are replaced.
 func (d *Diagnostic) Format(tool string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: error: %s [%s]\n", tool, printable(d.Message), d.Code)
@@ -30,28 +30,28 @@ func (d *Diagnostic) Format(tool string) string {
 	return b.String()
 }
 
-// Line is the line of Text in which the diagnosis lies, counted from 1.
-func (d *Diagnostic) Line() int {
-	return 1 + strings.Count(d.Text[:d.from()], "\n")
+// given is the text in question, of those that form feeds separate, and the place inside it, whatever Span says.
+func (d *Diagnostic) given() (text string, from, to int) {
+	from = min(max(d.Span.From, 0), len(d.Text))
+	start := strings.LastIndexByte(d.Text[:from], '\f') + 1
+	text, _, _ = strings.Cut(d.Text[start:], "\f")
+	from -= start
+	return text, from, min(max(d.Span.To-start, from), len(text))
 }
-
-// from is where the place begins, inside Text whatever Span says.
-func (d *Diagnostic) from() int { return min(max(d.Span.From, 0), len(d.Text)) }
 
 // place gives the line to show and the carets below it; "" when there is nothing to show.
 func (d *Diagnostic) place() (line, carets string) {
-	if strings.TrimSpace(d.Text) == "" {
+	text, from, to := d.given()
+	if strings.TrimSpace(text) == "" {
 		return "", ""
 	}
-	from := d.from()
-	start := strings.LastIndexByte(d.Text[:from], '\n') + 1
-	full := d.Text[start : start+lineLength(d.Text[start:])]
-	to := min(max(d.Span.To-start, from-start), len(full))
-	before, marked, after := full[:from-start], full[from-start:max(to, from-start)], full[to:]
-	before, cut := shorten(before, marked)
+	start := strings.LastIndexByte(text[:from], '\n') + 1
+	end := start + lineLength(text[start:])
+	before, cut := shorten(text[start:from], text[from:min(to, end)])
+	marked, after := text[from:min(to, end)], text[min(to, end):end]
 	prefix := ""
-	if strings.Contains(strings.TrimRight(d.Text, "\n"), "\n") {
-		prefix = fmt.Sprintf("line %d: ", d.Line())
+	if strings.Contains(strings.TrimRight(text, "\n"), "\n") {
+		prefix = fmt.Sprintf("line %d: ", 1+strings.Count(text[:start], "\n"))
 	}
 	marked = firstRunes(marked, maxLine)
 	shown := printable(before) + printable(marked)

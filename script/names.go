@@ -34,6 +34,8 @@ func Builtins() []Name {
 		value("ustack", "user stack"),
 		value("nsecs", "nanoseconds of the monotonic clock"),
 		value("elapsed", "nanoseconds since the run began"),
+		value("sp", "stack pointer at the entry"),
+		value("pc", "address of the probed instruction"),
 		value("rand", "a random number of 32 bits"),
 	}
 }
@@ -67,6 +69,7 @@ func Functions() []Name {
 		function("strftime(format, nsecs)", 2, 2, "time as text"),
 		function("usym(address)", 1, 1, "name of the code at an address"),
 		function("ustack([mode][, frames])", 0, 2, "user stack, with at most so many frames"),
+		function("reg(name)", 1, 1, "a register: reg(\"di\")"),
 		function("sizeof(type or expression)", 1, 1, "size in bytes"),
 	}
 }

@@ -39,7 +39,7 @@ func TestNearNamesAreThoseAPersonMeant(t *testing.T) {
 	} {
 		got := strings.Join(Near(c.name, strings.Fields(c.among), 3), " ")
 		if got != c.want {
-			t.Errorf("%s among %s: got %q, want %q", c.name, c.among, got, c.want)
+			t.Errorf("%s among %q: got %q, want %q", c.name, c.among, got, c.want)
 		}
 	}
 }

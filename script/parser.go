@@ -38,12 +38,17 @@ func ParseExprs(text string) (list []Expr, err error) {
 	defer catch(&err)
 	p := newParser(text)
 	p.bare = true
-	parsed := []Expr{p.expression()}
+	return p.expressions(), nil
+}
+
+// expressions reads a list of them to the end of the text.
+func (p *parser) expressions() []Expr {
+	list := []Expr{p.expression()}
 	for p.accept(",") {
-		parsed = append(parsed, p.expression())
+		list = append(list, p.expression())
 	}
 	p.end()
-	return parsed, nil
+	return list
 }
 
 func newParser(text string) *parser {

@@ -32,6 +32,7 @@ const maxPoint = 8192
 type pointReader struct {
 	lexer
 	end      int
+	whole    bool // there is no target: all of the text is the function
 	static   bool // names of static probes hold no brackets
 	inScript bool // a FILE that begins with a slash must be quoted there: it would be a regexp
 }
@@ -40,28 +41,36 @@ type pointReader struct {
 // "uprobe:", "uretprobe:") overrides kind. Its error is a *Diagnostic.
 func ParsePoint(text string, kind PointKind) (pt Point, err error) {
 	defer catch(&err)
-	r := &pointReader{lexer: lexer{src: text}}
+	r := &pointReader{lexer: lexer{src: text}, end: len(text)}
 	if len(text) > maxPoint {
 		r.src = text[:80]
 		r.fail(TooLong, Span{}, nil, "probe is longer than %d bytes", maxPoint)
 	}
-	r.pos = len(text) - len(strings.TrimLeft(text, " \t\r\n"))
-	r.end = max(r.pos, len(strings.TrimRight(text, " \t\r\n")))
-	for _, given := range [...]PointKind{Uprobe, Uretprobe, USDT} {
-		if prefix := given.String() + ":"; strings.HasPrefix(text[r.pos:r.end], prefix) {
-			kind = given
+	return r.argument(kind), nil
+}
+
+// argument reads a point of the command line, blanks around it left out.
+func (r *pointReader) argument(kind PointKind) Point {
+	given := r.src[r.pos:r.end]
+	r.pos += len(given) - len(strings.TrimLeft(given, " \t\r\n"))
+	r.end = max(r.pos, r.end-len(given)+len(strings.TrimRight(given, " \t\r\n")))
+	at := Span{r.pos, r.end}
+	for _, typed := range [...]PointKind{Uprobe, Uretprobe, USDT} {
+		if prefix := typed.String() + ":"; strings.HasPrefix(r.src[r.pos:r.end], prefix) {
+			kind = typed
 			r.pos += len(prefix)
 			break
 		}
 	}
-	parsed := r.point(kind)
-	parsed.Span = Span{len(text) - len(strings.TrimLeft(text, " \t\r\n")), r.end}
-	return parsed, nil
+	pt := r.point(kind)
+	pt.Span = at
+	return pt
 }
 
 // point reads what follows the type.
 func (r *pointReader) point(kind PointKind) Point {
 	pt := Point{Kind: kind}
+	pt.FunctionSpan = Span{r.pos, r.end}
 	if r.pos == r.end {
 		r.fail(BadProbe, Span{r.pos, r.end}, []string{"a probe is TARGET:FUNCTION, such as libc:malloc"}, "function is missing")
 	}
@@ -71,14 +80,19 @@ func (r *pointReader) point(kind PointKind) Point {
 		return pt
 	}
 	if colon := r.separator(r.pos); colon >= 0 {
-		pt.Target = r.plain(Span{r.pos, colon}, "target")
+		pt.TargetSpan = Span{r.pos, colon}
+		pt.Target = r.plain(pt.TargetSpan, "target")
 		r.pos = colon + 1
 		if strings.HasPrefix(r.src[r.pos:r.end], "::") {
 			r.pos += 2
 		}
-	} else if strings.HasPrefix(r.src[r.pos:r.end], "::") {
-		r.pos += 2
+	} else {
+		r.whole = true
+		if strings.HasPrefix(r.src[r.pos:r.end], "::") {
+			r.pos += 2
+		}
 	}
+	pt.FunctionSpan = Span{r.pos, r.end}
 	r.function(&pt)
 	return pt
 }
@@ -101,10 +115,13 @@ func (r *pointReader) staticProbe(pt *Point) {
 	switch {
 	case len(cuts) > 1:
 		between := cuts[len(cuts)-2]
-		pt.Target = r.plain(Span{r.pos, between}, "target")
+		pt.TargetSpan = Span{r.pos, between}
+		pt.FunctionSpan = Span{between + 1, r.end}
+		pt.Target = r.plain(pt.TargetSpan, "target")
 		pt.Provider = r.plain(Span{between + 1, last}, "provider")
 	case strings.Contains(before, "/"):
 		pt.Target = before
+		pt.TargetSpan, pt.FunctionSpan = Span{r.pos, cuts[0]}, Span{cuts[0] + 1, r.end}
 	default:
 		pt.Provider = before
 	}
@@ -179,6 +196,7 @@ func (r *pointReader) function(pt *Point) {
 		r.address(pt, text)
 	case strings.Trim(text, "0123456789") == "" && pt.Target != "":
 		pt.File, pt.Target = pt.Target, ""
+		pt.FunctionSpan.From, pt.TargetSpan = pt.TargetSpan.From, Span{pt.TargetSpan.From, pt.TargetSpan.From}
 		pt.Line = r.line(text)
 	case r.lineSuffix(pt, text):
 	case isDigit(text[0]):
@@ -230,6 +248,10 @@ func (r *pointReader) quotedFunction(pt *Point) {
 func (r *pointReader) regexp(pt *Point) {
 	at := Span{r.pos, r.end}
 	end := regexpEnd(r.src[:r.end], r.pos)
+	if r.whole && end != r.end {
+		path := r.src[at.From:at.To]
+		r.fail(BadProbe, Span{r.end, r.end}, []string{path + ":* stands for all functions of " + path}, "function is missing")
+	}
 	if end < 0 {
 		r.fail(BadRegexp, at, []string{`a regular expression ends with "/"; a slash inside is \/`}, "regular expression is never closed")
 	}

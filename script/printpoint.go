@@ -22,6 +22,29 @@ func (pt Point) String() string {
 	return pt.text(quoting{target: true, function: true})
 }
 
+// commandLine is the point as the command line has it: with as little around its names as reads back.
+func (pt Point) commandLine() string {
+	if pt.Kind == USDT {
+		return pt.String()
+	}
+	for _, q := range [...]quoting{{}, {function: true}, {target: true}, {target: true, function: true}} {
+		text := pt.text(q)
+		text = text[len(pt.Kind.String())+1:]
+		for _, short := range [...]string{strings.TrimPrefix(text, ":"), text} {
+			if read, err := ParsePoint(short, pt.Kind); err == nil && read.placedAs(pt) == pt {
+				return short
+			}
+		}
+	}
+	return pt.String()
+}
+
+// placedAs is the point with the spans of another.
+func (pt Point) placedAs(other Point) Point {
+	pt.Span, pt.TargetSpan, pt.FunctionSpan = other.Span, other.TargetSpan, other.FunctionSpan
+	return pt
+}
+
 // quoting says which names of a point stand between quotes.
 type quoting struct{ target, function bool }
 
@@ -73,8 +96,7 @@ func (pt Point) reads(text string) (same bool) {
 	}()
 	p := newParser(text + " {")
 	got := p.point()
-	got.Span = pt.Span
-	return got == pt && p.pos == len(text)
+	return got.placedAs(pt) == pt && p.pos == len(text)
 }
 
 // escapeSlashes writes a regular expression so that only its end is a bare slash.

@@ -20,7 +20,9 @@ func Count(points []Point, pred Expr, by []Expr) (*Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	return verb(points, pred, &Assign{Left: keyed(points, by), Op: "=", Right: &Call{Name: "count"}}), nil
+	return verb(given{points, pred, by}, func(g given) Stmt {
+		return &Assign{Left: g.keyed(), Op: "=", Right: &Call{Name: "count"}}
+	}), nil
 }
 
 // Trace is the script of `sonde trace`: one event per call, emitted at its return.
@@ -37,7 +39,7 @@ func Trace(points []Point, pred Expr, opts TraceOptions) (*Script, error) {
 	if opts.Stack {
 		call.Args = []Expr{&Ident{Name: "ustack"}}
 	}
-	return verb(points, pred, &ExprStmt{X: call}), nil
+	return verb(given{points: points, pred: pred}, func(given) Stmt { return &ExprStmt{X: call} }), nil
 }
 
 // Time is the script of `sonde time`: how long calls took, by function and the further keys.
@@ -48,30 +50,31 @@ func Time(points []Point, pred Expr, by []Expr) (*Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	took := &Call{Name: "quantiles", Args: []Expr{&Ident{Name: "duration"}}}
-	return verb(points, pred, &Assign{Left: keyed(points, by), Op: "=", Right: took}), nil
+	return verb(given{points, pred, by}, func(g given) Stmt {
+		took := &Call{Name: "quantiles", Args: []Expr{&Ident{Name: "duration"}}}
+		return &Assign{Left: g.keyed(), Op: "=", Right: took}
+	}), nil
 }
 
-// verb is a script of one probe with one statement. Parameters stand bare in --if and --by; in a script they are args.NAME.
-func verb(points []Point, pred Expr, body Stmt) *Script {
-	if assign, ok := body.(*Assign); ok {
-		m := assign.Left.(*MapRef)
-		for i, key := range m.Keys {
-			m.Keys[i] = qualify(key)
-		}
+// verb is a script of one probe with one statement, its text being what the command line had. Parameters stand bare in
+// --if and --by; in a script they are args.NAME.
+func verb(g given, body func(given) Stmt) *Script {
+	text := g.place()
+	for i, key := range g.by {
+		g.by[i] = qualify(key)
 	}
-	return &Script{Probes: []*Probe{{Points: points, Pred: qualify(pred), Body: []Stmt{body}}}}
+	return &Script{Text: text, Probes: []*Probe{{Points: g.points, Pred: qualify(g.pred), Body: []Stmt{body(g)}}}}
 }
 
 // keyed is @[func, by...].
-func keyed(points []Point, by []Expr) *MapRef {
+func (g given) keyed() *MapRef {
 	first := &Ident{Name: "func"}
-	for _, pt := range points {
+	for _, pt := range g.points {
 		if pt.Kind == USDT {
 			first.Name = "probe"
 		}
 	}
-	return &MapRef{Keys: append([]Expr{first}, by...)}
+	return &MapRef{Keys: append([]Expr{first}, g.by...)}
 }
 
 // armed turns function points into entry or return probes. Where needed is set, a point without a return is a mistake.
@@ -88,19 +91,9 @@ func armed(points []Point, atReturn, needed bool) ([]Point, error) {
 		case atReturn:
 			pt.Kind = Uretprobe
 		}
-		pt.Span = Span{}
 		out[i] = pt
 	}
 	return out, nil
-}
-
-// commandLine is the point as the command line has it.
-func (pt Point) commandLine() string {
-	text := pt.String()
-	if pt.Kind != USDT {
-		text = text[len(pt.Kind.String())+1:]
-	}
-	return text
 }
 
 // usesReturn reports whether any of the expressions needs what only the return knows.

@@ -55,6 +55,47 @@ func TestTimeOfWhatHasNoReturnIsAMistake(t *testing.T) {
 	}
 }
 
+func TestSpansOfAVerbPointAtWhatTheCommandLineHad(t *testing.T) {
+	s, err := Count(mustPoints(t, "libc:malloc usdt:/bin/x:p:n"), mustExpr(t, "pid == 1 && size>4096"), mustExprs(t, "comm,node"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := func(at Span) string { return s.Text[at.From:at.To] }
+	probe := s.Probes[0]
+	size := probe.Pred.(*Binary).Y.(*Binary).X
+	node := probe.Body[0].(*Assign).Left.(*MapRef).Keys[2]
+	for _, c := range []struct{ got, want string }{
+		{marked(probe.Points[0].Span), "libc:malloc"},
+		{marked(probe.Points[0].TargetSpan), "libc"},
+		{marked(probe.Points[0].FunctionSpan), "malloc"},
+		{marked(probe.Points[1].TargetSpan), "/bin/x"},
+		{marked(probe.Points[1].FunctionSpan), "p:n"},
+		{marked(size.Pos()), "size"},
+		{marked(node.Pos()), "node"},
+	} {
+		if c.got != c.want {
+			t.Errorf("span of %q marks %q", c.want, c.got)
+		}
+	}
+	d := Diagnostic{Code: "x", Message: "m", Text: s.Text, Span: size.Pos()}
+	want := "sonde: error: m [x]\n    pid == 1 && size > 4096\n                ^^^^\n"
+	if got := d.Format("sonde"); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestMistakeShowsThePointAsTyped(t *testing.T) {
+	for _, text := range []string{"main", "T:ns::f(int, char) const", "file.c:42", `"/odd:path":f`, "usdt:T:p:n", "/^get/"} {
+		pt, err := ParsePoint(text, Uretprobe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pt.commandLine(); got != text {
+			t.Errorf("%s is shown as %s", text, got)
+		}
+	}
+}
+
 func TestVerbLeavesItsArgumentsAsTheyAre(t *testing.T) {
 	points, by := mustPoints(t, "T:F"), mustExprs(t, "node")
 	if _, err := Time(points, nil, by); err != nil {

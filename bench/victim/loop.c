@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
         puts("ready");
         while (!memcmp(before, *(void *volatile *)&code, sizeof before)) usleep(200);
         puts("armed");
-        usleep(20000);  // the other half of a timed call may be armed a moment later
+        usleep(300000);  // the tool may still be arming its other half, or about to begin to listen
     }
     pthread_t all[64];
     double each[64], sum = 0;

@@ -137,7 +137,7 @@ func (n names) GoType(_ int, addr uint64) (string, *ctype.Type) { return n[addr]
 
 func TestCCallsReadAsTheirSourceSays(t *testing.T) {
 	flags := &ctype.Type{Kind: ctype.Enum, Name: "int", Size: 4, Signed: true, Flags: true, Lang: event.LangC, Enumerators: []ctype.Enumerator{
-		{Name: "O_RDONLY", Value: 0}, {Name: "O_WRONLY", Value: 1}, {Name: "O_CREAT", Value: 64}, {Name: "O_CLOEXEC", Value: 0o2000000},
+		{Name: "O_RDONLY", Value: 0, Mask: 3}, {Name: "O_WRONLY", Value: 1, Mask: 3}, {Name: "O_CREAT", Value: 64}, {Name: "O_CLOEXEC", Value: 0o2000000},
 		{Name: "O_DSYNC", Value: 0o10000}, {Name: "O_SYNC", Value: 0o4010000},
 	}}
 	color := &ctype.Type{Kind: ctype.Enum, Name: "enum color", Size: 4, Lang: event.LangC, Enumerators: []ctype.Enumerator{{Name: "RED", Value: 0}, {Name: "GREEN", Value: 1}}}
@@ -252,7 +252,7 @@ func TestCCallsReadAsTheirSourceSays(t *testing.T) {
 			},
 			want: "a=127.0.0.1:80, n=16, b=/run/s"},
 		{name: "FILE shows its descriptor",
-			sig: prototype(with(c(), param("f", pointer(file)))),
+			sig: prototyped(with(c(), param("f", pointer(file)))),
 			entry: func(m *plantest.Machine) {
 				m.Set(ctype.RDI, m.Alloc(append(make([]byte, 112), 3, 0, 0, 0)...))
 			},
@@ -287,7 +287,7 @@ func fails(how string, sig *ctype.Signature) *ctype.Signature {
 	return sig
 }
 
-func prototype(sig *ctype.Signature) *ctype.Signature {
+func prototyped(sig *ctype.Signature) *ctype.Signature {
 	sig.Source = "prototype"
 	return sig
 }

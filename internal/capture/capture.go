@@ -38,9 +38,9 @@ func (b *builder) param(i int, at ctype.Placement) *tree {
 	b.block(n, p.Type, from)
 	switch {
 	case p.Out:
-	case p.Len != "" && isPointer(p.Type):
-		if size := b.lenAtEntry(p.Len, at); size != nil {
-			b.later(func() { b.buffer(n, p.Type, from.word(0, 8, false), size, nil) })
+	case isPointer(p.Type) && (p.Len != "" || p.Count != ""):
+		if size := b.extent(p, entrySide{b, at}); size != nil {
+			b.later(func() { b.buffer(n, p, origin{addr: from.word(0, 8, false)}, size) })
 		}
 	default:
 		b.follow(n, p.Type, from, 0, 0)
@@ -53,17 +53,6 @@ func pieces(of [][]ctype.Piece, i int) []ctype.Piece {
 		return []ctype.Piece{{Kind: ctype.Nowhere}}
 	}
 	return of[i]
-}
-
-// lenAtEntry is the value of the parameter that says how long a buffer is; nil when there is none.
-func (b *builder) lenAtEntry(name string, at ctype.Placement) plan.Expr {
-	for i := range b.sig.Params {
-		p := &b.sig.Params[i]
-		if p.Name == name && !isPointer(p.Type) {
-			return number(p.Type, origin{pieces: pieces(at.Params, i)})
-		}
-	}
-	return nil
 }
 
 // number is the value of an integer.
@@ -126,12 +115,12 @@ func (b *builder) out(i int, at ctype.Placement, save Keep) []*tree {
 		Pieces: []plan.NodePiece{{Slot: slot, Size: 8}},
 	}}
 	when := b.succeeded(at)
-	if p.Len == "" {
+	if p.Len == "" && p.Count == "" {
 		b.follow(n, p.Type, origin{words: []plan.Expr{saved}, when: when}, 0, 0)
 		return []*tree{n}
 	}
-	if size := b.lenAtReturn(p.Len, at, save); size != nil {
-		b.later(func() { b.buffer(n, p.Type, saved, size, when) })
+	if size := b.extent(p, returnSide{b, at, save}); size != nil {
+		b.later(func() { b.buffer(n, p, origin{addr: saved, when: when}, size) })
 	}
 	return []*tree{n}
 }
@@ -158,42 +147,6 @@ func (b *builder) succeeded(at ctype.Placement) plan.Expr {
 		return compare("==", n, 0)
 	case "eof":
 		return compare("!=", n, -1)
-	}
-	return nil
-}
-
-// lenAtReturn is how many bytes the callee put into a buffer: its result, what a parameter was at entry, or what lies
-// behind one. A negative result is none.
-func (b *builder) lenAtReturn(name string, at ctype.Placement, save Keep) plan.Expr {
-	if name == "return" {
-		if len(b.sig.Results) == 0 {
-			return nil
-		}
-		n := number(b.sig.Results[0].Type, origin{pieces: pieces(at.Results, 0)})
-		if n == nil {
-			return nil
-		}
-		positive := &plan.Binary{Op: ">", X: n, Y: constant(0), Signed: true, T: signed}
-		return &plan.Choose{C: positive, X: n, Y: constant(0), T: unsigned}
-	}
-	for i := range b.sig.Params {
-		p := &b.sig.Params[i]
-		if p.Name != name {
-			continue
-		}
-		from := origin{pieces: pieces(at.Params, i)}
-		if !isPointer(p.Type) {
-			if n := number(p.Type, from); n != nil {
-				return &plan.Saved{Slot: save(plan.Slot{Kind: plan.SlotInt, X: n}), T: n.Type()}
-			}
-			return nil
-		}
-		pointer := from.word(0, 8, false)
-		if pointer == nil {
-			return nil
-		}
-		saved := &plan.Saved{Slot: save(plan.Slot{Kind: plan.SlotInt, X: pointer}), T: unsigned}
-		return number(p.Type.Underlying().Elem, origin{addr: saved})
 	}
 	return nil
 }

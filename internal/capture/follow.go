@@ -38,6 +38,10 @@ func (b *builder) walk(n *tree, t *ctype.Type, from origin, off int64, depth, ne
 	case ctype.Pointer, ctype.Reference, ctype.CString:
 		b.later(func() { b.pointee(n, u, from, off, depth) })
 	case ctype.Struct, ctype.Union:
+		if u.Name == "struct iovec" && u.Size == 16 {
+			b.later(func() { b.vectorOfBytes(n, u, from, off, depth) })
+			return
+		}
 		for i := range u.Fields {
 			if f := &u.Fields[i]; f.BitSize == 0 && !b.over(n, f.Type, from, off+f.Offset, depth) {
 				b.walk(n, f.Type, from, off+f.Offset, depth, nesting+1)
@@ -50,6 +54,17 @@ func (b *builder) walk(n *tree, t *ctype.Type, from origin, off int64, depth, ne
 	default:
 		b.native(n, u, from, off, depth)
 	}
+}
+
+// vectorOfBytes follows a struct iovec: an address and how many bytes lie there. Source: bits/types/struct_iovec.h.
+func (b *builder) vectorOfBytes(n *tree, u *ctype.Type, from origin, off int64, depth int) {
+	base, size := from.word(off, 8, false), from.word(off+8, 8, false)
+	if base == nil || size == nil || !b.reachesText(depth) || !b.room(1) || len(u.Fields) == 0 {
+		return
+	}
+	m := &tree{Node: plan.Node{Lang: b.lang, At: off, From: u.Fields[0].Type.Underlying()}}
+	b.sizedAt(m, origin{addr: base, when: and(from.when, base)}, size)
+	n.follow = append(n.follow, m)
 }
 
 func (b *builder) walkArray(n *tree, u *ctype.Type, from origin, off int64, depth, nesting int) {
@@ -113,7 +128,7 @@ func (b *builder) target(m *tree, u, elem *ctype.Type, to origin, depth int) boo
 		return b.reachesText(depth) && b.sockaddr(m, to, nil)
 	case isFile(u.Elem):
 		return b.file(m, elem, to)
-	case elem.Kind == ctype.Func, elem.Kind == ctype.Opaque, elem.Kind == ctype.Void, u.Elem.Sizeof() <= 0:
+	case isIdentity(u.Elem), elem.Kind == ctype.Func, elem.Kind == ctype.Opaque, elem.Kind == ctype.Void, u.Elem.Sizeof() <= 0:
 		return false
 	case !b.reachesBlock(depth) && !(b.reachesText(depth) && holdsText(u.Elem)):
 		return false
@@ -140,27 +155,27 @@ func (b *builder) text(m *tree, to origin) bool {
 	return true
 }
 
-// buffer captures what a pointer and a count of bytes say: text, bytes, or elements.
-func (b *builder) buffer(n *tree, t *ctype.Type, pointer, size, when plan.Expr) {
-	u := t.Underlying()
-	elem := u.Elem.Underlying()
-	if pointer == nil || !b.reachesText(0) {
+// buffer captures what a pointer and an extent say: text, bytes, or elements.
+func (b *builder) buffer(n *tree, p *ctype.Param, at origin, extent plan.Expr) {
+	u := p.Type.Underlying()
+	if at.addr == nil || !b.reachesText(0) {
 		return
 	}
-	to := origin{addr: pointer, when: and(when, pointer)}
+	to := origin{addr: at.addr, when: and(at.when, at.addr)}
 	m := &tree{Node: plan.Node{Type: u.Elem, Lang: b.lang, From: u, View: plan.AsBytes}}
 	n.follow = append(n.follow, m)
-	switch {
+	elem := u.Elem.Underlying()
+	switch size := u.Elem.Sizeof(); {
 	case isSockaddr(u, elem):
-		b.sockaddr(m, to, size)
+		b.sockaddr(m, to, extent)
+		return
+	case p.Len == "" && size > 1:
+		b.elements(m, u.Elem, to, run{binary("*", extent, constant(size)), extent}, 1)
 		return
 	case u.Kind == ctype.CString || elem != nil && elem.Kind == ctype.Char:
 		m.View = plan.AsText
-	case elem != nil && elem.Kind != ctype.Void && elem.Sizeof() > 1:
-		m.View, m.Type, m.Elem = plan.AsElems, nil, u.Elem
 	}
-	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: b.limits.String, If: to.guard()}
-	m.Pieces = []plan.NodePiece{b.piece(slot, 0, int64(b.limits.String))}
+	b.counted(m, to, extent, m.View)
 }
 
 // holdsText reports a type that is nothing but text: as a pointee it counts as text, not as a struct.
@@ -210,6 +225,18 @@ func isFile(t *ctype.Type) bool {
 		t = t.Elem
 	}
 	return false
+}
+
+// isIdentity recognises C's locks and the like: which one it is matters, what it is made of is the library's affair.
+func isIdentity(t *ctype.Type) bool {
+	if t.Lang != event.LangC && t.Lang != event.LangCPP {
+		return false
+	}
+	switch t.Name {
+	case "sem_t", "jmp_buf", "sigjmp_buf", "va_list", "mbstate_t", "fpos_t", "once_flag", "mtx_t", "cnd_t":
+		return true
+	}
+	return strings.HasPrefix(t.Name, "pthread_") && t.Underlying().Kind != ctype.Uint // pthread_t is a number
 }
 
 // glibcFileno is the offset of _fileno in glibc's struct _IO_FILE, the same since 2.1. Source: libio/bits/types/struct_FILE.h.

@@ -53,6 +53,13 @@ func (b *builder) memory(to origin, off, size int64) plan.NodePiece {
 	return b.piece(plan.Slot{Kind: plan.SlotMem, X: to.address(off), Size: int(size), If: when}, off, size)
 }
 
+// sizedAt captures bytes of which the length lies in memory, which must not be looked for where there is none.
+func (b *builder) sizedAt(m *tree, to origin, size plan.Expr) {
+	m.View = plan.AsBytes
+	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: b.limits.String, If: to.when}
+	m.Pieces = []plan.NodePiece{b.piece(slot, 0, int64(b.limits.String))}
+}
+
 // counted captures text or bytes of which the length is known.
 func (b *builder) counted(m *tree, to origin, size plan.Expr, view plan.View) {
 	m.View = view

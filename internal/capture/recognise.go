@@ -35,11 +35,3 @@ func (b *builder) known(n *tree, t *ctype.Type, from origin, depth int) bool {
 	}
 	return false
 }
-
-func isRustText(u *ctype.Type) bool { return false }
-
-func (b *builder) rust(n *tree, u *ctype.Type, from origin, depth int) bool { return false }
-
-// walkCases follows the pointers of every variant of a Rust enum, each only if its variant is there.
-func (b *builder) walkCases(n *tree, u *ctype.Type, from origin, off int64, depth, nesting int) {
-}

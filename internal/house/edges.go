@@ -43,8 +43,9 @@ var rooms = map[string]room{
 	"internal/engine/user":    {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/tracefs": {left, "event script internal/engine internal/plan internal/symbol internal/target"},
 
-	"internal/plan/plantest":     {left, "event internal/ctype internal/plan internal/site internal/symbol"},
-	"internal/engine/enginetest": {left, "event script internal/codegen internal/engine internal/fixture internal/plan internal/resolve internal/target"},
+	"internal/plan/plantest": {left, "event internal/ctype internal/plan internal/site internal/symbol"},
+	"internal/engine/enginetest": {left, "event script internal/codegen internal/ctype internal/engine internal/fixture internal/plan internal/resolve " +
+		"internal/site internal/symbol internal/target"},
 
 	"internal/agg":         {right, "event"},
 	"internal/render":      {right, "event internal/agg"},

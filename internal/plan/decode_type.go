@@ -153,44 +153,43 @@ func enumerated(t *ctype.Type, v event.Value, word uint64, signed int64) event.V
 	return v
 }
 
-// flagNames writes bits by name: "O_WRONLY|O_CLOEXEC", what has no name in hexadecimal, "" when nothing has a name. Fields of
-// several bits come before those of one, so that a value which includes another's bits wins.
+// flagNames writes bits by name: "O_WRONLY|O_CLOEXEC", what has no name in hexadecimal, "" when nothing has a name. A name
+// that includes another's bits wins over it.
 func flagNames(names []ctype.Enumerator, word uint64) string {
 	var parts []string
 	left, zero := word, ""
 	for i := range names {
-		bits := uint64(names[i].Value)
+		e := &names[i]
+		bits := uint64(e.Value)
 		switch {
+		case e.Mask != 0 && word&uint64(e.Mask) == bits:
+			parts = append(parts, e.Name)
+			left &^= uint64(e.Mask)
+		case e.Mask != 0:
 		case bits == 0 && zero == "":
-			zero = names[i].Name
+			zero = e.Name
 		case bits != 0 && bits&left == bits && !contained(names, i, left):
-			parts = append(parts, names[i].Name)
+			parts = append(parts, e.Name)
 			left &^= bits
 		}
 	}
 	switch {
-	case word == 0:
+	case word == 0 && len(parts) == 0:
 		return zero
 	case len(parts) == 0:
 		return ""
 	case left != 0:
 		parts = append(parts, hexadecimal(left))
 	}
-	if zero == "O_RDONLY" && word&accessMode == 0 {
-		parts = append([]string{zero}, parts...)
-	}
 	return strings.Join(parts, "|")
 }
-
-// accessMode is O_ACCMODE: the bits of open's flags that are no flags, but a number of which 0 has a name.
-const accessMode = 3
 
 // contained reports whether another name that applies includes all bits of names[i] and more.
 func contained(names []ctype.Enumerator, i int, left uint64) bool {
 	bits := uint64(names[i].Value)
 	for j := range names {
 		other := uint64(names[j].Value)
-		if j != i && other&left == other && other&bits == bits && other != bits {
+		if j != i && names[j].Mask == 0 && other&left == other && other&bits == bits && other != bits {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package prototype
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/sonde-project/sonde/event"
@@ -113,6 +114,9 @@ func (p *parser) suffix(d *declared, param bool) *ctype.Type {
 		elem := p.suffix(d, false)
 		if param {
 			d.array = true
+			if n > 0 && elem.Sizeof() > 1 {
+				d.count = strconv.FormatInt(n, 10)
+			}
 			return pointerTo(elem, d.konst)
 		}
 		t := &ctype.Type{Kind: ctype.Array, Lang: event.LangC, Elem: elem, Len: n}

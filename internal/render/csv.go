@@ -60,11 +60,24 @@ func (c *csvTables) row(heads []string, cells ...string) error {
 			}
 		}
 		c.heads = heads
-		if err := c.csv.Write(heads); err != nil {
+		if err := c.csv.Write(cleanAll(slices.Clone(heads))); err != nil {
 			return err
 		}
 	}
-	return c.csv.Write(cells)
+	return c.csv.Write(cleanAll(cells))
+}
+
+// cleanAll cleans the cells of a row. Line ends stay: what a script printed may have them, and quotes hold them together.
+func cleanAll(cells []string) []string {
+	for i, cell := range cells {
+		if strings.Contains(cell, "\n") {
+			lines := strings.Split(cell, "\n")
+			cells[i] = strings.Join(cleanAll(lines), "\n")
+		} else {
+			cells[i] = clean(cell)
+		}
+	}
+	return cells
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

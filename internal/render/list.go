@@ -48,8 +48,8 @@ func listCSV(w io.Writer, functions []event.Function) error {
 	c := csv.NewWriter(w)
 	rows := [][]string{{"target", "function", "provider", "linkage", "signature", "address", "size", "file", "line", "language", "cost", "ifunc", "inlined"}}
 	for _, f := range functions {
-		rows = append(rows, []string{f.Target, f.Name, f.Provider, f.Linkage, f.Signature, address(f.Address), strconv.FormatUint(f.Size, 10),
-			f.File, strconv.Itoa(f.Line), f.Language.String(), f.Cost, strconv.FormatBool(f.IFunc), strconv.Itoa(f.Inlined)})
+		rows = append(rows, cleanAll([]string{f.Target, f.Name, f.Provider, f.Linkage, f.Signature, address(f.Address), strconv.FormatUint(f.Size, 10),
+			f.File, strconv.Itoa(f.Line), f.Language.String(), f.Cost, strconv.FormatBool(f.IFunc), strconv.Itoa(f.Inlined)}))
 	}
 	return c.WriteAll(rows)
 }

@@ -138,7 +138,7 @@ func FuzzNames(f *testing.F) {
 				if err := s.End(event.Stats{}); err != nil {
 					t.Fatal(err)
 				}
-				check(t, format, o, out.String(), comm+key)
+				check(t, format, o, out.String(), comm+key+function)
 			}
 		}
 	})
@@ -153,7 +153,7 @@ func check(t *testing.T, format Format, o Options, out, raw string) {
 				t.Errorf("not JSON: %q", l)
 			}
 		}
-	case Text:
+	default:
 		// a script prints the tabs and line ends of its keys as they are
 		for _, r := range out {
 			if unicode.IsControl(r) && r != '\n' && !(r == '\t' && strings.Contains(raw, "\t")) {

@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
@@ -42,6 +43,8 @@ var pclnLayouts = [...]pclnLayout{
 const (
 	maxPclntab     = 512 << 20
 	maxGoFunctions = 4 << 20
+	// maxPclntabTries bounds how often something that begins like a table is looked at.
+	maxPclntabTries = 16
 )
 
 // pclntabSection finds the table's section: position independent programs of older releases have it among relocated data.
@@ -57,22 +60,62 @@ func (m *image) pclntabSection() *elf.Section {
 // pclntab reads the table, nil when the object has none or it is damaged; the reason is among the problems then.
 func (f *File) pclntab() *pclntab {
 	f.pclntabOnce.Do(func() {
-		s := f.image.pclntabSection()
-		if s == nil {
+		if !f.isGo() {
 			return
 		}
-		data, err := f.image.contents(s, maxPclntab)
-		if err == nil {
-			f.pcln, err = newPclntab(data)
-		}
-		if err == nil {
-			err = f.placeGoText(f.pcln, s.Addr)
+		data, addr, err := f.pclntabData()
+		if err == nil && data != nil {
+			if f.pcln, err = newPclntab(data); err == nil {
+				err = f.placeGoText(f.pcln, addr)
+			}
 		}
 		if err != nil {
-			f.pcln, f.pclnProblem = nil, fmt.Errorf("%s: section %s: %w", f.path, s.Name, err)
+			f.pcln, f.pclnProblem = nil, fmt.Errorf("%s: Go function table: %w", f.path, err)
 		}
 	})
 	return f.pcln
+}
+
+// pclntabData gives the table and its address. A C linker may have merged its section with others (position independent programs
+// before Go 1.26); then it is found by its first bytes.
+func (f *File) pclntabData() (data []byte, addr uint64, err error) {
+	if s := f.image.pclntabSection(); s != nil {
+		data, err = f.image.contents(s, maxPclntab)
+		return data, s.Addr, err
+	}
+	for _, name := range []string{".data.rel.ro", ".rodata"} {
+		s := f.image.section(name)
+		if s == nil {
+			continue
+		}
+		if data, err = f.image.contents(s, maxPclntab); err != nil {
+			return nil, 0, err
+		}
+		for _, l := range pclnLayouts {
+			if at := findPclntab(data, l.magic); at >= 0 {
+				return data[at:], s.Addr + uint64(at), nil
+			}
+		}
+	}
+	return nil, 0, nil
+}
+
+// findPclntab looks for a header {magic, 0, 0, 1, 8} that a table follows.
+func findPclntab(data []byte, magic uint32) int {
+	header := append(binary.LittleEndian.AppendUint32(nil, magic), 0, 0, 1, 8)
+	from := 0
+	for range maxPclntabTries {
+		at := bytes.Index(data[from:], header)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		if _, err := newPclntab(data[at:]); at%8 == 0 && err == nil {
+			return at
+		}
+		from = at + 1
+	}
+	return -1
 }
 
 // newPclntab reads the header: {u32 magic, u8 0, u8 0, u8 minLC, u8 ptrSize, u64 nfunc, ...}.

@@ -104,9 +104,6 @@ func (r *symbolReader) one(index int, b []byte) (entry, bool) {
 	default:
 		return entry{}, false
 	}
-	if !r.executable(e.addr) {
-		return entry{}, false
-	}
 	e.name = r.name(binary.LittleEndian.Uint32(b))
 	if e.name == "" {
 		return entry{}, false

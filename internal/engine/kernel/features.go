@@ -75,6 +75,12 @@ func Features(n Needs) (codegen.Features, error) {
 	return f, nil
 }
 
+// Check says why this engine cannot run a plan here: a *script.Diagnostic, or nil.
+func Check(p *plan.Plan) error {
+	_, err := Features(NeedsOf(p))
+	return err
+}
+
 // fromTypes fills in what the kernel's types tell.
 func fromTypes(types *kernelTypes, f *codegen.Features) {
 	copies := &wanted{kind: btfFunc, name: "bpf_copy_from_user_str"}

@@ -72,22 +72,23 @@ func lockdown(text string) string {
 	return word
 }
 
-func (p Privileges) has(capability int) bool { return p.Effective>>capability&1 == 1 }
+// Has reports whether a capability, by its number, is in force.
+func (p Privileges) Has(capability int) bool { return p.Effective>>capability&1 == 1 }
 
 // Missing names the capabilities that loading and attaching uprobe programs wants and this process lacks. CAP_SYS_ADMIN
 // stands for all of them.
 func (p Privileges) Missing() []string {
-	if p.has(unix.CAP_SYS_ADMIN) {
+	if p.Has(unix.CAP_SYS_ADMIN) {
 		return nil
 	}
 	if p.Known < unix.CAP_BPF {
 		return []string{"CAP_SYS_ADMIN"}
 	}
 	var names []string
-	if !p.has(unix.CAP_BPF) {
+	if !p.Has(unix.CAP_BPF) {
 		names = append(names, "CAP_BPF")
 	}
-	if !p.has(unix.CAP_PERFMON) {
+	if !p.Has(unix.CAP_PERFMON) {
 		names = append(names, "CAP_PERFMON")
 	}
 	return names
@@ -124,7 +125,7 @@ func (p Privileges) diagnose(deed string) *script.Diagnostic {
 	d := &script.Diagnostic{Code: codeNotPermitted, Message: "the kernel does not let this process " + deed}
 	hint := func(format string, args ...any) { d.Hints = append(d.Hints, fmt.Sprintf(format, args...)) }
 	missing := p.Missing()
-	if len(missing) == 0 && !p.has(unix.CAP_SYS_ADMIN) {
+	if len(missing) == 0 && !p.Has(unix.CAP_SYS_ADMIN) {
 		missing = []string{"CAP_SYS_ADMIN"} // newer kernels want it for uprobes of perf
 	}
 	if len(missing) > 0 {

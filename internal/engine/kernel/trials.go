@@ -167,3 +167,21 @@ func namespaceLevel(threadPID, level int) int {
 	}
 	return int(depth)
 }
+
+// Support is what the kernel can do, all of it: what a report shows.
+type Support struct {
+	codegen.Features
+	Cookies   bool // a program is told which site was hit
+	PIDFilter bool // a uprobe_multi link can be narrowed to a process
+	PerfEvent bool // uprobes as perf events
+}
+
+// Probe asks the kernel for everything it can do. The error is that of Features.
+func Probe() (Support, error) {
+	f, err := Features(AllNeeds())
+	if err != nil {
+		return Support{}, err
+	}
+	_, perf := newPerfUprobe()
+	return Support{Features: f, Cookies: hasCookies(), PIDFilter: f.Multi && hasPIDFilter(), PerfEvent: perf == nil}, nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// world is what the verbs need beside their flags.
+type world struct {
+	in, out, err *os.File
+	env          func(name string) string
+	backend
+}
+
+// run is the command: it does what argv asks for and gives the exit status.
+func run(argv []string, w world) int {
+	cobra.EnableCommandSorting = false // verbs are listed in the order of their table
+	ctx, stop := interruptible()
+	defer stop()
+	root := rootCommand(w, argv)
+	root.SetArgs(argv)
+	err := root.ExecuteContext(ctx)
+	report(w.err, err)
+	return status(err)
+}
+
+// verbs are the verbs of the command, in the order in which help lists them.
+func verbs(w world) []*cobra.Command {
+	return []*cobra.Command{
+		listCommand(w),
+		countCommand(w),
+		traceCommand(w),
+		timeCommand(w),
+		runCommand(w),
+		doctorCommand(w),
+		versionCommand(w),
+	}
+}
+
+func rootCommand(w world, argv []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sonde",
+		Short: "look inside running programs",
+		Long: `sonde shows which functions of a running program are called, how often, with what
+arguments, what they return and how long they take. The program needs no change and no restart.
+
+A probe is TARGET:FUNCTION. TARGET is a library (libc), a program (./app, or a name in $PATH)
+or * for all that a process maps; FUNCTION is a name, a glob or /a regular expression/.`,
+		Example: `  sonde list libc                            what can be observed
+  sonde count 'libc:mem*' -p 4242            calls per function
+  sonde trace libc:getaddrinfo               one line per call
+  sonde time ./app:main.handle -- ./app      how long calls take`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+	}
+	root.SetIn(w.in)
+	root.SetOut(w.out)
+	root.SetErr(w.err)
+	root.AddCommand(verbs(w)...)
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		return unknownVerb(root, args[0])
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagMistake(c, argv, err) })
+	root.SetHelpCommand(helpCommand())
+	root.SetUsageTemplate(usageTemplate)
+	root.SetVersionTemplate("sonde {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = false
+	return root
+}
+
+// helpCommand is `sonde help [VERB]`.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "help about a verb",
+		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return verbNames(c.Root()), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			verb, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownVerb(c.Root(), args[0])
+			}
+			verb.InitDefaultHelpFlag()
+			return verb.Help()
+		},
+	}
+}
+
+// usageTemplate is cobra's, shorter.
+const usageTemplate = `Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} VERB [flags]{{else}}{{.UseLine}}{{end}}{{if gt (len .Aliases) 0}}
+
+Aliases:
+  {{.NameAndAliases}}{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+
+Verbs:{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+
+"{{.CommandPath}} VERB --help" shows more about a verb.{{end}}
+`

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sonde-project/sonde/script"
+)
+
+func runCommand(w world) *cobra.Command {
+	var f flags
+	var text string
+	c := &cobra.Command{
+		Use:   "run [flags] FILE [PARAM...] [-- COMMAND ARGS...]",
+		Short: "run a script",
+		Long: `Run a script: a file, - for standard input, or the text behind -e. The language is bpftrace's, for
+what concerns programs. PARAMs are $1, $2, ... in it.`,
+		Example: `  sonde run -e 'uprobe:libc:malloc { @[comm] = hist(arg0); }' -d 5s
+  sonde run latency.sonde -p 4242
+  sonde count libc:malloc --show-script > malloc.sonde`,
+	}
+	c.Flags().StringVarP(&text, "expression", "e", "", "run this `SCRIPT`")
+	f.observing(c.Flags())
+	f.complete(c)
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		f.params = f.split(c, args)
+		if !c.Flags().Changed("expression") {
+			if len(f.params) == 0 {
+				return usage([]string{"sonde run FILE, or sonde run -e 'SCRIPT'"}, "no script given")
+			}
+			if text, err = readScript(w.in, f.params[0]); err != nil {
+				return err
+			}
+			f.params = f.params[1:]
+		}
+		if f.script, err = script.Parse(text); err != nil {
+			return err
+		}
+		f.asScript = true
+		if f.showScript {
+			return show(w, f.script)
+		}
+		return w.observe(c.Context(), w, f.request)
+	}
+	return c
+}
+
+// readScript reads a file of at most 1 MiB, which is beyond what the parser takes.
+func readScript(in io.Reader, name string) (string, error) {
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return "", fmt.Errorf("script: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, 1<<20))
+	if err != nil {
+		return "", fmt.Errorf("script %s: %w", name, err)
+	}
+	return string(text), nil
+}

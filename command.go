@@ -1,0 +1,71 @@
+package sonde
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// patience is how long a command that outlives its session may take to heed SIGTERM.
+const patience = 2 * time.Second
+
+// endCommand ends the command with the session: as perf does, by SIGTERM, and never by force.
+func (s *Session) endCommand() error {
+	if err := s.command.Signal(unix.SIGTERM); err != nil {
+		return nil // it has just ended
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if status, exited := s.command.Poll(); exited {
+			s.status, s.exited = status.Code(), true
+			break
+		}
+	}
+	return nil
+}
+
+// gone reports whether every observed process has ended.
+func (s *Session) gone() bool {
+	for _, pid := range s.plan.Filter.PIDs {
+		if target.Alive(pid) {
+			return false
+		}
+	}
+	return true
+}
+
+// hitCost is the time one hit takes from the observed program, by the cost class of its instruction: medians of
+// docs/benchmarks.md. They differ from machine to machine; the footer says "about".
+var hitCost = map[site.Cost]time.Duration{site.Nop: 1200 * time.Nanosecond, site.Emulated: 1500 * time.Nanosecond, site.Stepped: 7000 * time.Nanosecond}
+
+// cost estimates what the run took from the observed programs: hits times the mean cost of the sites they passed.
+func (s *Session) cost(hits uint64) time.Duration {
+	var total time.Duration
+	functions := map[int]bool{}
+	for _, p := range s.plan.Probes {
+		if p.Kind != plan.Entry && p.Kind != plan.Return {
+			continue
+		}
+		for _, site := range p.Sites {
+			total += hitCost[site.Cost]
+			functions[site.Function] = true
+		}
+	}
+	if len(functions) == 0 {
+		return 0
+	}
+	return time.Duration(hits) * total / time.Duration(len(functions))
+}
+
+// now reads both clocks at one moment.
+func now() plan.Clock {
+	var ts unix.Timespec
+	wall := time.Now()
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic("clock_gettime: " + err.Error()) // it cannot fail for this clock
+	}
+	return plan.Clock{Wall: wall, Mono: uint64(ts.Nano())}
+}

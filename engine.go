@@ -1,0 +1,77 @@
+package sonde
+
+import (
+	"time"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// running is a plan that an engine runs, by what the session asks of it.
+type running interface {
+	arming
+	reading
+	keeping
+}
+
+// arming is the life of the probes.
+type arming interface {
+	Arm() ([]plan.Refusal, error)
+	Disarm()
+	Close() error
+}
+
+// reading is what programs send, and the programs that run by themselves.
+type reading interface {
+	Run(probe int) error
+	Read(deadline time.Time, fn func(record []byte)) error
+	Unfinished(fn func(kernel.OpenCall) error) error
+}
+
+// keeping is what programs keep.
+type keeping interface {
+	Cells(m int, fn func(key []byte, values [][]byte) error) error
+	Clear(m int, zero bool) error
+	tally
+}
+
+// tally is what engines know beside maps.
+type tally interface {
+	Stack(id uint64) []uint64
+	Counts() (engine.Counts, error)
+}
+
+// openEngine compiles the plan for the engine that is to run it and loads it.
+func openEngine(p *plan.Plan, _ Engine) (running, error) {
+	features, err := kernel.Features(kernel.NeedsOf(p))
+	if err != nil {
+		return nil, err
+	}
+	code, err := codegen.Compile(p, features)
+	if err != nil {
+		return nil, err
+	}
+	s, err := kernel.Open(p, code)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// means says how the plan would be run, for Explain.
+func means(p *plan.Plan, asked Engine) plan.Means {
+	m := plan.Means{Engine: string(EngineKernel), Link: "uprobe_multi"}
+	if asked == EngineKernel {
+		m.Why = "asked for"
+	}
+	features, err := kernel.Features(kernel.NeedsOf(p))
+	switch {
+	case err != nil:
+		m.Link, m.Why = "", "not usable here: "+err.Error()
+	case !features.Multi:
+		m.Link = "one perf event a site, as this kernel lacks uprobe_multi"
+	}
+	return m
+}

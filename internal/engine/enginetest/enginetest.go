@@ -1,0 +1,207 @@
+// Package enginetest is the table of what every engine must observe alike.
+//
+// In: an engine. Out: a subtest per case, passed, failed, or left out with the engine's own reason. Invariant: a case says what to
+// observe and what must come of it, and nothing about how; so each engine runs all of them. Tests only.
+package enginetest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// Engine is what the table is run against.
+type Engine interface {
+	// Check says why the engine cannot run the plan; nil when it can.
+	Check(p *plan.Plan) error
+	// Observe runs a plan from its BEGIN to its END. Once everything is armed it calls drive, which lets the observed program
+	// run and comes back when that has ended, or stands still.
+	Observe(p *plan.Plan, drive func() error) (*Observation, error)
+}
+
+// Observation is what an engine gives.
+type Observation struct {
+	Records  [][]byte
+	Cells    [][]Cell // by plan map
+	Stack    func(id uint64) []uint64 // works until Close
+	Close    func() error
+	Counts   engine.Counts
+	Refusals []plan.Refusal
+}
+
+// Take keeps a copy of a record.
+func (o *Observation) Take(record []byte) { o.Records = append(o.Records, bytes.Clone(record)) }
+
+// Cell is one entry of a map: a value per CPU, or one.
+type Cell struct {
+	Key    []byte
+	Values [][]byte
+}
+
+// Case is one thing to observe.
+type Case struct {
+	Name     string // the sentence that the case asserts
+	Source   string // fixture; "" engine/calls.c
+	Workload string // its argument
+	// Plan says what to observe.
+	Plan func(b *Builder)
+	// Stays: the program stands still inside a call when observing ends.
+	Stays bool
+
+	Events  []string // what Describe makes of the events, in any order; a line beginning with "N * " stands for N lines
+	Ordered bool     // Events are in this order
+	Maps    []string // what Describe makes of the maps, in any order
+	Counts  Account
+}
+
+// Account is what must have been counted. Numbers that are -1 may be anything.
+type Account struct {
+	Hits, Events, Filtered, Lost, Missed, Unfinished, Unreadable, Truncated int64
+}
+
+// Run runs the table.
+func Run(t *testing.T, e Engine) {
+	for _, c := range Cases() {
+		t.Run(strings.ReplaceAll(c.Name, " ", "-"), func(t *testing.T) { c.run(t, e) })
+	}
+}
+
+func (c *Case) run(t *testing.T, e Engine) {
+	if c.Source == "" {
+		c.Source = "engine/calls.c"
+	}
+	program := fixture.Build(t, c.Source)
+	target := begin(t, program, c.Workload)
+	b := newBuilder(t, program, target.Process.Pid)
+	c.Plan(b)
+	p := b.Plan()
+	if err := e.Check(p); err != nil {
+		t.Skipf("refused: %v", err)
+	}
+	got, err := e.Observe(p, func() error { return target.drive(c.Stays) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := got.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if len(got.Refusals) > 0 {
+		t.Errorf("refused sites: %v", got.Refusals)
+	}
+	c.check(t, p, got)
+}
+
+func (c *Case) check(t *testing.T, p *plan.Plan, got *Observation) {
+	t.Helper()
+	d := &describer{dec: plan.NewDecoder(p, plan.Clock{Wall: time.Unix(0, 0)}, nil)}
+	events := d.events(t, got.Records)
+	want := expand(c.Events)
+	if !c.Ordered {
+		slices.Sort(events)
+		slices.Sort(want)
+	}
+	compare(t, "events", events, want)
+	maps := d.maps(t, got)
+	wantMaps := slices.Sorted(slices.Values(c.Maps))
+	slices.Sort(maps)
+	compare(t, "maps", maps, wantMaps)
+	c.Counts.check(t, &got.Counts)
+}
+
+// expand writes lines that stand for several out.
+func expand(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		n := 1
+		if count, rest, ok := strings.Cut(line, " * "); ok {
+			if _, err := fmt.Sscanf(count, "%d", &n); err == nil {
+				line = rest
+			}
+		}
+		for range n {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+func compare(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if slices.Equal(got, want) {
+		return
+	}
+	const enough = 20
+	t.Errorf("%s: got %d\n\t%s\nwant %d\n\t%s", what, len(got), strings.Join(got[:min(len(got), enough)], "\n\t"),
+		len(want), strings.Join(want[:min(len(want), enough)], "\n\t"))
+}
+
+func (a Account) check(t *testing.T, c *engine.Counts) {
+	t.Helper()
+	s := c.Stats()
+	for _, n := range []struct {
+		what string
+		want int64
+		got  uint64
+	}{
+		{"hits", a.Hits, s.Hits}, {"events", a.Events, s.Events}, {"filtered", a.Filtered, s.Filtered}, {"lost", a.Lost, s.Lost},
+		{"missed returns", a.Missed, s.MissedReturns}, {"unfinished", a.Unfinished, s.Unfinished},
+		{"unreadable", a.Unreadable, s.Unreadable}, {"truncated", a.Truncated, s.Truncated},
+	} {
+		if n.want >= 0 && uint64(n.want) != n.got {
+			t.Errorf("%d %s, want %d", n.got, n.what, n.want)
+		}
+	}
+}
+
+// program is one that waits for a line before it does anything.
+type program struct {
+	*exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+func begin(t *testing.T, path, workload string) *program {
+	t.Helper()
+	p := &program{Cmd: exec.Command(path, workload)}
+	p.Stderr = os.Stderr
+	in, err := p.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.in, p.out = in, bufio.NewReader(out)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
+	return p
+}
+
+// drive lets the program run to its end, or until it says that it stands still.
+func (p *program) drive(stays bool) error {
+	if _, err := io.WriteString(p.in, "\n"); err != nil {
+		return err
+	}
+	if stays {
+		_, err := p.out.ReadByte()
+		return err
+	}
+	p.in.Close()
+	return p.Wait()
+}

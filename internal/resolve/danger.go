@@ -1,0 +1,37 @@
+package resolve
+
+import "strings"
+
+// notCalled are entered by something else than a call, so what lies at the stack pointer is no return address.
+// The dynamic linker's resolvers are jumped to with two words pushed; the restorer is returned into.
+var notCalled = set("_start", "_dl_start", "_dl_start_user", "__restore_rt", "_dl_runtime_resolve", "_dl_runtime_resolve_xsave",
+	"_dl_runtime_resolve_xsavec", "_dl_runtime_resolve_fxsave", "_dl_runtime_profile_avx512", "_dl_runtime_profile_avx", "_dl_runtime_profile_sse",
+	"_dl_tlsdesc_return", "_dl_tlsdesc_undefweak", "_dl_tlsdesc_dynamic", "__clone", "clone", "__clone3", "clone3", "__start_context", "_rt0_amd64_linux")
+
+// returnsTwice keep their return address in memory, or return more than once.
+var returnsTwice = set("setjmp", "_setjmp", "__sigsetjmp", "sigsetjmp", "longjmp", "_longjmp", "siglongjmp", "__longjmp", "__libc_longjmp", "__libc_siglongjmp", "__longjmp_chk",
+	"____longjmp_chk", "__longjmp_cancel", "vfork", "__vfork", "__libc_vfork", "getcontext", "__getcontext", "setcontext", "swapcontext", "makecontext",
+	"__makecontext", "__setcontext", "__swapcontext", "fork", "__libc_fork", "__fork", "_Fork", "backtrace", "__backtrace", "__libc_unwind_longjmp")
+
+// callsBack call a function that they are given, which in C++ may throw through them.
+var callsBack = set("qsort", "qsort_r", "__qsort_r", "bsearch", "lfind", "lsearch", "tsearch", "tfind", "tdelete", "twalk", "twalk_r", "tdestroy", "__tsearch", "pthread_once",
+	"__pthread_once", "call_once", "dl_iterate_phdr", "__dl_iterate_phdr", "scandir", "scandir64", "ftw", "ftw64", "nftw", "nftw64", "glob", "glob64", "_dl_catch_exception", "_dl_catch_error",
+	"__libc_start_main", "__libc_start_call_main", "start_thread", "__libc_csu_init", "pthread_create", "sqlite3_exec", "sqlite3_step")
+
+// unwinder reports whether a function is part of the machinery that walks stacks.
+func unwinder(name string) bool {
+	for _, p := range []string{"_Unwind_", "__cxa_throw", "__cxa_rethrow", "__gxx_personality", "__gcc_personality", "unw_", "_U", "uw_", "__cxa_call_unexpected", "rust_eh_personality", "__register_frame"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func set(names ...string) map[string]bool {
+	out := make(map[string]bool, len(names))
+	for _, n := range names {
+		out[n] = true
+	}
+	return out
+}

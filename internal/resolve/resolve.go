@@ -1,0 +1,312 @@
+package resolve
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/script"
+)
+
+// resolver makes one plan. It compiles the script twice: the first pass learns the types of maps and variables, which
+// may be used before they are set, the second pass writes the plan.
+type resolver struct {
+	scope    *Scope
+	script   *script.Script
+	plan     *plan.Plan
+	maps     map[string]int
+	learning bool
+	objects  *Objects
+	matches  map[*script.Point][]match
+	ids      map[match]int
+	vars     map[*script.Probe]map[string]int
+	sigs     map[match]*ctype.Signature
+	places   map[match]placement
+}
+
+// Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
+func Resolve(s *script.Script, scope Scope) (*plan.Plan, error) {
+	r := newResolver(s, scope)
+	if err := r.pass(&plan.Plan{}); err != nil {
+		return nil, err
+	}
+	r.learning = false
+	learnt := r.plan
+	next := &plan.Plan{Maps: learnt.Maps, Vars: learnt.Vars}
+	if err := r.pass(next); err != nil {
+		return nil, err
+	}
+	r.finish()
+	return r.plan, nil
+}
+
+func newResolver(s *script.Script, scope Scope) *resolver {
+	if scope.Objects == nil {
+		scope.Objects = NewObjects()
+	}
+	if scope.Limits == (plan.Limits{}) {
+		scope.Limits = plan.DefaultLimits()
+	}
+	return &resolver{
+		scope: &scope, script: s, objects: scope.Objects, maps: map[string]int{},
+		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[match]placement{},
+		vars: map[*script.Probe]map[string]int{}, learning: true,
+	}
+}
+
+func (r *resolver) pass(p *plan.Plan) error {
+	r.plan = p
+	r.ids = map[match]int{}
+	p.Filter, p.Limits = r.scope.Filter, r.scope.Limits
+	r.objects.forget()
+	for _, probe := range r.script.Probes {
+		for i := range probe.Points {
+			if err := r.point(probe, &probe.Points[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finish settles what needs the whole plan: dense maps, and which tail jump goes to which probed function.
+func (r *resolver) finish() {
+	p := r.plan
+	for i := range p.Maps {
+		m := &p.Maps[i]
+		m.Dense = len(m.Keys) == 1 && m.Keys[0].Kind == plan.FuncType && !deletedFrom(p, i)
+	}
+	r.nameCallees()
+}
+
+// nameCallees says of each direct tail jump which probed function it goes to.
+func (r *resolver) nameCallees() {
+	at := map[symbol.Addr]int{}
+	key := func(object int, a symbol.Addr) symbol.Addr { return a | symbol.Addr(object)<<48 }
+	for id, f := range r.plan.Functions {
+		at[key(f.Object, f.Addr)] = id
+	}
+	for _, p := range r.plan.Probes {
+		for i := range p.Sites {
+			s := &p.Sites[i]
+			if s.Role != site.TailJump || s.Target == 0 {
+				continue
+			}
+			if id, ok := at[key(s.Object, r.plan.Functions[s.Function].Addr+symbol.Addr(s.Target))]; ok {
+				s.Callee = id
+			}
+		}
+	}
+}
+
+// deletedFrom reports whether a script deletes single entries of a map: an array cannot forget.
+func deletedFrom(p *plan.Plan, m int) bool {
+	for _, probe := range p.Probes {
+		for _, body := range probe.Bodies {
+			if deletes(body.Stmts, m) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func deletes(stmts []plan.Stmt, m int) bool {
+	for _, s := range stmts {
+		switch s := s.(type) {
+		case *plan.MapDelete:
+			if s.Map == m {
+				return true
+			}
+		case *plan.If:
+			if deletes(s.Then, m) || deletes(s.Else, m) {
+				return true
+			}
+		case *plan.Loop:
+			if deletes(s.Body, m) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// point plans one probe point: a plan.Probe with a body per distinct specialisation.
+func (r *resolver) point(probe *script.Probe, pt *script.Point) error {
+	out := plan.Probe{Name: pt.String(), Interval: pt.Every}
+	switch pt.Kind {
+	case script.Begin, script.End, script.Interval:
+		out.Kind = map[script.PointKind]plan.ProbeKind{script.Begin: plan.Begin, script.End: plan.End, script.Interval: plan.Interval}[pt.Kind]
+		return r.unhit(probe, out)
+	case script.Uprobe:
+		out.Kind = plan.Entry
+	case script.Uretprobe:
+		out.Kind = plan.Return
+	default:
+		return r.diag(pt.Span, "unsupported", pt.Kind.String()+" probes are not known here", "probes: uprobe, uretprobe, BEGIN, END, interval")
+	}
+	matches, err := r.find(pt)
+	if err != nil {
+		return err
+	}
+	return r.hits(probe, pt, out, matches)
+}
+
+// unhit plans BEGIN, END and interval.
+func (r *resolver) unhit(probe *script.Probe, out plan.Probe) error {
+	b := r.body(probe, out.Kind, nil)
+	c, err := b.compile(probe)
+	if err != nil {
+		return err
+	}
+	out.Bodies = []plan.Body{r.adopt(c, -1)}
+	r.plan.Probes = append(r.plan.Probes, out)
+	return nil
+}
+
+func (r *resolver) body(probe *script.Probe, kind plan.ProbeKind, fn *function) *body {
+	vars, ok := r.vars[probe]
+	if !ok {
+		vars = map[string]int{}
+		r.vars[probe] = vars
+	}
+	return &body{r: r, text: r.script.Text, kind: kind, fn: fn, vars: vars}
+}
+
+// hits plans the sites of a point. Functions whose types make no difference share a body.
+func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, matches []match) error {
+	known := map[string]int{} // dump of a compiled body -> index in out.Bodies
+	var shared *compiled
+	var failed []error
+	refused := len(r.plan.Refusals)
+	for _, m := range matches {
+		fn, sites, err := r.function(m, pt, out.Kind)
+		if err != nil {
+			r.refuse(m, err.Error())
+			continue
+		}
+		var c compiled
+		if shared != nil {
+			c = *shared
+		} else {
+			b := r.body(probe, out.Kind, fn)
+			b.inside = m.inside()
+			if c, err = b.compile(probe); err != nil {
+				failed = append(failed, err)
+				r.refuse(m, err.Error())
+				continue
+			}
+			if !c.typed {
+				shared = &c
+			}
+		}
+		index := r.share(&out, known, c, fn.id)
+		for _, s := range sites {
+			if s.Role == 0 && out.Kind == plan.Return && out.Bodies[index].Frame == nil {
+				continue // nothing of the entry is needed
+			}
+			s.Body = index
+			out.Sites = append(out.Sites, s)
+		}
+	}
+	if len(out.Sites) == 0 {
+		if len(failed) > 0 {
+			return failed[0]
+		}
+		return r.allRefused(pt, refused)
+	}
+	r.plan.Probes = append(r.plan.Probes, out)
+	return nil
+}
+
+// share finds an equal body or adds this one, and notes how the function's records read.
+func (r *resolver) share(out *plan.Probe, known map[string]int, c compiled, function int) int {
+	if i, ok := known[c.key]; ok {
+		emissions := emissionsOf(out.Bodies[i].Stmts)
+		for n, e := range c.emissions {
+			r.plan.Emissions[emissions[n]].ByFunction[function] = e.shape
+		}
+		return i
+	}
+	out.Bodies = append(out.Bodies, r.adopt(c, function))
+	known[c.key] = len(out.Bodies) - 1
+	return len(out.Bodies) - 1
+}
+
+// machine is the part of an emission that programs depend on.
+func machine(e plan.Emission) any {
+	return struct {
+		Kind                  plan.EmissionKind
+		Format                string
+		Map, Top, Code, Entry int
+		Div                   int64
+		Frame                 bool
+		Slots                 []plan.Slot
+	}{e.Kind, e.Format, e.Map, e.Top, e.Code, e.Entry, e.Div, e.Frame, e.Slots}
+}
+
+// adopt moves a compiled body's emissions into the plan.
+func (r *resolver) adopt(c compiled, function int) plan.Body {
+	for _, e := range c.emissions {
+		e.stmt.Emission = len(r.plan.Emissions)
+		e.Emission.ByFunction = map[int]plan.Shape{}
+		if function >= 0 {
+			e.Emission.ByFunction[function] = e.shape
+		}
+		e.Emission.Shape = e.shape
+		r.plan.Emissions = append(r.plan.Emissions, e.Emission)
+	}
+	return c.body
+}
+
+// emissionsOf lists the emissions of a body in the order in which they were compiled.
+func emissionsOf(stmts []plan.Stmt) []int {
+	var out []int
+	for _, s := range stmts {
+		switch s := s.(type) {
+		case *plan.Emit:
+			out = append(out, s.Emission)
+		case *plan.If:
+			out = append(append(out, emissionsOf(s.Then)...), emissionsOf(s.Else)...)
+		case *plan.Loop:
+			out = append(out, emissionsOf(s.Body)...)
+		}
+	}
+	return out
+}
+
+func (r *resolver) refuse(m match, why string) {
+	if r.learning {
+		return
+	}
+	r.plan.Refusals = append(r.plan.Refusals, plan.Refusal{Object: m.obj.Path, Function: m.name(), Why: why})
+}
+
+// allRefused says why nothing is left to probe.
+func (r *resolver) allRefused(pt *script.Point, since int) error {
+	d := &script.Diagnostic{Code: "refused", Message: "nothing left to probe", Text: r.script.Text, Span: pt.Span}
+	for i, f := range r.plan.Refusals[since:] {
+		if i == 3 {
+			d.Hints = append(d.Hints, fmt.Sprintf("and %d more", len(r.plan.Refusals)-since-i))
+			break
+		}
+		d.Hints = append(d.Hints, f.Function+": "+f.Why)
+	}
+	if r.learning {
+		d.Hints = append(d.Hints, "every function that matched was refused")
+	}
+	return d
+}
+
+func (r *resolver) diag(at script.Span, code script.Code, message string, hints ...string) error {
+	return &script.Diagnostic{Code: code, Message: message, Text: r.script.Text, Span: at, Hints: hints}
+}
+
+// isDiagnostic finds the diagnostic in an error.
+func isDiagnostic(err error) (*script.Diagnostic, bool) {
+	var d *script.Diagnostic
+	return d, errors.As(err, &d)
+}

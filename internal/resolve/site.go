@@ -1,0 +1,257 @@
+package resolve
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/prototype"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/script"
+)
+
+// placement is where one function is armed, decided once for all probes that name it.
+type placement struct {
+	way     plan.ReturnWay
+	why     string
+	entry   []plan.Site
+	returns []plan.Site
+	err     error  // no entry
+	refused string // returns cannot be seen, and why
+}
+
+// function puts a match into the plan and gives the sites that the probe needs there.
+func (r *resolver) function(m match, pt *script.Point, kind plan.ProbeKind) (*function, []plan.Site, error) {
+	key := match{obj: m.obj, fn: m.fn}
+	fn := &function{obj: m.obj, lang: m.fn.Lang}
+	fn.sig = r.signature(key)
+	if fn.sig != nil {
+		fn.at = ctype.Place(fn.sig)
+	}
+	place := r.placementOf(key)
+	id, known := r.ids[key]
+	if !known {
+		id = len(r.plan.Functions)
+		r.ids[key] = id
+		r.plan.Functions = append(r.plan.Functions, plan.Function{
+			Object: r.planned(m.obj), Name: m.name(), Linkage: m.fn.Name, Addr: m.fn.Addr, Size: m.fn.Size,
+			Lang: m.fn.Lang, Signature: fn.sig, ReturnWay: place.way, ReturnWhy: place.why,
+		})
+	}
+	fn.id = id
+	sites, err := r.sites(m, pt, kind, place)
+	for i := range sites {
+		sites[i].Function, sites[i].Object = id, r.planned(m.obj)
+	}
+	return fn, sites, err
+}
+
+// sites lists where a probe of this kind is armed in the function.
+func (r *resolver) sites(m match, pt *script.Point, kind plan.ProbeKind, place placement) ([]plan.Site, error) {
+	if m.within {
+		if kind == plan.Return {
+			return nil, r.diag(pt.Span, "not-a-function", "a uretprobe is about a whole function, not about an instruction in it", "use uprobe")
+		}
+		return r.instruction(m)
+	}
+	if place.err != nil {
+		return nil, place.err
+	}
+	if kind == plan.Entry {
+		return append([]plan.Site(nil), place.entry...), nil
+	}
+	if place.refused != "" && !r.scope.Unsafe {
+		return nil, errors.New(place.refused)
+	}
+	return append(append([]plan.Site(nil), place.entry...), place.returns...), nil
+}
+
+// instruction is the site of FUNCTION+offset, an address or a line.
+func (r *resolver) instruction(m match) ([]plan.Site, error) {
+	code, err := m.obj.file.Code(m.fn)
+	if err != nil {
+		return nil, err
+	}
+	c, err := site.At(code, m.offset)
+	if err != nil {
+		return nil, err
+	}
+	s, err := armed(m.obj, m.fn, c)
+	return []plan.Site{s}, err
+}
+
+// armed makes a plan's site of a choice.
+func armed(obj *object, fn *symbol.Function, c site.Choice) (plan.Site, error) {
+	addr := fn.Addr + symbol.Addr(c.Offset)
+	off, err := obj.file.Offset(addr)
+	return plan.Site{Addr: addr, Offset: off, Callee: -1, Choice: c}, err
+}
+
+// signature is what is known of a function's types: the user's declarations, ours for known libraries, debug information.
+func (r *resolver) signature(m match) *ctype.Signature {
+	if sig, ok := r.sigs[m]; ok {
+		return sig
+	}
+	sig := r.findSignature(m)
+	r.sigs[m] = sig
+	return sig
+}
+
+func (r *resolver) findSignature(m match) *ctype.Signature {
+	names := append([]string{m.fn.Name}, m.fn.Aliases...)
+	for _, name := range names {
+		if r.scope.Prototypes != nil {
+			if sig, ok := r.scope.Prototypes.Lookup(name); ok {
+				return sig
+			}
+		}
+		if sig, ok := prototype.Lookup(soname(m.obj), name); ok {
+			return sig
+		}
+	}
+	sig, err := m.obj.file.Signature(m.fn)
+	if err != nil {
+		return nil // a broken type is a function without types, not a broken run
+	}
+	return sig
+}
+
+// coldParts are the blocks that the compiler moved away from a function: foo.cold beside foo.
+func coldParts(obj *object, fn *symbol.Function) []site.Part {
+	var out []site.Part
+	for _, name := range append([]string{fn.Name}, fn.Aliases...) {
+		cold, err := obj.file.Find(symbol.Pattern{Text: name + ".cold"})
+		if err != nil {
+			continue
+		}
+		for _, c := range cold {
+			if code, err := obj.file.Code(c); err == nil {
+				out = append(out, site.Part{Start: int64(c.Addr) - int64(fn.Addr), Code: code})
+			}
+		}
+	}
+	return out
+}
+
+// placementOf decides once how a function is armed.
+func (r *resolver) placementOf(m match) placement {
+	if p, ok := r.places[m]; ok {
+		return p
+	}
+	p := r.decide(m)
+	r.places[m] = p
+	return p
+}
+
+func (r *resolver) decide(m match) placement {
+	var p placement
+	bodies := []*symbol.Function{m.fn}
+	if m.fn.IFunc {
+		bodies = m.obj.file.Implementations(m.fn)
+		if len(bodies) == 0 {
+			p.err = errors.New("an IFUNC whose implementations could not be found: its address is a resolver that runs once")
+			return p
+		}
+	}
+	p.way, p.why = r.returnWay(m)
+	for _, fn := range bodies {
+		r.arm(m.obj, fn, &p)
+	}
+	if len(p.entry) > 0 {
+		p.err = nil
+	}
+	return p
+}
+
+// arm adds the entry and return sites of one body.
+func (r *resolver) arm(obj *object, fn *symbol.Function, p *placement) {
+	code, err := obj.file.Code(fn)
+	if err != nil {
+		p.err = err
+		return
+	}
+	c, err := site.ChooseEntry(code, fn.Lang)
+	if err != nil {
+		p.err = err
+		return
+	}
+	entry, err := armed(obj, fn, c)
+	if err != nil {
+		p.err = err
+		return
+	}
+	p.entry = append(p.entry, entry)
+	switch p.way {
+	case plan.Trampoline:
+		entry.Role, entry.Why = site.Trampoline, p.why
+		p.returns = append(p.returns, entry)
+	case plan.Sites:
+		r.armReturns(obj, fn, code, p)
+	default:
+		p.refused = p.why
+	}
+}
+
+func (r *resolver) armReturns(obj *object, fn *symbol.Function, code []byte, p *placement) {
+	info := site.FnInfo{
+		Addr: uint64(fn.Addr),
+		Callee: func(rel int64) string {
+			if callee, off, ok := obj.file.At(fn.Addr + symbol.Addr(rel)); ok && off == 0 {
+				return callee.Name
+			}
+			return ""
+		},
+		Read: func(rel int64, buf []byte) bool { return obj.file.ReadAt(fn.Addr+symbol.Addr(rel), buf) == nil },
+		Cold: coldParts(obj, fn),
+	}
+	choices, err := site.ChooseReturns(code, fn.Lang, info)
+	if err != nil && len(choices) == 0 {
+		p.refused = err.Error()
+		return
+	}
+	for _, c := range choices {
+		s, err := armed(obj, fn, c)
+		if err != nil {
+			p.refused = err.Error()
+			return
+		}
+		p.returns = append(p.returns, s)
+	}
+}
+
+// returnWay decides how the returns of a function are seen, and why.
+func (r *resolver) returnWay(m match) (plan.ReturnWay, string) {
+	name := m.fn.Name
+	switch {
+	case m.fn.Addr == m.obj.file.EntryPoint() && m.obj.Program || notCalled[name]:
+		return plan.NoReturn, "nothing calls it: there is no return address on its stack"
+	case m.fn.Lang == event.LangGo:
+		return plan.Sites, "Go moves stacks: a replaced return address would end the program"
+	case r.scope.Return == ReturnSites:
+		return plan.Sites, "asked for with --return=sites"
+	case returnsTwice[name]:
+		return plan.Sites, "it keeps or reads return addresses: a replaced one would be used after the call is over"
+	case unwinder(name):
+		return plan.Sites, "it walks the stack and would meet a replaced return address"
+	case r.scope.Return == ReturnTrampoline && (r.scope.Unsafe || !m.obj.file.Unwinds()):
+		return plan.Trampoline, "asked for with --return=trampoline"
+	case m.obj.file.Unwinds():
+		return plan.Sites, fmt.Sprintf("%s code unwinds: an exception through a replaced return address would abort the program", languageName(m.fn.Lang))
+	case callsBack[name]:
+		return plan.Sites, "it calls back, and an exception may leave through it"
+	}
+	return plan.Trampoline, "the kernel's trampoline"
+}
+
+func languageName(l event.Language) string {
+	switch l {
+	case event.LangRust:
+		return "Rust"
+	case event.LangCPP:
+		return "C++"
+	}
+	return "this object's"
+}

@@ -1,0 +1,152 @@
+package resolve
+
+import (
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// Symbolizer turns run-time addresses into names. It remembers what each process maps, so that stacks of a process
+// that has ended since still have names if it was seen before. Safe for use from several goroutines.
+type Symbolizer struct {
+	objects *Objects
+	mu      sync.Mutex
+	maps    map[int][]mapping
+}
+
+type mapping struct {
+	target.Mapping
+	obj  *object
+	bias symbol.Bias
+	bad  bool // not an object that can be read
+}
+
+// NewSymbolizer gives a symbolizer that opens files through the cache.
+func NewSymbolizer(o *Objects) *Symbolizer {
+	return &Symbolizer{objects: o, maps: map[int][]mapping{}}
+}
+
+// Learn reads a process's mappings now, before it can end.
+func (s *Symbolizer) Learn(pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read(pid)
+}
+
+// Frame gives the frames at a run-time address: the function, preceded by what was inlined into it there. It always
+// gives at least one.
+func (s *Symbolizer) Frame(pid int, pc uint64) []event.Frame {
+	m := s.find(pid, pc)
+	if m == nil {
+		return []event.Frame{{PC: pc}}
+	}
+	addr := symbol.PC(pc).Addr(m.bias)
+	frames := m.obj.file.Inlines(addr)
+	for i := range frames {
+		frames[i].PC, frames[i].Target = pc, m.obj.Path
+	}
+	last := event.Frame{PC: pc, Target: m.obj.Path}
+	if fn, off, ok := m.obj.file.At(addr); ok {
+		last.Function, last.Offset = m.obj.file.Display(fn), off
+	}
+	if len(frames) == 0 {
+		last.File, last.Line, _ = m.obj.file.Line(addr)
+		return []event.Frame{last}
+	}
+	outer := &frames[len(frames)-1]
+	outer.Inlined = false
+	if outer.Function == "" {
+		outer.Function = last.Function
+	}
+	outer.Offset = last.Offset
+	return frames
+}
+
+// Function names the function that begins at a run-time address, "" when none does.
+func (s *Symbolizer) Function(pid int, addr uint64) string {
+	m := s.find(pid, addr)
+	if m == nil {
+		return ""
+	}
+	if fn, off, ok := m.obj.file.At(symbol.PC(addr).Addr(m.bias)); ok && off == 0 {
+		return m.obj.file.Display(fn)
+	}
+	return ""
+}
+
+// GoType names the Go type whose descriptor lies at a run-time address.
+func (s *Symbolizer) GoType(pid int, addr uint64) (string, *ctype.Type) {
+	m := s.find(pid, addr)
+	if m == nil {
+		return "", nil
+	}
+	return m.obj.file.GoType(symbol.PC(addr).Addr(m.bias))
+}
+
+// find gives the mapping that holds pc, reading the process's mappings again when it is a new one.
+func (s *Symbolizer) find(pid int, pc uint64) *mapping {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := lookup(s.maps[pid], pc)
+	if m == nil {
+		s.read(pid)
+		m = lookup(s.maps[pid], pc)
+	}
+	if m == nil || m.bad {
+		return nil
+	}
+	if m.obj == nil {
+		s.open(pid, m)
+	}
+	if m.bad {
+		return nil
+	}
+	return m
+}
+
+func lookup(list []mapping, pc uint64) *mapping {
+	i := sort.Search(len(list), func(i int) bool { return list[i].End > pc })
+	if i < len(list) && list[i].Start <= pc {
+		return &list[i]
+	}
+	return nil
+}
+
+// read replaces what is known of a process by what it maps now; a process that is gone keeps what was known.
+func (s *Symbolizer) read(pid int) {
+	p, err := target.OpenProcess(pid)
+	if err != nil {
+		return
+	}
+	maps, err := p.Maps()
+	if err != nil || len(maps) == 0 {
+		return
+	}
+	list := make([]mapping, len(maps))
+	for i, m := range maps {
+		list[i] = mapping{Mapping: m}
+	}
+	s.maps[pid] = list
+}
+
+func (s *Symbolizer) open(pid int, m *mapping) {
+	m.bad = true
+	p, err := target.OpenProcess(pid)
+	if err != nil {
+		return
+	}
+	t, err := p.Object(m.Mapping)
+	if err != nil {
+		return
+	}
+	if m.obj, err = s.objects.get(t); err != nil {
+		return
+	}
+	bias, ok := m.obj.file.Bias(symbol.Mapping{Start: symbol.PC(m.Start), Offset: symbol.Offset(m.Offset), Exec: strings.Contains(m.Perms, "x")})
+	m.bias, m.bad = bias, !ok
+}

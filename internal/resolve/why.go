@@ -1,0 +1,102 @@
+package resolve
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/script"
+)
+
+// nothing says why a point matches no function: a near name, inlined everywhere, in another library, stripped.
+func (r *resolver) nothing(pt *script.Point, objects []*object) error {
+	where := pt.Target
+	if len(objects) == 1 {
+		where = soname(objects[0])
+	}
+	d := &script.Diagnostic{Code: "no-function", Text: r.script.Text, Span: pt.Span}
+	switch {
+	case pt.File != "":
+		d.Message = fmt.Sprintf("no code at %s:%d in %s", pt.File, pt.Line, where)
+		d.Hints = r.lineHints(pt, objects)
+		return d
+	case pt.Regexp:
+		d.Message = fmt.Sprintf("no function of %s matches /%s/", where, pt.Function)
+	case strings.ContainsAny(pt.Function, "*?["):
+		d.Message = fmt.Sprintf("no function of %s matches %q", where, pt.Function)
+	default:
+		d.Message = fmt.Sprintf("no function %q in %s", pt.Function, where)
+		for _, obj := range objects {
+			d.Hints = append(d.Hints, r.whyNot(pt.Function, obj)...)
+		}
+	}
+	if len(d.Hints) == 0 {
+		d.Hints = append(d.Hints, fmt.Sprintf("sonde list %s shows what can be probed", pt.Target))
+	}
+	return d
+}
+
+// whyNot collects what explains that a name is missing in an object.
+func (r *resolver) whyNot(name string, obj *object) []string {
+	var hints []string
+	if in := obj.file.Inlined(name); len(in) > 0 {
+		hints = append(hints, inlinedHint(name, in))
+	}
+	if near := obj.file.Near(name, 3); len(near) > 0 {
+		hints = append(hints, "near names: "+strings.Join(near, ", "))
+	}
+	if lib := r.elsewhere(name, obj); lib != "" {
+		hints = append(hints, fmt.Sprintf("%s is in %s: probe %s:%s", name, lib, lib, name))
+	}
+	if obj.file.Stripped() && len(hints) == 0 {
+		hint := soname(obj) + " is stripped: only what it exports has a name"
+		if pkg := obj.file.DebugPackage(); pkg.Debug != "" {
+			hint += "; its debug package is " + pkg.Debug
+		}
+		hints = append(hints, hint)
+	}
+	return hints
+}
+
+func inlinedHint(name string, in []symbol.InlineSite) string {
+	callers := map[string]bool{}
+	var list []string
+	for _, s := range in {
+		if !callers[s.Caller] && len(list) < 3 {
+			callers[s.Caller] = true
+			list = append(list, s.Caller)
+		}
+	}
+	return fmt.Sprintf("%s was inlined at %d places; probe a function that contains it: %s", name, len(in), strings.Join(list, ", "))
+}
+
+// elsewhere looks for the name in the libraries that the object needs.
+func (r *resolver) elsewhere(name string, obj *object) string {
+	for _, lib := range obj.file.Needed() {
+		t, err := find(lib)
+		if err != nil {
+			continue
+		}
+		o, err := r.objects.get(t)
+		if err != nil {
+			continue
+		}
+		if fns, err := o.file.Find(symbol.Pattern{Text: name}); err == nil && len(fns) > 0 {
+			return lib
+		}
+	}
+	return ""
+}
+
+func (r *resolver) lineHints(pt *script.Point, objects []*object) []string {
+	for _, obj := range objects {
+		for d := 1; d <= 20; d++ {
+			for _, line := range []int{pt.Line + d, pt.Line - d} {
+				if line > 0 && len(obj.file.Lines(pt.File, line)) > 0 {
+					return []string{fmt.Sprintf("the nearest line with code is %s:%d", pt.File, line)}
+				}
+			}
+		}
+	}
+	return []string{"lines come from debug information: compile with -g, and name the file as the compiler did"}
+}

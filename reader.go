@@ -1,0 +1,174 @@
+package sonde
+
+import (
+	"time"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// reader is one pass over a session's records.
+type reader struct {
+	s     *Session
+	yield func(event.Event) bool
+	left  bool // the consumer left the loop
+	done  bool // the script or a limit ended the run
+	next  []time.Time
+}
+
+// loop reads until something ends the run.
+func (r *reader) loop() error {
+	s := r.s
+	r.next = make([]time.Time, len(s.plan.Probes))
+	for i, p := range s.plan.Probes {
+		r.next[i] = s.begun.Add(p.Interval)
+	}
+	for !r.done && s.ctx.Err() == nil {
+		if err := s.engine.Read(r.deadline(), r.record); err != nil {
+			return err
+		}
+		if err := r.tick(); err != nil {
+			return err
+		}
+		if s.over() {
+			return nil
+		}
+	}
+	return nil
+}
+
+// deadline is when the next thing other than a record is due.
+func (r *reader) deadline() time.Time {
+	d := time.Now().Add(readEvery)
+	for i, p := range r.s.plan.Probes {
+		if p.Kind == plan.Interval && r.next[i].Before(d) {
+			d = r.next[i]
+		}
+	}
+	return d
+}
+
+// tick runs the interval probes that are due. One that is late by several periods runs once.
+func (r *reader) tick() error {
+	now := time.Now()
+	for i, p := range r.s.plan.Probes {
+		if p.Kind != plan.Interval || now.Before(r.next[i]) {
+			continue
+		}
+		if err := r.s.engine.Run(i); err != nil {
+			return err
+		}
+		for !now.Before(r.next[i]) {
+			r.next[i] = r.next[i].Add(p.Interval)
+		}
+	}
+	return nil
+}
+
+// drain reads what is in the ring and waits for nothing.
+func (r *reader) drain() error {
+	if r.left {
+		return nil
+	}
+	return r.s.engine.Read(time.Now(), r.record)
+}
+
+// record decodes one record and hands it on. After the end of the run the rest is still delivered, unless it is beyond
+// a limit.
+func (r *reader) record(b []byte) {
+	if r.left || r.full() {
+		return
+	}
+	ev, err := r.s.decoder.Record(b)
+	if err == nil {
+		err = r.event(ev)
+	}
+	r.s.fail(err)
+}
+
+func (r *reader) event(ev event.Event) error {
+	switch e := ev.(type) {
+	case *event.Exit:
+		r.s.status, r.done = e.Code, true
+	case *event.MapPrint:
+		return r.printMap(e)
+	case *event.MapClear:
+		return r.clearMap(e)
+	default:
+		r.give(ev)
+		r.s.count++
+	}
+	return nil
+}
+
+// unfinished hands on the calls that had not ended: their arguments are known, their end is not.
+func (r *reader) unfinished() error {
+	return r.s.engine.Unfinished(func(c kernel.OpenCall) error {
+		r.s.open++
+		if c.Record != nil {
+			r.record(c.Record)
+		}
+		return nil
+	})
+}
+
+// full reports whether the limit of events is reached.
+func (r *reader) full() bool {
+	if r.s.run.maxEvents > 0 && r.s.count >= r.s.run.maxEvents {
+		r.done = true
+	}
+	return r.done && r.s.run.maxEvents > 0 && r.s.count >= r.s.run.maxEvents
+}
+
+func (r *reader) give(ev event.Event) {
+	if !r.left && !r.yield(ev) {
+		r.left, r.done = true, true
+	}
+}
+
+func (r *reader) printMap(e *event.MapPrint) error {
+	m, err := r.s.readMap(r.s.mapIndex(e.Map.Name))
+	if err != nil {
+		return err
+	}
+	e.Map = m
+	r.give(e)
+	return nil
+}
+
+func (r *reader) clearMap(e *event.MapClear) error {
+	r.give(e)
+	return r.s.engine.Clear(r.s.mapIndex(e.Name), e.Zero)
+}
+
+// printMaps hands on every map at the end, as bpftrace prints them.
+func (r *reader) printMaps(maps []event.Map) {
+	for _, m := range maps {
+		r.give(&event.MapPrint{Map: m, Final: true})
+	}
+}
+
+func (s *Session) mapIndex(name string) int {
+	for i, m := range s.plan.Maps {
+		if m.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// over reports whether the run has ended by itself: the time is up, or what was observed is gone.
+func (s *Session) over() bool {
+	if s.run.duration > 0 && time.Since(s.begun) >= s.run.duration {
+		return true
+	}
+	if s.command != nil {
+		status, exited := s.command.Poll()
+		if exited {
+			s.status, s.exited = status.Code(), true
+		}
+		return exited
+	}
+	return len(s.plan.Filter.PIDs) > 0 && s.gone()
+}

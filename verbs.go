@@ -1,0 +1,96 @@
+package sonde
+
+import (
+	"context"
+	"io"
+
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/script"
+)
+
+// Count counts calls: of each function, or of each value of By. Probes are written TARGET:FUNCTION.
+func (t *Target) Count(ctx context.Context, probes []string, options ...RunOption) (*Session, error) {
+	return t.verb(ctx, probes, options, func(r *run, points []script.Point) (*script.Script, error) {
+		return script.Count(points, r.condition, r.by)
+	})
+}
+
+// Trace gives an event.Call for each call, with arguments, result and duration.
+func (t *Target) Trace(ctx context.Context, probes []string, options ...RunOption) (*Session, error) {
+	return t.verb(ctx, probes, options, func(r *run, points []script.Point) (*script.Script, error) {
+		return script.Trace(points, r.condition, script.TraceOptions{Stack: r.stack})
+	})
+}
+
+// Time gathers count, total and the distribution of durations for each function.
+func (t *Target) Time(ctx context.Context, probes []string, options ...RunOption) (*Session, error) {
+	return t.verb(ctx, probes, options, func(r *run, points []script.Point) (*script.Script, error) {
+		return script.Time(points, r.condition, r.by)
+	})
+}
+
+// Run runs a script in sonde's language.
+func (t *Target) Run(ctx context.Context, text string, options ...RunOption) (*Session, error) {
+	s, err := script.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRun(options)
+	if err != nil {
+		return nil, err
+	}
+	return t.session(ctx, s, r)
+}
+
+// RunScript runs a syntax tree, such as those that package script makes of the verbs.
+func (t *Target) RunScript(ctx context.Context, s *script.Script, options ...RunOption) (*Session, error) {
+	r, err := newRun(options)
+	if err != nil {
+		return nil, err
+	}
+	return t.session(ctx, s, r)
+}
+
+// Explain writes what a script would arm where, and why, and arms nothing.
+func (t *Target) Explain(w io.Writer, s *script.Script, options ...RunOption) error {
+	r, err := newRun(options)
+	if err != nil {
+		return err
+	}
+	p, err := t.resolve(s, r)
+	if err != nil {
+		return err
+	}
+	return p.Explain(w, means(p, r.engine))
+}
+
+func newRun(options []RunOption) (*run, error) {
+	r := &run{limits: plan.DefaultLimits()}
+	for _, o := range options {
+		if err := o(r); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// verb builds the verb's script and runs it.
+func (t *Target) verb(ctx context.Context, probes []string, options []RunOption, build func(*run, []script.Point) (*script.Script, error)) (*Session, error) {
+	r, err := newRun(options)
+	if err != nil {
+		return nil, err
+	}
+	var points []script.Point
+	for _, text := range probes {
+		p, err := script.ParsePoint(text, script.Uprobe)
+		if err != nil {
+			return nil, err
+		}
+		points = append(points, p)
+	}
+	s, err := build(r, points)
+	if err != nil {
+		return nil, err
+	}
+	return t.session(ctx, s, r)
+}
