@@ -1,29 +1,32 @@
 package sonde
 
 import (
-	"strings"
-
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/resolve"
 	"github.com/sonde-project/sonde/script"
 )
 
-// List gives the functions that a probe point names, with signature, source line and cost class, in order of address: all
-// of a target for TARGET alone, or of all objects of the target's processes for "".
-func (t *Target) List(point string) ([]event.Function, error) {
-	if point != "" && !strings.Contains(point, ":") {
-		point += ":*"
-	}
-	if point == "" {
-		point = "*:*"
-	}
-	pt, err := script.ParsePoint(point, script.Uprobe)
-	if err != nil {
-		return nil, err
-	}
+// Listing says what of a target List gives.
+type Listing uint8
+
+const (
+	Functions    Listing = iota
+	StaticProbes         // USDT probes
+	Lines                // source lines with code
+)
+
+// List gives what a probe point names in the target, object by object in order of address: functions with signature, source
+// line and cost class, static probes, or lines.
+func (t *Target) List(pt script.Point, what Listing) ([]event.Function, error) {
 	scope := resolve.Scope{PIDs: t.pids, Objects: t.objects}
 	if len(t.argv) > 0 {
 		scope.Program, scope.Started = t.argv[0], true
+	}
+	switch what {
+	case StaticProbes:
+		return resolve.ListStatic(pt, scope)
+	case Lines:
+		return resolve.ListLines(pt, scope)
 	}
 	return resolve.List(pt, scope)
 }

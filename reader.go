@@ -31,6 +31,11 @@ func (r *reader) loop() error {
 		if err := r.tick(); err != nil {
 			return err
 		}
+		if idle := s.run.idle; idle != nil && !r.left {
+			if err := idle(); err != nil {
+				return err
+			}
+		}
 		if s.over() {
 			return nil
 		}

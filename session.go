@@ -3,6 +3,7 @@ package sonde
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"sync"
@@ -19,6 +20,7 @@ import (
 // and Snapshot say how it went. Snapshot may be called from another goroutine while it runs; the rest belongs to one.
 type Session struct {
 	ctx     context.Context
+	stop    context.CancelFunc
 	run     *run
 	plan    *plan.Plan
 	engine  running
@@ -44,6 +46,7 @@ const readEvery = 20 * time.Millisecond
 
 // session resolves, loads and arms.
 func (t *Target) session(ctx context.Context, s *script.Script, r *run) (*Session, error) {
+	r.stage("reading symbols")
 	p, err := t.resolve(s, r)
 	if err != nil {
 		return nil, err
@@ -72,7 +75,8 @@ func (t *Target) resolve(s *script.Script, r *run) (*plan.Plan, error) {
 
 // arm starts the command stopped, loads the plan, runs BEGIN, arms all probes and lets the command go.
 func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err error) {
-	s := &Session{ctx: ctx, run: r, plan: p, symbols: resolve.NewSymbolizer(t.objects)}
+	s := &Session{run: r, plan: p, symbols: resolve.NewSymbolizer(t.objects)}
+	s.ctx, s.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
 			s.abandon()
@@ -84,6 +88,7 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 		}
 		p.Filter.PIDs, p.Filter.Children = []int{s.command.PID()}, true
 	}
+	r.stage("loading")
 	if s.engine, err = openEngine(p, r.engine); err != nil {
 		return nil, err
 	}
@@ -92,11 +97,14 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 	if err = s.runAll(plan.Begin); err != nil {
 		return nil, err
 	}
+	r.stage(fmt.Sprintf("arming %d functions", len(p.Functions)))
 	if s.refused, err = s.engine.Arm(); err != nil {
 		return nil, err
 	}
 	if r.ready != nil {
-		r.ready()
+		if err = r.ready(); err != nil {
+			return nil, err
+		}
 	}
 	if s.command != nil {
 		if err = s.command.Release(); err != nil {
@@ -106,8 +114,16 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 	return s, nil
 }
 
+// stage tells who wants to know what the start is doing.
+func (r *run) stage(what string) {
+	if r.progress != nil {
+		r.progress(what)
+	}
+}
+
 // abandon undoes a start that went wrong.
 func (s *Session) abandon() {
+	s.stop()
 	if s.engine != nil {
 		s.engine.Close()
 	}
@@ -155,6 +171,9 @@ func (s *Session) Wait() error {
 	}
 	return s.Err()
 }
+
+// Stop ends the run soon; Events then ends as it does for a limit. It may be called from everywhere.
+func (s *Session) Stop() { s.stop() }
 
 // Err is why the session failed, nil if it ended as asked.
 func (s *Session) Err() error { return s.err }
@@ -221,6 +240,7 @@ func (s *Session) close() {
 		return
 	}
 	s.closed = true
+	s.stop()
 	s.fail(s.engine.Close())
 	if s.command != nil && !s.exited {
 		s.fail(s.endCommand())

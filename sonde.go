@@ -118,7 +118,9 @@ type run struct {
 	unsafe     bool
 	prototypes string
 	params     []string
-	ready      func()
+	ready      func() error
+	idle       func() error
+	progress   func(stage string)
 }
 
 // Engine names a way to run probes.
@@ -218,9 +220,20 @@ func Params(params ...string) RunOption {
 	return func(r *run) error { r.params = params; return nil }
 }
 
-// OnReady is called once, when all probes are armed and before a command runs.
-func OnReady(f func()) RunOption {
+// OnReady is called once, when all probes are armed and before a command runs. Its error ends the run.
+func OnReady(f func() error) RunOption {
 	return func(r *run) error { r.ready = f; return nil }
+}
+
+// OnIdle is called by the loop over Events whenever everything that has come was handed on, some fifty times a second: the moment to
+// flush what is buffered. Its error ends the run.
+func OnIdle(f func() error) RunOption {
+	return func(r *run) error { r.idle = f; return nil }
+}
+
+// OnProgress is told what the start of a run is doing: "reading symbols", "loading", "arming".
+func OnProgress(f func(stage string)) RunOption {
+	return func(r *run) error { r.progress = f; return nil }
 }
 
 // diagnostic is a mistake in how this package was called.

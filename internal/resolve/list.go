@@ -1,6 +1,8 @@
 package resolve
 
 import (
+	"path"
+
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/site"
 	"github.com/sonde-project/sonde/internal/symbol"
@@ -21,6 +23,47 @@ func List(pt script.Point, scope Scope) ([]event.Function, error) {
 	out := make([]event.Function, 0, len(matches))
 	for _, m := range matches {
 		out = append(out, r.describe(m))
+	}
+	return out, nil
+}
+
+// ListStatic describes the USDT probes of the objects that a point names; its function, if any, is a pattern of their names.
+func ListStatic(pt script.Point, scope Scope) ([]event.Function, error) {
+	r := newResolver(&script.Script{}, scope)
+	objects, err := r.locate(&pt)
+	if err != nil {
+		return nil, err
+	}
+	var out []event.Function
+	for _, obj := range objects {
+		for _, n := range obj.file.Notes() {
+			if ok, err := path.Match(pt.Function, n.Name); pt.Function != "" && (err != nil || !ok) {
+				continue
+			}
+			out = append(out, event.Function{Target: obj.Path, Provider: n.Provider, Name: n.Name, Signature: n.Raw, Address: uint64(n.Addr)})
+		}
+	}
+	if len(out) == 0 {
+		return nil, r.diag(pt.Span, "no-usdt", "no static probe in "+pt.Target)
+	}
+	return out, nil
+}
+
+// ListLines describes the source lines at which the functions that a point names can be probed.
+func ListLines(pt script.Point, scope Scope) ([]event.Function, error) {
+	r := newResolver(&script.Script{}, scope)
+	matches, err := r.find(&pt)
+	if err != nil {
+		return nil, err
+	}
+	var out []event.Function
+	for _, m := range matches {
+		for _, l := range m.obj.file.LinesOf(m.fn) {
+			out = append(out, event.Function{Target: m.obj.Path, Name: m.name(), Address: uint64(l.Addr), File: l.File, Line: l.Line, Language: m.fn.Lang})
+		}
+	}
+	if len(out) == 0 {
+		return nil, r.diag(pt.Span, "no-line", pt.Target+" has no line table", "compile with -g")
 	}
 	return out, nil
 }
@@ -58,4 +101,15 @@ func entryCost(obj *object, fn *symbol.Function) string {
 		return ""
 	}
 	return c.Cost.String()
+}
+
+// FunctionNames gives the names of the functions that a point names, without looking at their code or types.
+func FunctionNames(pt script.Point, scope Scope) ([]string, error) {
+	r := newResolver(&script.Script{}, scope)
+	matches, err := r.find(&pt)
+	var names []string
+	for _, m := range matches {
+		names = append(names, m.name())
+	}
+	return names, err
 }

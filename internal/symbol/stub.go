@@ -16,3 +16,12 @@ func (f *File) Inlined(string) []InlineSite                      { return nil }
 func (f *File) Inlines(Addr) []event.Frame                       { return nil }
 func (f *File) TypeNamed(string) (*ctype.Type, error)            { return nil, nil }
 func (f *File) GoType(Addr) (string, *ctype.Type)                { return "", nil }
+
+// LineOf is a line with code.
+type LineOf struct {
+	Addr Addr
+	File string
+	Line int
+}
+
+func (f *File) LinesOf(*Function) []LineOf { return nil }

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/doctor"
+	"github.com/sonde-project/sonde/internal/render"
+	"github.com/sonde-project/sonde/internal/render/live"
+)
+
+// engines is the backend that observes: package sonde on one side, package render on the other.
+func engines() backend {
+	return backend{observe: observe, list: list, doctor: examine, candidates: sonde.Complete}
+}
+
+// observe runs what a verb asks for and writes what comes back.
+func observe(ctx context.Context, w world, r request) (err error) {
+	t, err := r.open()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if r.explain {
+		return t.Explain(w.out, r.script, r.options()...)
+	}
+	to, err := r.output.open(w)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, to.Close()) }()
+	stream, err := render.New(r.output.kind(), to, r.shown(w, to))
+	if err != nil {
+		return err
+	}
+	options := append(r.options(), sonde.OnIdle(stream.Flush))
+	s, err := t.RunScript(ctx, r.script, append(options, r.signs(w)...)...)
+	if err != nil {
+		return err
+	}
+	if r.live {
+		return r.watch(ctx, w, s)
+	}
+	return r.finish(w, s, drain(s, stream), stream)
+}
+
+// open says what is observed.
+func (r request) open() (*sonde.Target, error) {
+	var options []sonde.Option
+	if len(r.pids) > 0 {
+		options = append(options, sonde.PID(r.pids...))
+	}
+	if r.comm != "" {
+		options = append(options, sonde.Comm(r.comm))
+	}
+	if len(r.command) > 0 {
+		options = append(options, sonde.Command(r.command...))
+	}
+	return sonde.Open(options...)
+}
+
+func (r request) options() []sonde.RunOption {
+	options := []sonde.RunOption{
+		sonde.WithEngine(sonde.Engine(r.engine)), sonde.ReturnBy(r.returns), sonde.For(r.duration),
+		sonde.MaxEvents(r.maxEvents), sonde.Params(r.params...), sonde.Prototypes(r.prototypes),
+	}
+	if r.stringLimit > 0 {
+		options = append(options, sonde.StringLimit(r.stringLimit))
+	}
+	if r.depth >= 0 {
+		options = append(options, sonde.PointerDepth(r.depth))
+	}
+	if r.unsafe {
+		options = append(options, sonde.Unsafe())
+	}
+	return options
+}
+
+// signs tell the user, and whoever waits for the ready file, how far the start has come.
+func (r request) signs(w world) []sonde.RunOption {
+	p := newProgress(w.err)
+	return []sonde.RunOption{sonde.OnProgress(p.say), sonde.OnReady(func() error {
+		p.done()
+		if r.readyFile == "" {
+			return nil
+		}
+		return os.WriteFile(r.readyFile, nil, 0o644)
+	})}
+}
+
+// shown is what the output can show.
+func (r request) shown(w world, to *os.File) render.Options {
+	o := render.Terminal(to, w.env)
+	o.Script = r.asScript
+	return o
+}
+
+// drain hands events on until the run ends or nobody reads them any more.
+func drain(s *sonde.Session, to render.Stream) error {
+	for e := range s.Events() {
+		if err := to.Event(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish writes the end of the results and the footer.
+func (r request) finish(w world, s *sonde.Session, err error, stream render.Stream) error {
+	stats := s.Stats()
+	err = firstError(err, s.Err())
+	err = firstError(err, stream.End(stats))
+	if render.Closed(err) {
+		return err
+	}
+	return firstError(err, render.Footer(w.err, stats, render.Terminal(w.err, w.env)))
+}
+
+// watch shows the tables while they grow.
+func (r request) watch(ctx context.Context, w world, s *sonde.Session) error {
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.Wait()
+		stop()
+	}()
+	err := live.Run(ctx, w.in, w.out, s.Snapshot, live.Options{Options: r.shown(w, w.out)})
+	s.Stop()
+	err = firstError(err, <-ended)
+	stop()
+	return firstError(err, render.Footer(w.err, s.Stats(), render.Terminal(w.err, w.env)))
+}
+
+// list writes what can be observed.
+func list(_ context.Context, w world, l listing) (err error) {
+	var options []sonde.Option
+	if len(l.pids) > 0 {
+		options = append(options, sonde.PID(l.pids...))
+	}
+	t, err := sonde.Open(options...)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	what := sonde.Functions
+	switch {
+	case l.usdt:
+		what = sonde.StaticProbes
+	case l.lines:
+		what = sonde.Lines
+	}
+	var found []event.Function
+	for _, pt := range l.points {
+		if len(l.pids) > 0 && pt.Target == "" {
+			pt.Target = "*"
+		}
+		more, err := t.List(pt, what)
+		if err != nil {
+			return err
+		}
+		found = append(found, more...)
+	}
+	to, err := l.output.open(w)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, to.Close()) }()
+	return render.List(l.output.kind(), to, found, render.Terminal(to, w.env))
+}
+
+// examine writes what this machine allows.
+func examine(_ context.Context, w world, o output) (err error) {
+	var findings []render.Finding
+	for _, c := range doctor.Examine().Checks {
+		findings = append(findings, render.Finding{Name: c.Name, State: string(c.State), Found: c.Found, Costs: c.Costs, Mend: c.Mend})
+	}
+	to, err := o.open(w)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, to.Close()) }()
+	return render.Doctor(o.kind(), to, findings, render.Terminal(to, w.env))
+}
+
+// open gives the file that results go to: standard output, which Close leaves open, or a new one.
+func (o output) open(w world) (*os.File, error) {
+	if o.file == "" {
+		return w.out, nil
+	}
+	return os.Create(o.file)
+}
+
+func (o output) kind() render.Format {
+	if o.format == "" {
+		return render.Text
+	}
+	return o.format
+}
+
+func firstError(err, next error) error {
+	if err != nil {
+		return err
+	}
+	return next
+}
