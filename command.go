@@ -13,28 +13,45 @@ import (
 // patience is how long a command that outlives its session may take to heed SIGTERM.
 const patience = 2 * time.Second
 
-// endCommand ends the command with the session: as perf does, by SIGTERM, and never by force.
-func (s *Session) endCommand() error {
-	if err := s.command.Signal(unix.SIGTERM); err != nil {
-		return nil // it has just ended
+// watch arranges to be told when what is observed has ended.
+func (s *Session) watch(pids []int) error {
+	if s.command != nil {
+		s.ended = s.command.Ended()
+		return nil
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if status, exited := s.command.Poll(); exited {
-			s.status, s.exited = status.Code(), true
-			break
+	if len(pids) == 0 {
+		return nil
+	}
+	w, err := target.NewWatch(pids)
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	s.ended = ended
+	s.watching.Go(func() {
+		defer w.Close()
+		if w.Wait(s.ctx) == nil {
+			close(ended)
 		}
-	}
+	})
 	return nil
 }
 
-// gone reports whether every observed process has ended.
-func (s *Session) gone() bool {
-	for _, pid := range s.plan.Filter.PIDs {
-		if target.Alive(pid) {
-			return false
+// endCommand ends the command with the session if it still runs: as perf does, by SIGTERM, and never by force.
+func (s *Session) endCommand() {
+	select {
+	case <-s.command.Ended():
+	default:
+		s.command.Signal(unix.SIGTERM)
+		select {
+		case <-s.command.Ended():
+		case <-time.After(patience):
+			return
 		}
 	}
-	return true
+	status, err := s.command.Wait()
+	s.fail(err)
+	s.status, s.exited = status.ExitCode(), err == nil
 }
 
 // hitCost is the time one hit takes from the observed program, by the cost class of its instruction: medians of

@@ -168,12 +168,10 @@ func (s *Session) over() bool {
 	if s.run.duration > 0 && time.Since(s.begun) >= s.run.duration {
 		return true
 	}
-	if s.command != nil {
-		status, exited := s.command.Poll()
-		if exited {
-			s.status, s.exited = status.Code(), true
-		}
-		return exited
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
 	}
-	return len(s.plan.Filter.PIDs) > 0 && s.gone()
 }

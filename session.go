@@ -28,17 +28,19 @@ type Session struct {
 	decoder *plan.Decoder
 	symbols *resolve.Symbolizer
 	command *target.Command
+	ended   <-chan struct{} // closed when what is observed has ended; nil: it never does
 	begun   time.Time
 
-	mu     sync.Mutex // Snapshot against the end of the run
-	closed bool
-	final  []event.Map
-	stats  event.Stats
-	err    error
-	count  int    // events handed on
-	open   uint64 // calls that had not ended
-	status int
-	exited bool
+	watching sync.WaitGroup // the goroutine that waits for processes to end
+	mu       sync.Mutex     // Snapshot against the end of the run
+	closed   bool
+	final    []event.Map
+	stats    event.Stats
+	err      error
+	count    int    // events handed on
+	open     uint64 // calls that had not ended
+	status   int
+	exited   bool
 }
 
 // readEvery is how long a read of the ring may wait: programs wake the reader only when a quarter of it is full.
@@ -93,6 +95,9 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 		return nil, err
 	}
 	s.decoder = plan.NewDecoder(p, now(), s.symbols)
+	if err = s.watch(t.pids); err != nil {
+		return nil, err
+	}
 	s.begun = time.Now()
 	if err = s.runAll(plan.Begin); err != nil {
 		return nil, err
@@ -129,6 +134,7 @@ func (s *Session) abandon() {
 	}
 	if s.command != nil {
 		s.command.Kill()
+		s.command.Wait()
 	}
 }
 
@@ -241,9 +247,10 @@ func (s *Session) close() {
 	}
 	s.closed = true
 	s.stop()
+	s.watching.Wait()
 	s.fail(s.engine.Close())
-	if s.command != nil && !s.exited {
-		s.fail(s.endCommand())
+	if s.command != nil {
+		s.endCommand()
 	}
 }
 

@@ -35,7 +35,7 @@ import (
 type Target struct {
 	pids    []int
 	argv    []string
-	start   target.StartOptions
+	start   target.Options
 	filter  plan.Filter
 	objects *resolve.Objects
 }
@@ -65,7 +65,7 @@ func (t *Target) Close() error { return t.objects.Close() }
 func PID(pids ...int) Option {
 	return func(t *Target) error {
 		for _, pid := range pids {
-			if _, err := target.OpenProcess(pid); err != nil {
+			if _, err := target.Open(pid); err != nil {
 				return err
 			}
 			t.pids = append(t.pids, pid)

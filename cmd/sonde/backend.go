@@ -172,16 +172,17 @@ func list(_ context.Context, w world, l listing) (err error) {
 
 // examine writes what this machine allows.
 func examine(_ context.Context, w world, o output) (err error) {
-	var findings []render.Finding
-	for _, c := range doctor.Examine().Checks {
-		findings = append(findings, render.Finding{Name: c.Name, State: string(c.State), Found: c.Found, Costs: c.Costs, Mend: c.Mend})
+	report := doctor.Examine()
+	diagnosis := render.Diagnosis{Engine: report.Engine}
+	for _, c := range report.Checks {
+		diagnosis.Findings = append(diagnosis.Findings, render.Finding{Name: c.Name, State: string(c.State), Found: c.Found, Costs: c.Costs, Mend: c.Mend})
 	}
 	to, err := o.open(w)
 	if err != nil {
 		return err
 	}
 	defer func() { err = firstError(err, to.Close()) }()
-	return render.Doctor(o.kind(), to, findings, render.Terminal(to, w.env))
+	return render.Doctor(o.kind(), to, diagnosis, render.Terminal(to, w.env))
 }
 
 // open gives the file that results go to: standard output, which Close leaves open, or a new one.

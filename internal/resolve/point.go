@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"path/filepath"
-	"strings"
 
 	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/internal/target"
@@ -142,7 +141,7 @@ func (r *resolver) programs(pt *script.Point) ([]target.Object, error) {
 	}
 	var out []target.Object
 	for _, pid := range r.scope.PIDs {
-		p, err := target.OpenProcess(pid)
+		p, err := target.Open(pid)
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +164,7 @@ func (r *resolver) everything(pt *script.Point) ([]target.Object, error) {
 	}
 	var out []target.Object
 	for _, pid := range r.scope.PIDs {
-		p, err := target.OpenProcess(pid)
+		p, err := target.Open(pid)
 		if err != nil {
 			return nil, err
 		}
@@ -214,12 +213,12 @@ func (r *resolver) closure(program string) ([]target.Object, error) {
 // named finds a library or program by name or path, as the observed processes see it.
 func (r *resolver) named(name string) ([]target.Object, error) {
 	if r.scope.Started || len(r.scope.PIDs) == 0 {
-		return one(find(name))
+		return one(target.Find(name))
 	}
 	var out []target.Object
 	var first error
 	for _, pid := range r.scope.PIDs {
-		p, err := target.OpenProcess(pid)
+		p, err := target.Open(pid)
 		if err != nil {
 			return nil, err
 		}
@@ -239,21 +238,6 @@ func (r *resolver) named(name string) ([]target.Object, error) {
 }
 
 func one(o target.Object, err error) ([]target.Object, error) { return []target.Object{o}, err }
-
-// find resolves a name without a process: a path, then a library, then a program in $PATH.
-func find(name string) (target.Object, error) {
-	if strings.Contains(name, "/") {
-		return target.FindProgram(name)
-	}
-	lib, err := target.FindLibrary(name)
-	if err == nil {
-		return lib, nil
-	}
-	if prog, other := target.FindProgram(name); other == nil {
-		return prog, nil
-	}
-	return lib, err
-}
 
 // soname is the name by which prototypes know an object.
 func soname(obj *object) string { return filepath.Base(obj.Path) }

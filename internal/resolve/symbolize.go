@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"sort"
-	"strings"
 	"sync"
 
 	"github.com/sonde-project/sonde/event"
@@ -119,7 +118,7 @@ func lookup(list []mapping, pc uint64) *mapping {
 
 // read replaces what is known of a process by what it maps now; a process that is gone keeps what was known.
 func (s *Symbolizer) read(pid int) {
-	p, err := target.OpenProcess(pid)
+	p, err := target.Open(pid)
 	if err != nil {
 		return
 	}
@@ -136,17 +135,13 @@ func (s *Symbolizer) read(pid int) {
 
 func (s *Symbolizer) open(pid int, m *mapping) {
 	m.bad = true
-	p, err := target.OpenProcess(pid)
+	p, err := target.Open(pid)
 	if err != nil {
 		return
 	}
-	t, err := p.Object(m.Mapping)
-	if err != nil {
+	if m.obj, err = s.objects.get(p.Object(m.Mapping)); err != nil {
 		return
 	}
-	if m.obj, err = s.objects.get(t); err != nil {
-		return
-	}
-	bias, ok := m.obj.file.Bias(symbol.Mapping{Start: symbol.PC(m.Start), Offset: symbol.Offset(m.Offset), Exec: strings.Contains(m.Perms, "x")})
+	bias, ok := m.obj.file.Bias(m.Symbol())
 	m.bias, m.bad = bias, !ok
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/internal/target"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -73,7 +74,7 @@ func inlinedHint(name string, in []symbol.InlineSite) string {
 // elsewhere looks for the name in the libraries that the object needs.
 func (r *resolver) elsewhere(name string, obj *object) string {
 	for _, lib := range obj.file.Needed() {
-		t, err := find(lib)
+		t, err := target.Find(lib)
 		if err != nil {
 			continue
 		}
