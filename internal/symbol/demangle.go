@@ -13,10 +13,10 @@ type spelling struct {
 	forms []string
 }
 
-// maxMangled bounds what the demangler is given, because it recurses; maxDemangled (a power of two) what it may write, because
+// maxMangled bounds what the demangler is given, because it recurses and its time grows with the square; maxDemangled (a power of two) what it may write, because
 // back references grow without bound.
 const (
-	maxMangled   = 8 << 10
+	maxMangled   = 4 << 10
 	maxDemangled = 14
 )
 
