@@ -26,6 +26,9 @@ func (f *File) Problems() []error {
 // entries gathers the names of all tables, best first.
 func (f *File) entries() []entry {
 	all := f.tables(f.image, fromSymtab, fromDynsym)
+	if len(f.image.Sections) == 0 {
+		all = f.bareSymbols()
+	}
 	if f.image.section(".symtab") == nil {
 		if d := f.separate(); d != nil {
 			all = append(all, f.tables(d.image, fromDebugFile, "")...)
@@ -189,6 +192,22 @@ func (f *File) At(addr Addr) (*Function, uint64, bool) {
 		}
 	}
 	return nil, 0, false
+}
+
+// Enclosing gives the function that covers addr, and where no symbol does, the one that .eh_frame knows there. That one is named
+// by its address.
+func (f *File) Enclosing(addr Addr) (*Function, uint64, bool) {
+	if fn, offset, ok := f.At(addr); ok {
+		return fn, offset, true
+	}
+	frame, ok := f.frameAt(addr)
+	if !ok || !f.image.executable(frame.from) {
+		return nil, 0, false
+	}
+	start := Addr(frame.from)
+	fn := &Function{Addr: start, Size: frame.to - frame.from, Name: start.String(), Local: true, Source: "eh_frame"}
+	fn.Lang = f.languageOf(fn)
+	return fn, uint64(addr - start), true
 }
 
 // end is the address after the last byte of function i.

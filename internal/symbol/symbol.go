@@ -19,7 +19,7 @@ type Function struct {
 	Lang    event.Language
 	Local   bool
 	IFunc   bool   // Addr is a resolver; see File.Implementations
-	Source  string // "symtab", "dynsym", "gnu_debugdata", "debug file", "gopclntab", "dwarf"
+	Source  string // "symtab", "dynsym", "gnu_debugdata", "debug file", "gopclntab", "dwarf", "ifunc", "eh_frame"
 	// OldVersion: Version is not the one that the plain name means to the linker (name@VERSION, not name@@VERSION).
 	OldVersion bool
 	// Unit is the source file of a local function, "" unknown: it tells statics of one name apart.
