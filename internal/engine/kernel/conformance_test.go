@@ -3,6 +3,9 @@ package kernel_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +27,19 @@ func TestConformance(t *testing.T) {
 func TestConformanceWithoutUprobeMulti(t *testing.T) {
 	fixture.NeedRoot(t)
 	enginetest.Run(t, engine{func(f *codegen.Features) { f.Multi = false }})
+}
+
+func TestConformanceInsideAPIDNamespace(t *testing.T) {
+	fixture.NeedRoot(t)
+	fixture.Need(t, "unshare")
+	out, err := exec.Command("unshare", "--pid", "--fork", "--mount-proc", os.Args[0],
+		"-test.v", "-test.run=^TestConformance$/child|process|thread|longjmp|unfinished").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if n := strings.Count(string(out), "    --- PASS"); n < 7 {
+		t.Errorf("%d cases passed\n%s", n, out)
+	}
 }
 
 func (e engine) Check(p *plan.Plan) error { return kernel.Check(p) }

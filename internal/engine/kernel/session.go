@@ -39,7 +39,9 @@ type Session struct {
 
 // Open loads maps and programs. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
 func Open(p *plan.Plan, code *codegen.Program) (*Session, error) {
-	s := &Session{plan: p, code: code, foreign: pidNamespace() != codegen.Namespace{}}
+	s := &Session{plan: p, code: code}
+	// Processes outside a namespace of ours come under numbers that mean others inside. Those that the plan names are inside.
+	s.foreign = len(p.Filter.PIDs) == 0 && pidNamespace() != codegen.Namespace{}
 	if err := s.load(); err != nil {
 		s.Close()
 		return nil, err
