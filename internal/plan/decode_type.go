@@ -96,9 +96,9 @@ func scalar(t *ctype.Type, word uint64) event.Value {
 	case ctype.Int:
 		v.Kind, v.Int = event.KindInt, signed
 	case ctype.Char:
-		v.Kind, v.Int = event.KindChar, int64(word)
+		v.Kind, v.Uint = event.KindUint, word // an unsigned char is a byte, not a character
 		if t.Signed {
-			v.Int = signed
+			v = event.Value{Kind: event.KindChar, Int: signed, Size: v.Size}
 		}
 	case ctype.Rune:
 		v.Kind, v.Int = event.KindChar, signed
@@ -257,8 +257,11 @@ func extended(mantissa uint64, top uint16) float64 {
 
 // format reads a number as its prototype or its type's name says.
 func format(t *ctype.Type, v event.Value) event.Value {
-	if v.Problem != "" {
+	switch {
+	case v.Problem != "":
 		return v
+	case v.Kind == event.KindChar && t.Kind == ctype.Typedef && strings.Contains(t.Name, "int8"):
+		v.Kind = event.KindInt
 	}
 	for range maxNesting {
 		if t == nil || t.Format != "" || t.Kind != ctype.Typedef {

@@ -1,0 +1,234 @@
+package capture_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/capture"
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/prototype"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
+)
+
+// observed is a program with functions to observe.
+type observed struct {
+	t    *testing.T
+	path string
+	file *symbol.File
+	plan plan.Plan
+}
+
+func observe(t *testing.T, path string) *observed {
+	t.Helper()
+	fixture.NeedRoot(t)
+	file, err := symbol.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	o := &observed{t: t, path: path, file: file}
+	o.plan.Objects = []plan.Object{{Path: path, Open: path}}
+	o.plan.Limits = plan.DefaultLimits()
+	o.plan.Probes = []plan.Probe{{Kind: plan.Return, Name: "uprobe:test"}}
+	return o
+}
+
+// call adds a function whose calls are to be recorded.
+func (o *observed) call(name string, sig *ctype.Signature) {
+	o.t.Helper()
+	found, err := o.file.Find(symbol.Pattern{Text: name})
+	if err != nil || len(found) != 1 {
+		o.t.Fatalf("%s: %d functions, %v", name, len(found), err)
+	}
+	code, err := o.file.Code(found[0])
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	entry, err := site.ChooseEntry(code, sig.Lang)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	choices := []site.Choice{entry, {Offset: entry.Offset, Role: site.Trampoline}}
+	if sig.Lang != event.LangC {
+		if choices, err = site.ChooseReturns(code, sig.Lang, site.FnInfo{}); err != nil {
+			o.t.Fatal(err)
+		}
+		choices = append(choices, entry)
+	}
+	o.add(name, found[0], sig, choices)
+}
+
+func (o *observed) add(name string, fn *symbol.Function, sig *ctype.Signature, choices []site.Choice) {
+	p := &o.plan
+	id := len(p.Functions)
+	p.Functions = append(p.Functions, plan.Function{Name: name, Addr: fn.Addr, Size: fn.Size, Lang: sig.Lang, Signature: sig})
+	frame, emission := recorded(sig, p.Limits)
+	p.Probes[0].Bodies = append(p.Probes[0].Bodies, plan.Body{Frame: frame, Stmts: []plan.Stmt{&plan.Emit{Emission: id}}})
+	p.Emissions = append(p.Emissions, emission)
+	for _, c := range choices {
+		addr := fn.Addr + symbol.Addr(c.Offset)
+		offset, err := o.file.Offset(addr)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		p.Probes[0].Sites = append(p.Probes[0].Sites, plan.Site{Function: id, Body: id, Addr: addr, Offset: offset, Choice: c, Callee: -1})
+	}
+}
+
+// recorded is a call record with parameters and results.
+func recorded(sig *ctype.Signature, limits plan.Limits) (*plan.Frame, plan.Emission) {
+	at := ctype.Place(sig)
+	frame := &plan.Frame{}
+	e := plan.Emission{Kind: plan.EmitCall, Frame: true, Shape: plan.Shape{ErrnoSlot: -1, StackSlot: -1}}
+	save := func(s plan.Slot) int {
+		frame.Slots = append(frame.Slots, s)
+		return len(frame.Slots) - 1
+	}
+	const late = 1 << 16
+	keep := func(s plan.Slot) int {
+		e.Slots = append(e.Slots, s)
+		return late + len(e.Slots) - 1
+	}
+	e.Args = capture.Params(sig, at, limits, save)
+	capture.Results(sig, at, limits, &e.Shape, keep, save)
+	e.Entry = len(frame.Slots)
+	renumber(e.Args, late, e.Entry)
+	if e.Result != nil {
+		renumber([]plan.Node{*e.Result}, late, e.Entry)
+	}
+	return frame, e
+}
+
+// run runs the program with everything armed and gives its calls, in order.
+func (o *observed) run(sym plan.Symbolizer) []*event.Call {
+	o.t.Helper()
+	features, err := kernel.Features(kernel.NeedsOf(&o.plan))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	program, err := codegen.Compile(&o.plan, features)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	session, err := kernel.Open(&o.plan, program)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer session.Close()
+	if refusals, err := session.Arm(); err != nil || len(refusals) > 0 {
+		o.t.Fatalf("%+v, %v", refusals, err)
+	}
+	cmd := exec.Command(o.path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		o.t.Fatalf("%v\n%s", err, out)
+	}
+	session.Disarm()
+	d := plan.NewDecoder(&o.plan, plan.Clock{}, sym)
+	var calls []*event.Call
+	if err := session.Read(time.Time{}, func(b []byte) {
+		e, err := d.Record(b)
+		if call, ok := e.(*event.Call); err != nil || !ok {
+			o.t.Errorf("%+v: %v", e, err)
+		} else if call.PID == cmd.Process.Pid {
+			calls = append(calls, call)
+		}
+	}); err != nil {
+		o.t.Error(err)
+	}
+	return calls
+}
+
+// lines writes calls one by one; run-time addresses of heap and stack, which differ from run to run, as "0x...".
+func lines(calls []*event.Call) string {
+	var b strings.Builder
+	for _, c := range calls {
+		b.WriteString(c.Function + "(" + strings.Replace(line(c), " = ", ") = ", 1) + "\n")
+	}
+	words := strings.FieldsFunc(b.String(), func(r rune) bool { return strings.ContainsRune(" ,(){}=&>\n", r) })
+	text := b.String()
+	for _, w := range words {
+		if strings.HasPrefix(w, "0x") && len(w) > 10 {
+			text = strings.ReplaceAll(text, w, "0x...")
+		}
+	}
+	return text
+}
+
+const cHeader = `
+struct point { int x, y; };
+struct big { long a, b, c; };
+struct mixed { int n; double d; };
+struct bits { unsigned low : 3; int high : 5; };
+struct person { char *name; int age; struct person *next; int (*greet)(int); };
+union number { int i; double d; };
+enum color { RED, GREEN = 5 };
+int numbers(signed char c, short s, int i, long l, unsigned char uc, unsigned u, size_t seventh, _Bool b);
+const char *text(const char *s, char *t, const char *none);
+double floats(double x, float y, double *p, int after);
+struct point by_value(struct point p, struct mixed m, struct big b, int after);
+struct big through_memory(int a);
+int behind(struct person *p, struct bits *b, union number *u, enum color c, enum color odd);
+int arrays(int numbers[3], char (*name)[16], char **argv);
+long fill(char buf[return] @out, size_t n) @fails(negative);
+int moment(struct timespec *ts @out);
+long buffer(const void buf[n], size_t n);
+long unreadable(const char *s, struct point *p);
+int calls(int (*fn)(int), void *p);
+long double wide(long double x);
+`
+
+// symbolOf names functions of a program that is not moved at run time.
+type symbolOf struct{ *symbol.File }
+
+func (s symbolOf) Function(_ int, addr uint64) string {
+	// The program is position-independent: it lies at a page's distance from where the file says.
+	for _, f := range s.Functions() {
+		if uint64(f.Addr)&0xfff == addr&0xfff && f.Name == "greet" {
+			return f.Name
+		}
+	}
+	return ""
+}
+func (symbolOf) Frame(_ int, pc uint64) []event.Frame            { return []event.Frame{{PC: pc}} }
+func (symbolOf) GoType(int, uint64) (name string, _ *ctype.Type) { return "", nil }
+
+func TestTheKernelCapturesWhatCPasses(t *testing.T) {
+	o := observe(t, fixture.Build(t, "values/values.c"))
+	table, err := prototype.Parse(cHeader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields("numbers text floats by_value through_memory behind arrays fill moment buffer unreadable calls wide") {
+		sig, ok := table.Lookup(name)
+		if !ok {
+			t.Fatalf("no prototype of %s", name)
+		}
+		o.call(name, sig)
+	}
+	want := `numbers(c='a', s=-2, i=-3, l=1099511627776, uc=200, u=4000000000, seventh=7, b=true) = -294966996
+text(s="héllo\n", t=NULL, none=NULL) = "éllo\n"
+floats(x=<unavailable>, y=<unavailable>, p=&2.5, after=3) = <unavailable>
+by_value(p={x=1, y=2}, m={n=9, d=<unavailable>}, b={a=3, b=4, c=5}, after=6) = {x=21, y=2}
+through_memory(a=7) = {a=7, b=8, c=9}
+behind(p=&{name="Ada", age=36, next=0x..., greet=&greet}, b=&{low=5, high=-3}, u=&{i=0, d=1.5}, c=GREEN, odd=3) = 49
+arrays(numbers={1, 2, 3}, name=&"sixteen", argv=&"zero") = 238
+fill(buf="filled", n=8) = 6
+fill(buf=0x..., n=2) = -1
+moment(ts=&{tv_sec=1, tv_nsec=2}) = 0
+buffer(buf="ab\000cd", n=5) = 102
+unreadable(s=<unreadable 0x10>, p=<unreadable 0x20>) = 48
+calls(fn=&greet, p=0x...) = 3
+wide(x=1.0) = <unavailable>
+`
+	if got := lines(o.run(symbolOf{o.file})); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
