@@ -28,8 +28,9 @@ func cookiePlace() place   { return place{asm.R10, -8} }
 func identityPlace() place { return place{asm.R10, -16} }
 func nowPlace() place      { return place{asm.R10, -24} }
 
-// code is the code of one body in one part while it is written. It has two halves, because only at the end is known what
-// the statements need: the opening (counts the hit, finds the frame), then what assemble puts between, then the statements.
+// code is the code of one body in one part while it is written. It has two halves, because only at the end is known whether the
+// statements need scratch memory: the opening (counts the hit, finds the frame), then what assemble puts between, then the
+// statements.
 type code struct {
 	*emitter
 	c       *compiler
@@ -54,10 +55,14 @@ type code struct {
 
 type memory struct{ stack, scratch int }
 
-// needs is what assemble must provide before the statements.
+// needs is what a body must find: registers and fixed places filled in by unit.provide, and scratch memory.
 type needs struct {
 	stats, scratch, identity, now, cookie bool
 	user                                  bool // reads memory that may not be there yet
+}
+
+func (n needs) or(m needs) needs {
+	return needs{n.stats || m.stats, n.scratch || m.scratch, n.identity || m.identity, n.now || m.now, n.cookie || m.cookie, n.user || m.user}
 }
 
 func (x *code) fail(format string, args ...any) {
@@ -129,33 +134,12 @@ func (x *code) assemble() (*emitter, error) {
 		x.needs.stats = true
 		x.needs.identity = x.needs.identity || !x.c.f.TaskStorage
 	}
-	x.provide()
 	x.append(x.opening)
 	if x.needs.scratch {
 		x.provideScratch()
 	}
 	x.append(statements)
 	return x.emitter, x.finish()
-}
-
-// provide sets up the fixed places and the counters.
-func (x *code) provide() {
-	if x.needs.identity && !x.u.filtered {
-		x.c.identity(x.emitter)
-	}
-	if x.needs.stats {
-		x.c.use(StatsMap)
-		x.storeImm(nowPlace(), 0, asm.Word)
-		x.mapPtr(asm.R1, StatsMap)
-		x.addr(asm.R2, nowPlace())
-		x.call(asm.FnMapLookupElem)
-		x.guard(func() { x.exit() })
-		x.mov(regStats, asm.R0)
-	}
-	if x.needs.now {
-		x.call(asm.FnKtimeGetNs)
-		x.store(nowPlace(), asm.R0, asm.DWord)
-	}
 }
 
 // guard does something when R0 is 0.

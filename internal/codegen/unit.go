@@ -22,9 +22,9 @@ type unit struct {
 	frames      []*frameLayout // by body, nil: none
 }
 
-// programSize is how many instructions go in one program: jumps reach 32767, and the verifier gives up at a million
-// steps, of which a straight program takes about one per instruction.
-const programSize = 24_000
+// programSize is how many instructions go in one program. Jumps reach 32767, but loading a program takes time that grows with the square of
+// its size: the kernel rewrites calls of helpers one by one, and moves the rest of the program each time.
+const programSize = 4_000
 
 // probe compiles all parts of a probe.
 func (c *compiler) probe(i int) error {
@@ -165,32 +165,22 @@ func (x *code) predicateAndStmts() {
 	x.stmts(x.body.Stmts)
 }
 
-// link makes a program of bodies: filter, cookie, and the way to the body of the site that was hit.
+// link makes a program of bodies: filter, what the bodies need, and the way to the body of the site that was hit.
 func (c *compiler) link(u *unit, group []built) error {
+	var all needs
+	for _, b := range group {
+		all = all.or(b.needs)
+	}
+	all.cookie = all.cookie || len(group) > 1 || u.conditional
 	e := &emitter{}
 	out := e.label()
 	e.mov(regCtx, asm.R1)
-	cookie := len(group) > 1
-	for _, b := range group {
-		cookie = cookie || b.needs.cookie || u.conditional
-	}
 	if !u.unfiltered {
 		c.filter(e, u, out)
 	}
-	if cookie && u.part == RunPart {
-		e.storeImm(cookiePlace(), 0, asm.DWord)
-		cookie = false
-	}
-	if cookie {
-		e.mov(asm.R1, regCtx)
-		e.call(asm.FnGetAttachCookie)
-		e.store(cookiePlace(), asm.R0, asm.DWord)
-	}
-	if u.conditional {
-		jumpsOut(e, out)
-		e.load(asm.R0, cookiePlace(), asm.DWord)
-	}
+	c.provide(e, u, all, out)
 	if len(group) > 1 {
+		e.load(asm.R0, cookiePlace(), asm.DWord)
 		e.opImm(asm.RSh, asm.R0, cookieBody)
 		e.opImm(asm.And, asm.R0, cookieBodyMask)
 	}
@@ -202,6 +192,33 @@ func (c *compiler) link(u *unit, group []built) error {
 	}
 	c.progs = append(c.progs, Prog{Spec: c.spec(u, len(c.progs), e), Probe: u.probe, Part: u.part, From: group[0].body, To: group[len(group)-1].body + 1})
 	return nil
+}
+
+// provide fills in the fixed places and the register of the counters.
+func (c *compiler) provide(e *emitter, u *unit, n needs, out label) {
+	if n.cookie && u.part != RunPart {
+		e.mov(asm.R1, regCtx)
+		e.call(asm.FnGetAttachCookie)
+		e.store(cookiePlace(), asm.R0, asm.DWord)
+	}
+	if u.conditional {
+		jumpsOut(e, out)
+	}
+	if n.identity && !u.filtered {
+		c.identity(e)
+	}
+	if n.stats {
+		e.storeImm(nowPlace(), 0, asm.Word)
+		e.mapPtr(asm.R1, c.use(StatsMap))
+		e.addr(asm.R2, nowPlace())
+		e.call(asm.FnMapLookupElem)
+		e.jumpImm(asm.JEq, asm.R0, 0, out)
+		e.mov(regStats, asm.R0)
+	}
+	if n.now {
+		e.call(asm.FnKtimeGetNs)
+		e.store(nowPlace(), asm.R0, asm.DWord)
+	}
 }
 
 // dispatch goes to the body whose index is in R0, by halving.
