@@ -33,7 +33,7 @@ func TestConformanceInsideAPIDNamespace(t *testing.T) {
 	fixture.NeedRoot(t)
 	fixture.Need(t, "unshare")
 	out, err := exec.Command("unshare", "--pid", "--fork", "--mount-proc", os.Args[0],
-		"-test.v", "-test.run=^TestConformance$/child|process|thread|longjmp|unfinished").CombinedOutput()
+		"-test.v", "-test.run=^TestConformance$/(child|process|thread|longjmp|unfinished)").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
