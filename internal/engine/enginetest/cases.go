@@ -36,6 +36,12 @@ func (b *Builder) trace(function string, params ...string) {
 	b.onEntry(plan.Body{Stmts: []plan.Stmt{b.emission(e)}}, function)
 }
 
+// traceText sends a record with the name of the thread at every entry: one whose size is not known beforehand.
+func (b *Builder) traceText(function string) {
+	comm := &plan.Value{B: plan.Comm, T: plan.Type{Kind: plan.StrType, Size: plan.CommSize}}
+	b.onEntry(plan.Body{Stmts: []plan.Stmt{b.printf("%s", comm)}}, function)
+}
+
 // call is a body that keeps the numbers in the registers of a function's parameters and sends them with its result.
 func (b *Builder) call(params ...string) plan.Body {
 	registers := []ctype.Register{ctype.RDI, ctype.RSI, ctype.RDX}[:len(params)]

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ type Engine interface {
 // Observation is what an engine gives.
 type Observation struct {
 	Records  [][]byte
-	Cells    [][]Cell // by plan map
+	Cells    [][]Cell                 // by plan map
 	Stack    func(id uint64) []uint64 // works until Close
 	Close    func() error
 	Counts   engine.Counts
@@ -77,7 +78,41 @@ func Run(t *testing.T, e Engine) {
 	}
 }
 
+// Loss makes an engine lose: the reader of deaf does not read while the program runs, which calls on every CPU and far more
+// often than the ring holds. Every call must be delivered, or reported as lost.
+func Loss(t *testing.T, deaf Engine) {
+	for name, build := range map[string]func(b *Builder){
+		"entries": func(b *Builder) { b.trace("leaf", "n") },
+		"calls":   func(b *Builder) { b.onReturn(b.call("n"), plan.Trampoline, "leaf") },
+		"texts":   func(b *Builder) { b.traceText("leaf") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Case{Workload: "each-cpu", Plan: func(b *Builder) {
+				build(b)
+				b.plan.Limits.Ring = 4096
+			}}
+			_, got := c.observe(t, deaf)
+			s := got.Counts.Stats()
+			if want := uint64(2000 * runtime.NumCPU()); s.Hits != want {
+				t.Errorf("%d hits, want %d", s.Hits, want)
+			}
+			if s.Lost == 0 || s.Hits != s.Events+s.Filtered+s.Lost || uint64(len(got.Records)) != s.Events {
+				t.Errorf("hits %d, events %d, filtered %d, lost %d; records %d", s.Hits, s.Events, s.Filtered, s.Lost, len(got.Records))
+			}
+		})
+	}
+}
+
 func (c *Case) run(t *testing.T, e Engine) {
+	p, got := c.observe(t, e)
+	if len(got.Refusals) > 0 {
+		t.Errorf("refused sites: %v", got.Refusals)
+	}
+	c.check(t, p, got)
+}
+
+func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
+	t.Helper()
 	if c.Source == "" {
 		c.Source = "engine/calls.c"
 	}
@@ -98,10 +133,7 @@ func (c *Case) run(t *testing.T, e Engine) {
 			t.Error(err)
 		}
 	})
-	if len(got.Refusals) > 0 {
-		t.Errorf("refused sites: %v", got.Refusals)
-	}
-	c.check(t, p, got)
+	return p, got
 }
 
 func (c *Case) check(t *testing.T, p *plan.Plan, got *Observation) {

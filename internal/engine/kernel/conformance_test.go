@@ -17,16 +17,28 @@ import (
 )
 
 // engine runs the table of all engines on this one, with the features that limit leaves.
-type engine struct{ limit func(*codegen.Features) }
+type engine struct {
+	limit func(*codegen.Features)
+	deaf  bool // records are read when the program has ended
+}
+
+func all(*codegen.Features) {}
+
+func single(f *codegen.Features) { f.Multi = false }
 
 func TestConformance(t *testing.T) {
 	fixture.NeedRoot(t)
-	enginetest.Run(t, engine{func(*codegen.Features) {}})
+	enginetest.Run(t, engine{limit: all})
 }
 
 func TestConformanceWithoutUprobeMulti(t *testing.T) {
 	fixture.NeedRoot(t)
-	enginetest.Run(t, engine{func(f *codegen.Features) { f.Multi = false }})
+	enginetest.Run(t, engine{limit: single})
+}
+
+func TestEveryLostCallIsReported(t *testing.T) {
+	fixture.NeedRoot(t)
+	enginetest.Loss(t, engine{limit: all, deaf: true})
 }
 
 func TestConformanceInsideAPIDNamespace(t *testing.T) {
@@ -59,20 +71,24 @@ func (e engine) Observe(p *plan.Plan, drive func() error) (*enginetest.Observati
 		return nil, err
 	}
 	o := &enginetest.Observation{Stack: s.Stack, Close: s.Close}
-	if err := observe(s, p, o, drive); err != nil {
+	if err := e.observe(s, p, o, drive); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return o, nil
 }
 
-func observe(s *kernel.Session, p *plan.Plan, o *enginetest.Observation, drive func() error) (err error) {
+func (e engine) observe(s *kernel.Session, p *plan.Plan, o *enginetest.Observation, drive func() error) (err error) {
 	if err := runAll(s, p, plan.Begin); err != nil {
 		return err
 	}
 	if o.Refusals, err = s.Arm(); err != nil {
 		return err
 	}
-	err = read(s, o, drive)
+	if e.deaf {
+		err = drive()
+	} else {
+		err = read(s, o, drive)
+	}
 	s.Disarm()
 	if err := errors.Join(err, s.Read(time.Time{}, o.Take), runAll(s, p, plan.End), s.Read(time.Time{}, o.Take)); err != nil {
 		return err
