@@ -21,7 +21,7 @@ func Guess(lang event.Language, limits plan.Limits, keep Keep) []plan.Node {
 	b := newBuilder(limits, keep, &ctype.Signature{Lang: lang})
 	var nodes []*tree
 	for i, r := range regs[:guessed] {
-		nodes = append(nodes, b.guess("arg"+strconv.Itoa(i), r))
+		nodes = append(nodes, b.guess("arg"+strconv.Itoa(i), reg(r)))
 	}
 	b.run()
 	return flatten(nodes)
@@ -30,7 +30,7 @@ func Guess(lang event.Language, limits plan.Limits, keep Keep) []plan.Node {
 // GuessResult captures the result register of a function of unknown type.
 func GuessResult(lang event.Language, limits plan.Limits, keep Keep) *plan.Node {
 	b := newBuilder(limits, keep, &ctype.Signature{Lang: lang})
-	n := b.guess("", ctype.RAX)
+	n := b.guess("", reg(ctype.RAX))
 	b.run()
 	return &flatten([]*tree{n})[0]
 }
@@ -38,8 +38,25 @@ func GuessResult(lang event.Language, limits plan.Limits, keep Keep) *plan.Node 
 // highestAddress is the end of user space on amd64 with four levels of page tables.
 const highestAddress = 1 << 47
 
-func (b *builder) guess(name string, r ctype.Register) *tree {
-	x := reg(r)
+// Static captures the arguments of a static probe, of which nothing but size and sign is known.
+func Static(args []plan.Expr, limits plan.Limits, keep Keep) []plan.Node {
+	b := newBuilder(limits, keep, &ctype.Signature{Lang: event.LangC})
+	var nodes []*tree
+	for i, x := range args {
+		name := "arg" + strconv.Itoa(i)
+		if t := x.Type(); t.Size == 8 && !t.Signed {
+			nodes = append(nodes, b.guess(name, x))
+			continue
+		}
+		n := &tree{Node: plan.Node{Name: name, T: x.Type(), Lang: b.lang}}
+		n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: x}, 0, 8)}
+		nodes = append(nodes, n)
+	}
+	b.run()
+	return flatten(nodes)
+}
+
+func (b *builder) guess(name string, x plan.Expr) *tree {
 	n := &tree{Node: plan.Node{Name: name, T: unsigned, Lang: b.lang, Guess: true}}
 	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: x}, 0, 8)}
 	if b.lang == event.LangGo || !b.reachesText(0) {

@@ -6,6 +6,7 @@ import (
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -25,7 +26,8 @@ type body struct {
 	kind plan.ProbeKind
 	// inside: the probe is not at the function's entry, so parameters are not where the ABI put them.
 	inside bool
-	fn     *function // nil for BEGIN, END, interval
+	fn     *function    // nil for BEGIN, END, interval
+	note   *symbol.USDT // the static probe, nil at functions
 	vars   map[string]int
 	frame  plan.Frame
 	paired bool // something of the entry is needed: the frame counts

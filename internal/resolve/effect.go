@@ -273,7 +273,10 @@ func (b *body) callRecord(e *script.Call) ([]plan.Stmt, error) {
 		b.paired, b.frame.Depth = true, true
 		atEntry = b.save
 	}
-	if !b.inside {
+	switch {
+	case b.note != nil:
+		shape.Args = capture.Static(b.staticArgs(), b.r.scope.Limits, atEntry)
+	case !b.inside:
 		shape.Args = b.captureParams(atEntry)
 	}
 	for _, a := range e.Args {

@@ -122,6 +122,9 @@ func (b *body) argN(e *script.Ident, n int) (operand, error) {
 	if b.fn == nil {
 		return operand{}, b.diag(e.Span, "no-hit", e.Name+" has no meaning in "+b.where())
 	}
+	if b.note != nil {
+		return b.staticArg(e, n)
+	}
 	regs := sysvRegisters
 	if b.fn.lang == event.LangGo {
 		regs = goRegisters
@@ -162,6 +165,9 @@ func (b *body) paramNames() []string {
 // param is a parameter by its name.
 func (b *body) param(name string, at script.Span) (operand, error) {
 	b.typed = true
+	if n, ok := argNumber(name); ok && b.note != nil {
+		return b.staticArg(&script.Ident{Name: name, Span: at}, n)
+	}
 	i, ok := b.paramIndex(name)
 	if !ok {
 		return operand{}, b.noParam(name, at)

@@ -1,8 +1,6 @@
 package resolve
 
 import (
-	"path"
-
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/site"
 	"github.com/sonde-project/sonde/internal/symbol"
@@ -37,7 +35,7 @@ func ListStatic(pt script.Point, scope Scope) ([]event.Function, error) {
 	var out []event.Function
 	for _, obj := range objects {
 		for _, n := range obj.file.Notes() {
-			if ok, err := path.Match(pt.Function, n.Name); pt.Function != "" && (err != nil || !ok) {
+			if !fits(pt.Provider, n.Provider) || !fits(pt.Function, n.Name) {
 				continue
 			}
 			out = append(out, event.Function{Target: obj.Path, Provider: n.Provider, Name: n.Name, Signature: n.Raw, Address: uint64(n.Addr)})

@@ -13,11 +13,17 @@ type match struct {
 	obj    *object
 	fn     *symbol.Function
 	offset uint64
-	within bool // an instruction was asked for: FUNCTION+offset, address, line
+	within bool         // an instruction was asked for: FUNCTION+offset, address, line
+	note   *symbol.USDT // a static probe; fn may then be nil
 }
 
 func (m match) inside() bool { return m.within && m.offset != 0 }
-func (m match) name() string { return m.obj.file.Display(m.fn) }
+func (m match) name() string {
+	if m.note != nil {
+		return m.note.Provider + ":" + m.note.Name
+	}
+	return m.obj.file.Display(m.fn)
+}
 
 // find gives the places that a point names, or says why there is none.
 func (r *resolver) find(pt *script.Point) ([]match, error) {
@@ -45,6 +51,8 @@ func (r *resolver) find(pt *script.Point) ([]match, error) {
 
 func (r *resolver) inObject(pt *script.Point, obj *object) ([]match, error) {
 	switch {
+	case pt.Kind == script.USDT:
+		return staticProbes(pt, obj), nil
 	case pt.HasAddress:
 		return r.atAddress(pt, obj, symbol.Addr(pt.Address))
 	case pt.File != "":

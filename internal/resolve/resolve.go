@@ -22,6 +22,7 @@ type resolver struct {
 	objects  *Objects
 	matches  map[*script.Point][]match
 	ids      map[match]int
+	statics  map[static]int
 	vars     map[*script.Probe]map[string]int
 	sigs     map[match]*ctype.Signature
 	places   map[match]placement
@@ -59,7 +60,7 @@ func newResolver(s *script.Script, scope Scope) *resolver {
 
 func (r *resolver) pass(p *plan.Plan) error {
 	r.plan = p
-	r.ids = map[match]int{}
+	r.ids, r.statics = map[match]int{}, map[static]int{}
 	p.Filter, p.Limits = r.scope.Filter, r.scope.Limits
 	r.objects.forget()
 	for _, probe := range r.script.Probes {
@@ -141,12 +142,12 @@ func (r *resolver) point(probe *script.Probe, pt *script.Point) error {
 	case script.Begin, script.End, script.Interval:
 		out.Kind = map[script.PointKind]plan.ProbeKind{script.Begin: plan.Begin, script.End: plan.End, script.Interval: plan.Interval}[pt.Kind]
 		return r.unhit(probe, out)
-	case script.Uprobe:
+	case script.Uprobe, script.USDT:
 		out.Kind = plan.Entry
 	case script.Uretprobe:
 		out.Kind = plan.Return
 	default:
-		return r.diag(pt.Span, "unsupported", pt.Kind.String()+" probes are not known here", "probes: uprobe, uretprobe, BEGIN, END, interval")
+		return r.diag(pt.Span, "unsupported", pt.Kind.String()+" probes are not known here", "probes: uprobe, uretprobe, usdt, BEGIN, END, interval")
 	}
 	matches, err := r.find(pt)
 	if err != nil {
@@ -193,7 +194,7 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 			c = *shared
 		} else {
 			b := r.body(probe, out.Kind, fn)
-			b.inside = m.inside()
+			b.inside, b.note = m.inside(), m.note
 			if c, err = b.compile(probe); err != nil {
 				failed = append(failed, err)
 				r.refuse(m, err.Error())

@@ -25,6 +25,9 @@ type placement struct {
 
 // function puts a match into the plan and gives the sites that the probe needs there.
 func (r *resolver) function(m match, pt *script.Point, kind plan.ProbeKind) (*function, []plan.Site, error) {
+	if m.note != nil {
+		return r.static(m)
+	}
 	key := match{obj: m.obj, fn: m.fn}
 	fn := &function{obj: m.obj, lang: m.fn.Lang}
 	fn.sig = r.signature(key)
