@@ -11,7 +11,7 @@ import (
 // Cases is the table.
 func Cases() []Case {
 	var all []Case
-	for _, some := range [][]Case{entryCases(), callCases(), filterCases(), memoryCases(), mapCases(), limitCases()} {
+	for _, some := range [][]Case{entryCases(), callCases(), filterCases(), memoryCases(), mapCases(), limitCases(), scriptCases()} {
 		all = append(all, some...)
 	}
 	return all

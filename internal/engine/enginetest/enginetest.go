@@ -20,6 +20,8 @@ import (
 	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/resolve"
+	"github.com/sonde-project/sonde/script"
 )
 
 // Engine is what the table is run against.
@@ -55,8 +57,9 @@ type Case struct {
 	Name     string // the sentence that the case asserts
 	Source   string // fixture; "" engine/calls.c
 	Workload string // its argument
-	// Plan says what to observe.
-	Plan func(b *Builder)
+	// Plan says what to observe; or Script does, where PROGRAM stands for the program's path.
+	Plan   func(b *Builder)
+	Script string
 	// Stays: the program stands still inside a call when observing ends.
 	Stays bool
 
@@ -118,9 +121,7 @@ func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
 	}
 	program := fixture.Build(t, c.Source)
 	target := begin(t, program, c.Workload)
-	b := newBuilder(t, program, target.Process.Pid)
-	c.Plan(b)
-	p := b.Plan()
+	p := c.plan(t, program, target.Process.Pid)
 	if err := e.Check(p); err != nil {
 		t.Skipf("refused: %v", err)
 	}
@@ -134,6 +135,26 @@ func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
 		}
 	})
 	return p, got
+}
+
+func (c *Case) plan(t *testing.T, program string, pid int) *plan.Plan {
+	t.Helper()
+	if c.Script == "" {
+		b := newBuilder(t, program, pid)
+		c.Plan(b)
+		return b.Plan()
+	}
+	s, err := script.Parse(strings.ReplaceAll(c.Script, "PROGRAM", program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := plan.DefaultLimits()
+	limits.Ring = 1 << 20
+	p, err := resolve.Resolve(s, resolve.Scope{PIDs: []int{pid}, Filter: plan.Filter{PIDs: []int{pid}}, Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func (c *Case) check(t *testing.T, p *plan.Plan, got *Observation) {
