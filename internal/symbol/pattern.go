@@ -214,4 +214,4 @@ const generated = "std allocator basic_string basic_istream basic_ostream basic_
 	"keyed TLS init function wrapper initializer reference temporary transaction java hidden alias string literal friend module " +
 	"invocation block in alloc_token structured binding enable_if " +
 	"str i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f16 f32 f64 f128 dyn as impl closure shim crate self mut unsafe extern " +
-	"drop_in_place llvm cold"
+	"drop_in_place llvm cold parm pack parameter __alignof__ __uuidof transaction_safe template_template subobject"
