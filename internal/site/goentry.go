@@ -18,8 +18,12 @@ import "golang.org/x/arch/x86/x86asm"
 const maxCheck = 12
 
 func goEntry(code []byte, first Inst) (Choice, error) {
-	insts, _ := Decode(code) // what could be decoded is enough to see the check
-	n := stackCheck(insts)
+	n := 0
+	var insts []Inst
+	if checks(first) {
+		insts, _ = Decode(code) // what could be decoded is enough to see the check
+		n = stackCheck(insts)
+	}
 	if n == 0 {
 		return first.choice(Entry, "start of the function, which has no stack check")
 	}

@@ -1,5 +1,10 @@
 package site
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Part is a stretch of a function's code. Start counts from the function's first byte and may be negative: compilers
 // put unlikely paths ("name.cold") before or behind everything else.
 type Part struct {
@@ -11,14 +16,13 @@ type Part struct {
 type graph struct {
 	insts []Inst
 	parts []Part
-	index map[uint64]int // offset -> place in insts
-	last  map[int]bool   // places of the last instruction of each part
-	state []state        // of the stack before each instruction
+	last  []int   // place in insts of the last instruction of each part
+	state []state // of the stack before each instruction; nil until before asks
 }
 
 // newGraph decodes all parts. Offsets of cold parts count from the function's start, modulo 2^64.
 func newGraph(parts []Part) (*graph, error) {
-	g := &graph{parts: parts, index: map[uint64]int{}, last: map[int]bool{}}
+	g := &graph{parts: parts}
 	for _, p := range parts {
 		insts, err := Decode(p.Code)
 		if err != nil {
@@ -27,14 +31,35 @@ func newGraph(parts []Part) (*graph, error) {
 		for _, in := range insts {
 			in.Offset += uint64(p.Start)
 			in.Target += p.Start
-			g.index[in.Offset] = len(g.insts)
 			g.insts = append(g.insts, in)
 		}
-		g.last[len(g.insts)-1] = true
+		g.last = append(g.last, len(g.insts)-1)
 	}
-	g.state = make([]state, len(g.insts))
-	g.follow()
 	return g, nil
+}
+
+// before gives what is known of the stack before instruction i runs. Most functions are told without.
+func (g *graph) before(i int) state {
+	if g.state == nil {
+		g.state = make([]state, len(g.insts))
+		g.follow()
+	}
+	return g.state[i]
+}
+
+// find gives the place of the instruction at an offset.
+func (g *graph) find(rel int64) (int, bool) {
+	first := 0
+	for n, p := range g.parts {
+		if rel >= p.Start && rel < p.Start+int64(len(p.Code)) {
+			i, ok := slices.BinarySearchFunc(g.insts[first:g.last[n]+1], rel, func(in Inst, rel int64) int {
+				return cmp.Compare(int64(in.Offset), rel)
+			})
+			return first + i, ok
+		}
+		first = g.last[n] + 1
+	}
+	return 0, false
 }
 
 // inside reports whether a place lies in the function's own code.
@@ -164,11 +189,11 @@ func (g *graph) successors(i int) []edge {
 	after.step(in)
 	after.weak = false
 	if in.Flow == Jump || in.Flow == CondJump {
-		if to, ok := g.index[uint64(in.Target)]; ok {
+		if to, ok := g.find(in.Target); ok {
 			out = append(out, edge{to, after})
 		}
 	}
-	if !ends(in) && !g.last[i] {
+	if !ends(in) && !slices.Contains(g.last, i) {
 		after.weak = in.Flow == Call || in.Flow == CallIndirect || in.nop() && before.weak
 		out = append(out, edge{i + 1, after})
 	}

@@ -11,7 +11,7 @@ const maxBack = 16
 
 // indirect judges a jump through a register or memory: a switch goes on inside, a tail call leaves.
 func (x *exits) indirect(i int) {
-	in, s := x.insts[i], x.state[i]
+	in, s := x.insts[i], x.before(i)
 	inst, ok := in.asm()
 	switch {
 	case in.code[0] == 0x3e, ok && x.isSwitch(i, inst):

@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sonde-project/sonde/event"
@@ -74,7 +75,7 @@ func (x *exits) look(i int) {
 	case JumpIndirect:
 		x.indirect(i)
 	}
-	if x.last[i] && x.fallsThrough(i) {
+	if slices.Contains(x.last, i) && x.fallsThrough(i) {
 		x.unseen(in, "falls through into what follows")
 	}
 }
@@ -111,7 +112,7 @@ func (x *exits) ret(i int) {
 
 // tail judges a direct jump that leaves the function's own code.
 func (x *exits) tail(i int) {
-	in, s := x.insts[i], x.state[i]
+	in, s := x.insts[i], x.before(i)
 	name := x.name(in.Target)
 	switch {
 	case s.sp.known && s.sp.at != 0:
@@ -127,6 +128,12 @@ func (x *exits) tail(i int) {
 	default:
 		x.add(i, TailJump, "leaves the function with its frame gone")
 	}
+}
+
+// unforeseen reports whether the function's own control flow does not lead to an instruction.
+func (x *exits) unforeseen(i int) bool {
+	s := x.before(i)
+	return !s.reached || s.weak
 }
 
 // name gives the function that a jump goes to; "" when there is none, or when it is part of a function.
@@ -152,11 +159,12 @@ func (in Inst) condition() uint8 {
 // fallsThrough reports whether control runs past the last instruction of a part. Behind a call nothing may follow: it
 // never returns. Go ends what must not be left with a trap.
 func (x *exits) fallsThrough(i int) bool {
-	in, s := x.insts[i], x.state[i]
-	if in.code[0] == 0xcc || in.code[0] == 0xcd {
+	in := x.insts[i]
+	if in.Flow != CondJump && in.Flow != Next || in.code[0] == 0xcc || in.code[0] == 0xcd {
 		return false
 	}
-	return s.reached && (in.Flow == CondJump || in.Flow == Next && !(in.nop() && s.weak))
+	s := x.before(i)
+	return s.reached && !(in.nop() && s.weak)
 }
 
 // recovers reports whether only the runtime, after a recovered panic, leads to the ret: it follows a call of
@@ -165,8 +173,7 @@ func (x *exits) recovers(i int) bool {
 	for i--; i >= 0; i-- {
 		in := x.insts[i]
 		if in.Flow == Call {
-			s := x.state[i]
-			return x.name(in.Target) == "runtime.deferreturn" && (!s.reached || s.weak)
+			return x.name(in.Target) == "runtime.deferreturn" && x.unforeseen(i)
 		}
 		if in.Flow != Next {
 			return false

@@ -18,9 +18,15 @@ func (s *state) step(in Inst) {
 		}
 	case e.op == 0xc9: // leave: mov %rbp,%rsp; pop %rbp
 		s.sp, s.bp = s.bp.plus(8), place{}
-	case in.Flow == Next:
+	case in.Flow == Next && e.namesStack():
 		s.compute(in)
 	}
+}
+
+// namesStack reports whether an operand may be %rsp or %rbp (numbers 4 and 5) as a register.
+func (e *encoding) namesStack() bool {
+	reg, rm := e.modrm>>3&6 == 4 && e.rex&4 == 0, e.modrm&6 == 4 && e.modrm>>6 == 3 && e.rex&1 == 0
+	return e.hasModRM && (reg || rm) || !e.hasModRM && e.op&6 == 4 && e.rex&1 == 0
 }
 
 // compute follows mov, lea, add and sub with %rsp or %rbp as destination; anything else that writes one loses it.

@@ -350,3 +350,24 @@ func TestProcessorLevels(t *testing.T) {
 		}
 	}
 }
+
+func TestALibraryGoesBeforeAProgramOfItsName(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, "/bin/true", dir+"/z")
+	copyFile(t, "/bin/true", dir+"/only-a-program")
+	t.Setenv("PATH", dir)
+	library, err := Find("z")
+	if err != nil || library.Program || !strings.Contains(library.Note, dir+"/z") {
+		t.Errorf("%+v %v", library, err)
+	}
+	program, err := Find("only-a-program")
+	if err != nil || !program.Program || program.Path != dir+"/only-a-program" {
+		t.Errorf("%+v %v", program, err)
+	}
+	byPath, err := Find(dir + "/z")
+	if err != nil || !byPath.Program {
+		t.Errorf("%+v %v", byPath, err)
+	}
+	_, err = Find("only-a-progarm")
+	wantDiagnostic(t, "a program misspelt", err, NoLibrary, "only-a-program")
+}

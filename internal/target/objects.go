@@ -76,16 +76,16 @@ func (p *Process) object(m Mapping) Object {
 	if m.Deleted {
 		names = append(names, m.Path+" (deleted)") // a file may be called so
 	}
+	shared := p.MountNS == namespace(os.Getpid(), "mnt")
 	for _, name := range names {
-		for _, path := range []string{p.root.open(p.inside(name)), name} {
-			shared := p.root == "" || p.MountNS == namespace(os.Getpid(), "mnt")
-			if path == name && !shared {
-				continue
-			}
-			if fileID(path).ino == m.Ino {
-				o.Open, o.Path = path, p.inside(name)
-				return o
-			}
+		inside := p.inside(name)
+		switch {
+		case fileID(p.root.open(inside)).ino == m.Ino:
+			o.Open, o.Path = p.root.open(inside), inside
+			return o
+		case shared && fileID(name).ino == m.Ino:
+			o.Open, o.Path = name, inside
+			return o
 		}
 	}
 	o.Open = mapFile(p.PID, m)

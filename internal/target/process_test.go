@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -321,6 +322,19 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			_ = c.Kill()
 			_, _ = c.Wait()
+		}
+	case "run": // run a command, hear Ctrl-C ourselves, and say how it ended
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, unix.SIGINT)
+		c, err := Start(mode[1:], Options{})
+		if err == nil {
+			err = c.Release()
+		}
+		fmt.Println("released")
+		if err == nil {
+			<-signals
+			status, _ := c.Wait()
+			fmt.Println("ended by", status.Signal)
 		}
 	case "own-mounts": // in a mount namespace of its own: hide one folder by another, then become the program
 		err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")

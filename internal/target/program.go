@@ -37,10 +37,13 @@ func Find(name string) (Object, error) {
 		return FindProgram(name)
 	}
 	library, noLibrary := FindLibrary(name)
+	program, noProgram := FindProgram(name)
 	if noLibrary == nil {
+		if noProgram == nil && library.Note == "" {
+			library.Note = fmt.Sprintf("it is the library %s; for the program write %s", filepath.Base(library.Path), program.Path)
+		}
 		return library, nil
 	}
-	program, noProgram := FindProgram(name)
 	if noProgram == nil {
 		return program, nil
 	}
