@@ -39,9 +39,11 @@ func (s *Session) watch(pids []int) error {
 
 // endCommand ends the command with the session if it still runs: as perf does, by SIGTERM, and never by force.
 func (s *Session) endCommand() {
+	byItself := true
 	select {
 	case <-s.command.Ended():
 	default:
+		byItself = false
 		s.command.Signal(unix.SIGTERM)
 		select {
 		case <-s.command.Ended():
@@ -51,7 +53,7 @@ func (s *Session) endCommand() {
 	}
 	status, err := s.command.Wait()
 	s.fail(err)
-	s.status, s.exited = status.ExitCode(), err == nil
+	s.status, s.exited = status.ExitCode(), byItself && err == nil
 }
 
 // hitCost is the time one hit takes from the observed program, by the cost class of its instruction: medians of

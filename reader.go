@@ -95,7 +95,7 @@ func (r *reader) record(b []byte) {
 func (r *reader) event(ev event.Event) error {
 	switch e := ev.(type) {
 	case *event.Exit:
-		r.s.status, r.done = e.Code, true
+		r.s.asked, r.done = e.Code, true
 	case *event.MapPrint:
 		return r.printMap(e)
 	case *event.MapClear:

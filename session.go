@@ -39,7 +39,8 @@ type Session struct {
 	err      error
 	count    int    // events handed on
 	open     uint64 // calls that had not ended
-	status   int
+	status   int // of the command
+	asked    int // by the script's exit(n)
 	exited   bool
 }
 
@@ -184,8 +185,11 @@ func (s *Session) Stop() { s.stop() }
 // Err is why the session failed, nil if it ended as asked.
 func (s *Session) Err() error { return s.err }
 
-// ExitStatus is the command's, as a shell gives it (128 + signal); ok is false while it runs and without a command.
+// ExitStatus is the command's, as a shell gives it (128 + signal); ok says that it ended by itself.
 func (s *Session) ExitStatus() (status int, ok bool) { return s.status, s.exited }
+
+// ScriptStatus is what the script gave to exit(n), 0 if it did not.
+func (s *Session) ScriptStatus() int { return s.asked }
 
 // Stats accounts for the run, once it has ended.
 func (s *Session) Stats() event.Stats { return s.stats }

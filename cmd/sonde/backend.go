@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/sonde-project/sonde"
@@ -54,6 +55,9 @@ func (r request) open() (*sonde.Target, error) {
 	}
 	if r.comm != "" {
 		options = append(options, sonde.Comm(r.comm))
+	}
+	if r.uid != nil {
+		options = append(options, sonde.UID(*r.uid))
 	}
 	if len(r.command) > 0 {
 		options = append(options, sonde.Command(r.command...))
@@ -115,7 +119,19 @@ func (r request) finish(w world, s *sonde.Session, err error, stream render.Stre
 	if render.Closed(err) {
 		return err
 	}
-	return firstError(err, render.Footer(w.err, stats, render.Terminal(w.err, w.env)))
+	err = firstError(err, render.Footer(w.err, stats, render.Terminal(w.err, w.env)))
+	return firstError(err, r.ended(w, s))
+}
+
+// ended tells how the command ended, and passes on the status that a script asked for.
+func (r request) ended(w world, s *sonde.Session) error {
+	if status, exited := s.ExitStatus(); exited && status != 0 {
+		fmt.Fprintf(w.err, "sonde: %s ended with status %d\n", r.command[0], status)
+	}
+	if status := s.ScriptStatus(); status != 0 {
+		return scriptExit(status)
+	}
+	return nil
 }
 
 // watch shows the tables while they grow.
@@ -130,7 +146,8 @@ func (r request) watch(ctx context.Context, w world, s *sonde.Session) error {
 	s.Stop()
 	err = firstError(err, <-ended)
 	stop()
-	return firstError(err, render.Footer(w.err, s.Stats(), render.Terminal(w.err, w.env)))
+	err = firstError(err, render.Footer(w.err, s.Stats(), render.Terminal(w.err, w.env)))
+	return firstError(err, r.ended(w, s))
 }
 
 // list writes what can be observed.

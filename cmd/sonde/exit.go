@@ -24,22 +24,35 @@ const (
 // statusOf is the exit status of a diagnosis by its code; what is not listed has failed.
 var statusOf = map[int][]script.Code{
 	statusUsage: {
-		badUsage, script.BadCharacter, script.BadEscape, script.BadNumber, script.UnclosedString, script.UnclosedComment,
+		badUsage, "bad-limit", "bad-pattern", "bad-return", "no-engine", "no-target",
+		// Mistakes that parsing a script finds.
+		script.BadCharacter, script.BadEscape, script.BadNumber, script.UnclosedString, script.UnclosedComment,
 		script.UnclosedBracket, script.MissingOperand, script.Unexpected, script.NotAssignable, script.Assignment, script.UnknownName,
 		script.UnknownFunction, script.BadArguments, script.UnknownProbe, script.BadProbe, script.BadRegexp, script.NothingToDo,
-		script.Unsupported, script.NoReturn, script.TooLong, script.TooDeep, "bad-pattern", "no-target", "bad-limit", "bad-return",
-		"no-engine", "no-parameter", "type", "arguments",
+		script.Unsupported, script.NoReturn, script.TooLong, script.TooDeep,
+		// Mistakes that resolving it finds.
+		"arguments", "bad-unroll", "format", "map-key", "map-type", "no-hit", "no-map", "no-member", "no-parameter", "no-register",
+		"no-variable", "not-a-function", "not-a-statement", "not-a-value", "not-at-return", "not-constant", "outside-loop", "type",
 	},
 	statusNothing: {
-		"no-function", "no-library", "no-program", "no-process", "no-file", "no-line", "no-usdt", "no-match", "no-comm",
+		"no-container", "no-file", "no-function", "no-library", "no-line", "no-process", "no-program", "no-usdt",
 	},
 	statusNotPermitted: {"not-permitted"},
 }
+
+// scriptExit is the status that a script asked for by exit(n).
+type scriptExit int
+
+func (s scriptExit) Error() string { return fmt.Sprintf("the script ended with status %d", int(s)) }
 
 // status is the exit status of what the command came to.
 func status(err error) int {
 	if err == nil || errors.Is(err, context.Canceled) || render.Closed(err) {
 		return statusDone
+	}
+	var asked scriptExit
+	if errors.As(err, &asked) {
+		return int(asked)
 	}
 	var d *script.Diagnostic
 	if errors.As(err, &d) {
@@ -57,7 +70,8 @@ func status(err error) int {
 
 // report shows an error; an end that was asked for is none.
 func report(w io.Writer, err error) {
-	if status(err) == statusDone {
+	var asked scriptExit
+	if errors.As(err, &asked) || status(err) == statusDone {
 		return
 	}
 	var d *script.Diagnostic

@@ -23,6 +23,7 @@ type request struct {
 	script      *script.Script
 	pids        []int
 	comm        string
+	uid         *uint32
 	command     []string
 	params      []string // of a script
 	duration    time.Duration
@@ -44,6 +45,7 @@ type request struct {
 func (f *flags) observing(fs *pflag.FlagSet) {
 	fs.VarP((*pidList)(&f.pids), "pid", "p", "observe only process `PID`; may be repeated")
 	fs.StringVarP(&f.comm, "comm", "c", "", "observe only threads with this `NAME`")
+	fs.Var(&userID{&f.uid}, "uid", "observe only processes of this `USER` (name or ID)")
 	fs.VarP((*period)(&f.duration), "duration", "d", "end after this `TIME`: 5s, 500ms, 1m; a bare number is seconds")
 	fs.VarP((*positive)(&f.maxEvents), "max-events", "n", "end after `N` events")
 	fs.VarP(&f.output, "output", "o", "write `FORMAT` (text, json, csv) to standard output, or the format of its extension to FILE.ext")
@@ -56,7 +58,7 @@ func (f *flags) observing(fs *pflag.FlagSet) {
 	fs.Var((*positive)(&f.stringLimit), "string", "capture at most `N` bytes of a string")
 	f.depth = -1
 	fs.Var((*natural)(&f.depth), "depth", "follow at most `N` pointers inside a value")
-	fs.StringVar(&f.prototypes, "prototypes", "", "read C declarations of functions and types from `FILE`")
+	fs.StringVar(&f.prototypes, "prototypes", "", "take the types of functions from the C declarations in `FILE`")
 	fs.BoolVar(&f.unsafe, "unsafe", false, "arm also what may end the observed program")
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sonde-project/sonde/internal/render"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -54,12 +55,24 @@ func (v observing) command(w world) *cobra.Command {
 		if f.showScript {
 			return show(w, f.script)
 		}
+		if err := f.watchable(); err != nil {
+			return err
+		}
 		if err := f.aim(c.Name(), g.points, probes); err != nil {
 			return err
 		}
 		return w.observe(c.Context(), w, f.request)
 	}
 	return c
+}
+
+// watchable refuses --live when standard output is taken.
+func (f *flags) watchable() error {
+	if !f.live || f.output.kind() == render.Text || f.output.file != "" {
+		return nil
+	}
+	hint := fmt.Sprintf("-o FILE.%s leaves standard output to the table", f.output.format)
+	return usage([]string{hint}, "--live shows a table where -o %s writes", f.output.format)
 }
 
 // split gives the arguments before "--" and keeps those behind it as the command.

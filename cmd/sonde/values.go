@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -34,6 +35,32 @@ func (l *pidList) Set(text string) error {
 		}
 		*l = append(*l, pid)
 	}
+	return nil
+}
+
+// userID is a user's name or number.
+type userID struct{ id **uint32 }
+
+func (u *userID) Type() string { return "user" }
+
+func (u *userID) String() string {
+	if u.id == nil || *u.id == nil {
+		return ""
+	}
+	return strconv.FormatUint(uint64(**u.id), 10)
+}
+
+func (u *userID) Set(text string) error {
+	number := text
+	if known, err := user.Lookup(text); err == nil {
+		number = known.Uid
+	}
+	id, err := strconv.ParseUint(number, 10, 32)
+	if err != nil {
+		return usage(nil, "no user %q", text)
+	}
+	value := uint32(id)
+	*u.id = &value
 	return nil
 }
 

@@ -15,7 +15,7 @@ func (r *resolver) nothing(pt *script.Point, objects []*object) error {
 	if len(objects) == 1 {
 		where = soname(objects[0])
 	}
-	d := &script.Diagnostic{Code: "no-function", Text: r.script.Text, Span: pt.Span}
+	d := &script.Diagnostic{Code: "no-function", Text: r.script.Text, Span: pt.FunctionSpan}
 	switch {
 	case pt.File != "":
 		d.Message = fmt.Sprintf("no code at %s:%d in %s", pt.File, pt.Line, where)
