@@ -116,6 +116,30 @@ func TestGoLineIsThatOfTheSource(t *testing.T) {
 	}
 }
 
+func TestGoLinesFindWhatGoLineTells(t *testing.T) {
+	f := open(t, fixture.Build(t, "go/symbols", "-ldflags=-s -w"))
+	put := sourceLine(t, "go/symbols/main.go", "s.m[k] = v")
+	for _, file := range []string{"main.go", "symbols/main.go", inFixtures("go/symbols/main.go")} {
+		addrs := f.GoLines(file, put)
+		if len(addrs) != 1 {
+			t.Errorf("%s:%d is at %v", file, put, addrs)
+			continue
+		}
+		fn, _, ok := f.At(addrs[0])
+		if _, line, told := f.GoLine(addrs[0]); !ok || fn.Name != "main.(*Store).Put" || !told || line != put {
+			t.Errorf("%s:%d is at %v, in %v, line %d", file, put, addrs[0], fn, line)
+		}
+	}
+	for _, c := range []struct {
+		file string
+		line int
+	}{{"ain.go", put}, {"main.go", 100000}, {"", put}, {"main.go", 0}} {
+		if addrs := f.GoLines(c.file, c.line); addrs != nil {
+			t.Errorf("%s:%d is at %v", c.file, c.line, addrs)
+		}
+	}
+}
+
 // sourceLine gives the number of the first line of a fixture that has a text.
 func sourceLine(t *testing.T, source, text string) int {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"sort"
+	"strings"
 )
 
 // A pc-value program is a list of pairs of varints: the change of a value (zigzag), then for how many bytes of code
@@ -96,6 +97,38 @@ func (f *File) GoLine(addr Addr) (file string, line int, ok bool) {
 	file = t.file(fn.unit, t.valueAt(fn.pcfile, offset))
 	number := t.valueAt(fn.pcln, offset)
 	return file, int(number), ok && file != "" && number > 0
+}
+
+// GoLines gives where the code of a source line begins, lowest address first: one address for each function that has some of it. The
+// file is a path or the end of one.
+func (f *File) GoLines(file string, line int) []Addr {
+	t := f.pclntab()
+	if t == nil || !t.layout.split || line <= 0 {
+		return nil
+	}
+	var found []Addr
+	for i := range t.count {
+		fn, ok := t.function(i)
+		if !ok {
+			continue
+		}
+		var from uint64
+		t.walk(fn.pcln, func(value int32, end uint64) bool {
+			if int(value) == line && endsPath(t.file(fn.unit, t.valueAt(fn.pcfile, from)), file) {
+				found = append(found, Addr(t.entry(i)+from))
+				return false
+			}
+			from = end
+			return true
+		})
+	}
+	return found
+}
+
+// endsPath reports whether path is wanted or ends in it at a slash.
+func endsPath(path, wanted string) bool {
+	rest, found := strings.CutSuffix(path, wanted)
+	return found && wanted != "" && (rest == "" || rest[len(rest)-1] == '/' || wanted[0] == '/')
 }
 
 // GoFunction is what the runtime knows of a function.
