@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,24 +19,24 @@ import (
 	"github.com/sonde-project/sonde/internal/symbol"
 )
 
-// observed is a program with functions to observe.
+// observed is an object with functions to observe while a program runs.
 type observed struct {
 	t    *testing.T
-	path string
+	path string // of the program
 	file *symbol.File
 	plan plan.Plan
 }
 
-func observe(t *testing.T, path string) *observed {
+func observe(t *testing.T, object, path string) *observed {
 	t.Helper()
 	fixture.NeedRoot(t)
-	file, err := symbol.Open(path)
+	file, err := symbol.Open(object)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { file.Close() })
 	o := &observed{t: t, path: path, file: file}
-	o.plan.Objects = []plan.Object{{Path: path, Open: path}}
+	o.plan.Objects = []plan.Object{{Path: object, Open: object}}
 	o.plan.Limits = plan.DefaultLimits()
 	o.plan.Probes = []plan.Probe{{Kind: plan.Return, Name: "uprobe:test"}}
 	return o
@@ -70,7 +71,7 @@ func (o *observed) add(name string, fn *symbol.Function, sig *ctype.Signature, c
 	p := &o.plan
 	id := len(p.Functions)
 	p.Functions = append(p.Functions, plan.Function{Name: name, Addr: fn.Addr, Size: fn.Size, Lang: sig.Lang, Signature: sig})
-	frame, emission := recorded(sig, p.Limits)
+	frame, emission := o.recorded(sig, fn.Addr+symbol.Addr(entryOffset(choices)))
 	p.Probes[0].Bodies = append(p.Probes[0].Bodies, plan.Body{Frame: frame, Stmts: []plan.Stmt{&plan.Emit{Emission: id}}})
 	p.Emissions = append(p.Emissions, emission)
 	for _, c := range choices {
@@ -83,9 +84,18 @@ func (o *observed) add(name string, fn *symbol.Function, sig *ctype.Signature, c
 	}
 }
 
+func entryOffset(choices []site.Choice) uint64 {
+	for _, c := range choices {
+		if c.Role == site.Entry {
+			return c.Offset
+		}
+	}
+	return 0
+}
+
 // recorded is a call record with parameters and results.
-func recorded(sig *ctype.Signature, limits plan.Limits) (*plan.Frame, plan.Emission) {
-	at := ctype.Place(sig)
+func (o *observed) recorded(sig *ctype.Signature, entry symbol.Addr) (*plan.Frame, plan.Emission) {
+	at, limits := ctype.Place(sig), o.plan.Limits
 	frame := &plan.Frame{}
 	e := plan.Emission{Kind: plan.EmitCall, Frame: true, Shape: plan.Shape{ErrnoSlot: -1, StackSlot: -1}}
 	save := func(s plan.Slot) int {
@@ -99,6 +109,10 @@ func recorded(sig *ctype.Signature, limits plan.Limits) (*plan.Frame, plan.Emiss
 	}
 	e.Args = capture.Params(sig, at, limits, save)
 	capture.Results(sig, at, limits, &e.Shape, keep, save)
+	if place, ok := o.file.Errno(); ok && sig.Fails != "" {
+		capture.Errno(sig, at, capture.ErrnoAt{Place: place, Entry: entry}, &e.Shape, keep, save)
+		e.ErrnoSlot += len(frame.Slots) - late
+	}
 	e.Entry = len(frame.Slots)
 	renumber(e.Args, late, e.Entry)
 	if e.Result != nil {
@@ -201,7 +215,8 @@ func (symbolOf) Frame(_ int, pc uint64) []event.Frame            { return []even
 func (symbolOf) GoType(int, uint64) (name string, _ *ctype.Type) { return "", nil }
 
 func TestTheKernelCapturesWhatCPasses(t *testing.T) {
-	o := observe(t, fixture.Build(t, "values/values.c"))
+	program := fixture.Build(t, "values/values.c")
+	o := observe(t, program, program)
 	table, err := prototype.Parse(cHeader)
 	if err != nil {
 		t.Fatal(err)
@@ -231,4 +246,34 @@ wide(x=1.0) = <unavailable>
 	if got := lines(o.run(symbolOf{o.file})); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+}
+
+func TestAFailedCallOfTheCLibrarySaysWhy(t *testing.T) {
+	program := fixture.Build(t, "values/values.c")
+	o := observe(t, libc(t), program)
+	for _, name := range []string{"open", "close"} {
+		sig, ok := prototype.Lookup("libc", name)
+		if !ok {
+			t.Fatalf("no prototype of %s", name)
+		}
+		o.call(name, sig)
+	}
+	want := `open(path="/nonexistent/file", flags=O_RDONLY|O_CLOEXEC) = -1 ENOENT
+close(fd=-1) = -1 EBADF
+`
+	if got := lines(o.run(nil)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// libc is the C library that programs of this machine use.
+func libc(t *testing.T) string {
+	t.Helper()
+	for _, dir := range []string{"/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/usr/lib"} {
+		if path, err := filepath.EvalSymlinks(filepath.Join(dir, "libc.so.6")); err == nil {
+			return path
+		}
+	}
+	t.Fatal("no libc.so.6")
+	return ""
 }

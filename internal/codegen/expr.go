@@ -203,9 +203,31 @@ func (x *code) ask(v *plan.Value) {
 		x.siteAddress()
 	case plan.Goroutine:
 		x.goid(v.GoidOffset)
+	case plan.ThreadPointer:
+		x.threadPointer()
 	default:
 		x.fail("builtin %d is no number", v.B)
 	}
+}
+
+// threadPointer leaves the FS base in R0. The kernel keeps the one that a thread was given when it was made (arch_prctl, clone),
+// and C libraries never set another.
+func (x *code) threadPointer() {
+	if x.c.f.Task.FSBase == 0 || x.u.part == RunPart {
+		x.imm(asm.R0, 0)
+		return
+	}
+	mark := x.used
+	defer x.release(mark)
+	to := x.allocStack(8)
+	x.storeImm(to, 0, asm.DWord)
+	x.call(asm.FnGetCurrentTask)
+	x.mov(asm.R3, asm.R0)
+	x.opImm(asm.Add, asm.R3, int64(x.c.f.Task.FSBase))
+	x.addr(asm.R1, to)
+	x.imm(asm.R2, 8)
+	x.call(asm.FnProbeReadKernel)
+	x.load(asm.R0, to, asm.DWord)
 }
 
 // siteAddress leaves the address of the probed instruction in R0. In a trampoline the instruction pointer is the

@@ -31,4 +31,5 @@ type TaskOffsets struct {
 	TGID      int // task_struct.tgid
 	ThreadPID int // task_struct.thread_pid; used inside a PID namespace
 	Numbers   int // pid.numbers; used inside a PID namespace
+	FSBase    int // task_struct.thread.fsbase, 0 unknown
 }

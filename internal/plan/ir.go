@@ -27,6 +27,8 @@ const (
 	Depth     // Return bodies with Frame.Depth
 	SP        // entry stack pointer
 	PC        // address of the site
+	// ThreadPointer is the thread's FS base, where its thread-local variables are; 0 when the engine cannot tell.
+	ThreadPointer
 )
 
 type (

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/capture"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/symbol"
@@ -17,6 +18,8 @@ type function struct {
 	sig  *ctype.Signature // nil: unknown
 	at   ctype.Placement
 	lang event.Language
+	// errno is where it says why a call failed, nil: nowhere.
+	errno *capture.ErrnoAt
 }
 
 // body compiles a probe's statements for one function.

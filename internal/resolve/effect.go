@@ -306,6 +306,9 @@ func (b *body) captureResults(shape *plan.Shape, keep func(plan.Slot) int) {
 		return
 	}
 	capture.Results(b.fn.sig, b.fn.at, b.r.scope.Limits, shape, keep, b.save)
+	if b.fn.errno != nil {
+		capture.Errno(b.fn.sig, b.fn.at, *b.fn.errno, shape, keep, b.save)
+	}
 }
 
 func (b *body) stackSlot(a script.Expr, keep func(plan.Slot) int) (int, error) {

@@ -26,6 +26,7 @@ type resolver struct {
 	vars     map[*script.Probe]map[string]int
 	sigs     map[match]*ctype.Signature
 	places   map[match]placement
+	errnos   map[*object]*symbol.ErrnoPlace // nil: none
 }
 
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
@@ -54,7 +55,8 @@ func newResolver(s *script.Script, scope Scope) *resolver {
 	return &resolver{
 		scope: &scope, script: s, objects: scope.Objects, maps: map[string]int{},
 		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[match]placement{},
-		vars: map[*script.Probe]map[string]int{}, learning: true,
+		errnos: map[*object]*symbol.ErrnoPlace{},
+		vars:   map[*script.Probe]map[string]int{}, learning: true,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/capture"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/prototype"
@@ -35,6 +36,7 @@ func (r *resolver) function(m match, pt *script.Point, kind plan.ProbeKind) (*fu
 		fn.at = ctype.Place(fn.sig)
 	}
 	place := r.placementOf(key)
+	fn.errno = r.errnoAt(fn, place)
 	id, known := r.ids[key]
 	if !known {
 		id = len(r.plan.Functions)
@@ -50,6 +52,24 @@ func (r *resolver) function(m match, pt *script.Point, kind plan.ProbeKind) (*fu
 		sites[i].Function, sites[i].Object = id, r.planned(m.obj)
 	}
 	return fn, sites, err
+}
+
+// errnoAt says where a C library's function leaves errno; nil when it does not, or when it has several entries.
+func (r *resolver) errnoAt(fn *function, place placement) *capture.ErrnoAt {
+	if fn.sig == nil || fn.sig.Fails == "" || len(place.entry) != 1 {
+		return nil
+	}
+	errno, ok := r.errnos[fn.obj]
+	if !ok {
+		if found, is := fn.obj.file.Errno(); is {
+			errno = &found
+		}
+		r.errnos[fn.obj] = errno
+	}
+	if errno == nil {
+		return nil
+	}
+	return &capture.ErrnoAt{Place: *errno, Entry: place.entry[0].Addr}
 }
 
 // sites lists where a probe of this kind is armed in the function.

@@ -15,11 +15,12 @@ type Needs struct {
 	Division bool // signed division
 	Loops    bool
 	Children bool // the process filter follows forks
+	Threads  bool // thread-local variables
 }
 
 // AllNeeds is everything there is.
 func AllNeeds() Needs {
-	return Needs{Memory: true, Scratch: true, Division: true, Loops: true, Children: true}
+	return Needs{Memory: true, Scratch: true, Division: true, Loops: true, Children: true, Threads: true}
 }
 
 // NeedsOf looks at what a plan does.
@@ -38,6 +39,8 @@ func NeedsOf(p *plan.Plan) Needs {
 			n.Memory = n.Memory || node.Kind == plan.SlotMem || node.Kind == plan.SlotStr || node.Kind == plan.SlotBuf
 		case *plan.Loop:
 			n.Loops = true
+		case *plan.Value:
+			n.Threads = n.Threads || node.B == plan.ThreadPointer
 		case *plan.Binary:
 			n.Division = n.Division || node.Signed && (node.Op == "/" || node.Op == "%")
 		}
@@ -62,7 +65,7 @@ func Features(n Needs) (codegen.Features, error) {
 	f.CPUv4 = n.Division && hasSignedDivision()
 	f.MayGoto = n.Loops && hasMayGoto()
 	f.Sleepable = n.Memory && hasSleepable(f.Multi)
-	wantTask := n.Children || f.Namespace.Dev != 0
+	wantTask := n.Children || n.Threads || f.Namespace.Dev != 0
 	if !f.Sleepable && !wantTask {
 		return f, nil
 	}
@@ -86,7 +89,8 @@ func fromTypes(types *kernelTypes, f *codegen.Features) {
 	copies := &wanted{kind: btfFunc, name: "bpf_copy_from_user_str"}
 	task := &wanted{kind: btfStruct, name: "task_struct"}
 	pid := &wanted{kind: btfStruct, name: "pid"}
-	types.find(copies, task, pid)
+	thread := &wanted{kind: btfStruct, name: "thread_struct"}
+	types.find(copies, task, pid, thread)
 	if f.Sleepable && hasKfunc(f.Multi, copies.id) {
 		f.CopyFromUserStr = copies.id
 	}
@@ -105,6 +109,11 @@ func fromTypes(types *kernelTypes, f *codegen.Features) {
 			return
 		}
 		*m.to = offset
+	}
+	threadAt, err := types.member(task, "thread")
+	base, err2 := types.member(thread, "fsbase")
+	if err == nil && err2 == nil {
+		at.FSBase = threadAt + base
 	}
 	f.Task = at
 	if f.Namespace.Dev != 0 {

@@ -44,7 +44,7 @@ func TestFeaturesAgreeWithAnotherProber(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("bpf_copy_from_user_str", f.CopyFromUserStr != 0, spec.TypeByName("bpf_copy_from_user_str", &copies))
-	if f.Task.TGID == 0 || f.Task.Numbers == 0 {
+	if f.Task.TGID == 0 || f.Task.Numbers == 0 || f.Task.FSBase == 0 {
 		t.Errorf("offsets %+v", f.Task)
 	}
 	if f.CopyFromUserStr != 0 && !f.Sleepable {
