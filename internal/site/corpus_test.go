@@ -156,7 +156,7 @@ type line struct {
 }
 
 // compared is how much code of an object is held against objdump.
-const compared = 2 << 20
+const compared = 1 << 20
 
 // disassembly is objdump's reading of the first functions of an object, by address.
 func (o *object) disassembly(t testing.TB) map[uint64]line {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -191,14 +192,37 @@ type counters struct {
 	entry, ends []int
 }
 
-func arm(t *testing.T, path string, offset uint64) int {
+// arm places all probes at once: each waits for the kernel to come to rest, and so does each that is closed.
+func arm(t *testing.T, o *object, sites map[uint64]*[]int) {
 	t.Helper()
-	fd, err := armUprobe(path, offset, -1, 0)
-	if err != nil {
-		t.Fatalf("%s at %#x: %v", path, offset, err)
+	var wait sync.WaitGroup
+	var lock sync.Mutex
+	var fds []int
+	for addr, list := range sites {
+		offset := o.offset(t, addr)
+		wait.Go(func() {
+			fd, err := armUprobe(o.path, offset, -1, 0)
+			lock.Lock()
+			defer lock.Unlock()
+			if err != nil {
+				t.Errorf("%s at %#x: %v", o.path, offset, err)
+				return
+			}
+			*list = append(*list, fd)
+			fds = append(fds, fd)
+		})
 	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
+	wait.Wait()
+	t.Cleanup(func() {
+		var wait sync.WaitGroup
+		for _, fd := range fds {
+			wait.Go(func() { unix.Close(fd) })
+		}
+		wait.Wait()
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
 }
 
 func (c *counters) read() (entries, ends uint64) {
@@ -215,6 +239,8 @@ func (c *counters) read() (entries, ends uint64) {
 func observe(t *testing.T, o *object, names []string) (string, map[string]*counters) {
 	t.Helper()
 	counts := map[string]*counters{}
+	sites := map[uint64]*[]int{} // address -> the list of what counts there
+	var both []func()            // functions whose entry is their end: a lone tail jump
 	for _, name := range names {
 		for _, f := range o.functions {
 			if f.name != name {
@@ -226,18 +252,26 @@ func observe(t *testing.T, o *object, names []string) (string, map[string]*count
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			c.entry = append(c.entry, arm(t, o.path, o.offset(t, f.addr+entry.Offset)))
+			sites[f.addr+entry.Offset] = &c.entry
 			ends, err := ChooseReturns(f.code, o.lang, o.info(f))
 			if err != nil {
 				t.Logf("%s: %v", name, err)
 			}
 			for _, end := range ends {
-				c.ends = append(c.ends, arm(t, o.path, o.offset(t, f.addr+end.Offset)))
+				if end.Offset == entry.Offset {
+					both = append(both, func() { c.ends = append(c.ends, c.entry...) })
+					continue
+				}
+				sites[f.addr+end.Offset] = &c.ends
 			}
 		}
 		if counts[name] == nil {
 			t.Fatalf("no function %s", name)
 		}
+	}
+	arm(t, o, sites)
+	for _, share := range both {
+		share()
 	}
 	out, err := onFirstCPU(exec.Command(o.path))
 	if err != nil {
