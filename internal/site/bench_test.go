@@ -6,7 +6,7 @@ import (
 	"github.com/sonde-project/sonde/event"
 )
 
-// What a plan for every function of a large program costs: FACTS for "sonde profile".
+// What choosing costs when every function of a large program is probed.
 func BenchmarkEntriesOfTheGoCommand(b *testing.B) {
 	o := goCommand(b)
 	for b.Loop() {
