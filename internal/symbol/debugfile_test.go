@@ -193,6 +193,9 @@ func TestTheOwnerOfAFileNamesItsDebugPackage(t *testing.T) {
 	if hints := strings.Join(p.Hints(), "\n"); !strings.Contains(hints, "package shop-dbgsym") || !strings.Contains(hints, "DEBUGINFOD_URLS=") {
 		t.Errorf("hints %q", hints)
 	}
+	if hints := (DebugPackage{BuildID: "abc"}).Hints(); len(hints) != 1 || !strings.HasPrefix(hints[0], "debug information: ") {
+		t.Errorf("hints %q", hints)
+	}
 	p.Servers = []string{"https://example.org"}
 	if hints := strings.Join(p.Hints(), "\n"); strings.Contains(hints, "DEBUGINFOD_URLS=") || !strings.Contains(hints, "debuginfod-find debuginfo abc") {
 		t.Errorf("hints %q", hints)

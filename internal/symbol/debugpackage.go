@@ -61,7 +61,11 @@ func (p DebugPackage) Hints() []string {
 		if len(p.Servers) == 0 {
 			fetch = "DEBUGINFOD_URLS=https://debuginfod.elfutils.org " + fetch
 		}
-		hints = append(hints, "or fetch it: "+fetch)
+		if len(hints) > 0 {
+			hints = append(hints, "or fetch it: "+fetch)
+		} else {
+			hints = append(hints, "debug information: "+fetch)
+		}
 	}
 	return hints
 }

@@ -79,6 +79,23 @@ func (f *File) Clone(fn *Function) (of, suffix string) {
 	return strings.TrimSuffix(fn.Name, suffix), suffix
 }
 
+// Clones gives the copies that a compiler made of a function beside it (foo.constprop.0, foo.part.0, not foo.cold). Calls that go to
+// them do not pass fn, and an exact name does not mean them.
+func (f *File) Clones(fn *Function) []*Function {
+	functions := f.Functions()
+	var found []*Function
+	for i := range functions {
+		other := &functions[i]
+		if other == fn || !strings.HasPrefix(other.Name, fn.Name) {
+			continue
+		}
+		if of, suffix := f.Clone(other); of == fn.Name && !cold(suffix) && (fn.Unit == "" || fn.Unit == other.Unit) {
+			found = append(found, other)
+		}
+	}
+	return found
+}
+
 // Cold reports whether fn is the unlikely part of another function, which is jumped into and never called.
 func (f *File) Cold(fn *Function) bool {
 	_, suffix := f.Clone(fn)

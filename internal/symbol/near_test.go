@@ -60,6 +60,28 @@ func TestClonesAreNearTheFunction(t *testing.T) {
 	}
 }
 
+func TestClonesBesideAFunctionAreTold(t *testing.T) {
+	f := open(t, fixture.Build(t, "c/clone_beside.c"))
+	found, err := f.Find(Pattern{Text: "scale"})
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	clones := f.Clones(found[0])
+	if len(clones) != 1 {
+		t.Fatalf("clones %v", clones)
+	}
+	if of, suffix := f.Clone(clones[0]); of != "scale" || suffix != ".constprop.0" {
+		t.Errorf("%s is %q%q", clones[0].Name, of, suffix)
+	}
+	all, err := f.Find(Pattern{Text: "scale*"})
+	if err != nil || len(all) != 2 {
+		t.Errorf("scale* finds %v, %v", all, err)
+	}
+	if main, _ := f.Find(Pattern{Text: "main"}); f.Clones(main[0]) != nil {
+		t.Errorf("main has clones %v", f.Clones(main[0]))
+	}
+}
+
 func TestEdits(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
