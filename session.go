@@ -39,8 +39,8 @@ type Session struct {
 	err      error
 	count    int    // events handed on
 	open     uint64 // calls that had not ended
-	status   int // of the command
-	asked    int // by the script's exit(n)
+	status   int    // of the command
+	asked    int    // by the script's exit(n)
 	exited   bool
 }
 
@@ -72,6 +72,10 @@ func (t *Target) resolve(s *script.Script, r *run) (*plan.Plan, error) {
 			return nil, err
 		}
 		scope.Prototypes = table
+	}
+	s, err := s.Bind(r.params)
+	if err != nil {
+		return nil, err
 	}
 	return resolve.Resolve(s, scope)
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -45,6 +46,9 @@ func arity(fn Name) string {
 func (p *parser) unknownFunction(name token) {
 	hints := nearHint(name.text, names(Functions()))
 	message := "unknown function %q"
+	if slices.Contains(elsewhere[:], name.text) {
+		p.fail(Unsupported, name.span, hints, "%q of bpftrace is not available", name.text)
+	}
 	if IsBuiltin(name.text) {
 		message, hints = "%q is a value, not a function", []string{"write " + name.text + " without parentheses"}
 	}

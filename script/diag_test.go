@@ -68,6 +68,8 @@ var mistakes = []struct {
 	{`uprobe:l:/a { }`, BadRegexp, "/a { }", `\/`},
 	{` // nothing`, NothingToDo, "", "uprobe:libc:malloc"},
 	{`struct foo { int x; }`, Unsupported, "struct", "debug information"},
+	{`BEGIN { print(kstack) }`, Unsupported, "kstack", "near names: ustack"},
+	{`BEGIN { system("rm") }`, Unsupported, "system", ""},
 	{`BEGIN { for ($kv : @x) { } }`, Unsupported, "@x", "print(@x)"},
 	{`BEGIN { @ = ` + strings.Repeat("(", 1000) + ` }`, TooDeep, "(", ""},
 	{`BEGIN { @ = 1` + strings.Repeat("+1", 10000) + ` }`, TooDeep, "1", ""},

@@ -1,6 +1,9 @@
 package script
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Name is a word of the language with what help and completion show.
 type Name struct {
@@ -87,6 +90,11 @@ func ProbeTypes() []Name {
 	}
 }
 
+// elsewhere are names that bpftrace has for the kernel, for other programs' sake or for effects beyond observing.
+var elsewhere = [...]string{"bswap", "cat", "cgroupid", "cgroup_path", "ctx", "curtask", "jiffies", "kaddr",
+	"kptr", "kstack", "ksym", "macaddr", "ntop", "offsetof", "override", "path", "percpu_kaddr", "pton", "ppid", "sarg0", "signal",
+	"skboutput", "strcontains", "strerror", "system", "tseries", "uaddr", "unwatch", "uptr", "usermode"}
+
 func value(name, help string) Name { return Name{Name: name, Usage: name, Help: help} }
 
 func function(usage string, least, most int, help string) Name {
@@ -133,6 +141,8 @@ func UnknownIdent(id *Ident, text string, others ...string) *Diagnostic {
 	d.Message = "unknown builtin " + quote(id.Name)
 	d.Hints = nearHint(id.Name, append(others, names(Builtins())...))
 	switch {
+	case slices.Contains(elsewhere[:], id.Name):
+		d.Code, d.Message = Unsupported, quote(id.Name)+" of bpftrace is not available"
 	case IsFunction(id.Name):
 		fn, _ := findName(Functions(), id.Name)
 		d.Hints = []string{quote(id.Name) + " is a function: " + fn.Usage}

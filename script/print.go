@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// lineWidth is how long a body of one statement may make a line before it goes on a line of its own.
+// lineWidth is how long points, or a body of one statement, may make a line before they go on lines of their own.
 const lineWidth = 100
 
 // String prints the script; the text parses to the same tree.
@@ -31,22 +31,31 @@ func (s *Script) String() string {
 // String prints the probe without a line end.
 func (p *Probe) String() string {
 	var b strings.Builder
-	for i, pt := range p.Points {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(pt.String())
-	}
+	b.WriteString(p.pointList())
 	if p.Pred != nil {
 		b.WriteString(" " + predicateText(p.Pred))
 	}
 	b.WriteString(" ")
-	if line := oneLine(p.Body); line != "" && b.Len()+len(line) <= lineWidth {
+	last := b.Len() - 1 - strings.LastIndexByte(b.String(), '\n')
+	if line := oneLine(p.Body); line != "" && last+len(line) <= lineWidth {
 		return b.String() + line
 	}
 	w := printer{b: &b}
 	w.block(p.Body)
 	return b.String()
+}
+
+// pointList is the points between commas, one a line when they do not fit on one.
+func (p *Probe) pointList() string {
+	var list []string
+	for _, pt := range p.Points {
+		list = append(list, pt.String())
+	}
+	line := strings.Join(list, ", ")
+	if len(line) > lineWidth {
+		return strings.Join(list, ",\n")
+	}
+	return line
 }
 
 // predicateText puts slashes around a condition, apart from a "*" that would make the first one a comment.

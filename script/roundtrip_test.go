@@ -67,6 +67,7 @@ var scripts = []string{
 	/ { print("\x01\"\\\n\té\377"); }`,
 	`uprobe:/bin/x:github.com/a/b.(*T).M /pid/ { } uprobe:/bin/x:readline/pid == 1/ { } uprobe:x:f/pid/{}`,
 	`uprobe:t:crab::main::{{closure}} { } uprobe:t:operator<< { } uprobe:t:std::operator<(int) { } uprobe:t:f[abi:cxx11](int) { }`,
+	strings.Repeat(`uprobe:library:function, `, 9) + `END /1/ { @ = 1; }`,
 	`uprobe:*:* { @[func, FLAG_A, 1 ? 2 : 3 ? 4 : 5, (1 ? 2 : 3) ? 4 : 5] = stats(18446744073709551615); }`,
 }
 

@@ -42,7 +42,7 @@ func observe(ctx context.Context, w world, r request) (err error) {
 		return err
 	}
 	if r.live {
-		return r.watch(ctx, w, s)
+		return r.watch(ctx, w, s, stream)
 	}
 	return r.finish(w, s, drain(s, stream), stream)
 }
@@ -134,20 +134,28 @@ func (r request) ended(w world, s *sonde.Session) error {
 	return nil
 }
 
-// watch shows the tables while they grow.
-func (r request) watch(ctx context.Context, w world, s *sonde.Session) error {
+// watch shows the tables while they grow, and writes the final ones once they are off the screen.
+func (r request) watch(ctx context.Context, w world, s *sonde.Session, stream render.Stream) error {
 	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
+	defer stop()
+	var final []event.Event
+	ended := make(chan struct{})
 	go func() {
-		ended <- s.Wait()
-		stop()
+		defer close(ended)
+		defer stop()
+		for e := range s.Events() {
+			if m, ok := e.(*event.MapPrint); ok && m.Final {
+				final = append(final, m)
+			}
+		}
 	}()
 	err := live.Run(ctx, w.in, w.out, s.Snapshot, live.Options{Options: r.shown(w, w.out)})
 	s.Stop()
-	err = firstError(err, <-ended)
-	stop()
-	err = firstError(err, render.Footer(w.err, s.Stats(), render.Terminal(w.err, w.env)))
-	return firstError(err, r.ended(w, s))
+	<-ended
+	for _, e := range final {
+		err = firstError(err, stream.Event(e))
+	}
+	return r.finish(w, s, err, stream)
 }
 
 // list writes what can be observed.

@@ -59,11 +59,11 @@ language, and what a probe at their entry costs.`,
 // listed reads TARGET or TARGET:FUNCTION: here a name alone is a target.
 func listed(text string) (script.Point, error) {
 	pt, err := script.ParsePoint(text, script.Uprobe)
-	if err != nil {
-		return pt, err
+	if err == nil && (pt.Target != "" || pt.Regexp || strings.HasPrefix(text, ":")) {
+		return pt, nil
 	}
-	if pt.Target == "" && !pt.Regexp && !strings.HasPrefix(text, ":") {
-		return script.Point{Target: text, Function: "*", Span: pt.Span, TargetSpan: pt.Span}, nil
+	if all, allErr := script.ParsePoint(text+":*", script.Uprobe); allErr == nil && all.Function == "*" {
+		return all, nil
 	}
-	return pt, nil
+	return pt, err
 }
