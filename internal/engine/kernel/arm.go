@@ -36,7 +36,11 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 			return nil
 		})
 		for i, r := range results {
-			s.held.links = append(s.held.links, r.hold.links...)
+			if stage[i].last {
+				s.held.entries = append(s.held.entries, r.hold.links...)
+			} else {
+				s.held.links = append(s.held.links, r.hold.links...)
+			}
 			s.held.events = append(s.held.events, r.hold.events...)
 			if r.err != nil {
 				cause = r.err
@@ -47,7 +51,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 			}
 		}
 	}
-	if len(s.held.links) == 0 {
+	if len(s.held.links)+len(s.held.entries) == 0 {
 		return refusals, nothingArmed(refusals, cause)
 	}
 	return refusals, nil

@@ -34,8 +34,8 @@ type refused struct {
 	err error
 }
 
-// hold is what keeps sites armed. A link runs the program; events are what single links hang on, closed after them.
-type hold struct{ links, events []int }
+// hold is what keeps sites armed. A link runs the program, those of entries apart; events are what single links hang on, closed after them.
+type hold struct{ entries, links, events []int }
 
 // maxMulti is MAX_UPROBE_MULTI_CNT of kernel/trace/bpf_trace.c.
 const maxMulti = 1 << 20
@@ -151,10 +151,12 @@ func (s *armSet) armSingly(perf *perfUprobe) (hold, []refused, error) {
 	return h, out, err
 }
 
-// release closes the links: no program runs afterwards. A uprobe_multi link takes its sites with it.
+// release closes the links: no program runs afterwards. A uprobe_multi link takes its sites with it. Entries go first: a call
+// that is entered while its return is gone already would look like one that was left by an exception.
 func (h *hold) release() {
+	closeAll(h.entries)
 	closeAll(h.links)
-	h.links = nil
+	h.entries, h.links = nil, nil
 }
 
 // finish closes what is left of single links. The kernel does so one after the other, 0.1 s each, under one lock
