@@ -141,6 +141,8 @@ func UnknownIdent(id *Ident, text string, others ...string) *Diagnostic {
 	d.Message = "unknown builtin " + quote(id.Name)
 	d.Hints = nearHint(id.Name, append(others, names(Builtins())...))
 	switch {
+	case IsBuiltin(id.Name):
+		d.Code, d.Message, d.Hints = Unsupported, quote(id.Name)+" has no value here", nil
 	case slices.Contains(elsewhere[:], id.Name):
 		d.Code, d.Message = Unsupported, quote(id.Name)+" of bpftrace is not available"
 	case IsFunction(id.Name):
