@@ -36,6 +36,9 @@ func observe(ctx context.Context, w world, r request) (err error) {
 	if err != nil {
 		return err
 	}
+	if r.output.kind() == render.Text {
+		stream = render.Ordered(stream)
+	}
 	options := append(r.options(), sonde.OnIdle(stream.Flush))
 	s, err := t.RunScript(ctx, r.script, append(options, r.signs(w)...)...)
 	if err != nil {

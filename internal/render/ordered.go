@@ -19,7 +19,8 @@ type ordered struct {
 	calls *agg.Sequence
 }
 
-func newOrdered(to Stream) Stream {
+// Ordered writes calls to a stream in the order in which they began, as text wants them.
+func Ordered(to Stream) Stream {
 	return &ordered{Stream: to, calls: agg.NewSequence(heldCalls, heldFor)}
 }
 

@@ -53,7 +53,7 @@ const (
 func New(f Format, w io.Writer, o Options) (Stream, error) {
 	switch f {
 	case Text:
-		return newOrdered(newText(w, o)), nil
+		return newText(w, o), nil
 	case JSON:
 		return newJSON(w, o), nil
 	case CSV:
