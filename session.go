@@ -117,6 +117,7 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 		}
 	}
 	if s.command != nil {
+		s.symbols.Learn(s.command.PID()) // it may be over before its first record is read
 		if err = s.command.Release(); err != nil {
 			return nil, err
 		}

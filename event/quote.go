@@ -22,12 +22,29 @@ func (v *Value) appendQuoted(b []byte, lang Language) []byte {
 	if v.Truncated && v.Kind == KindString {
 		text = wholeRunes(text)
 	}
-	b = appendLiteral(b, text, lang)
+	if v.Kind == KindBytes && lang == LangRust {
+		b = appendRustBytes(b, text)
+	} else {
+		b = appendLiteral(b, text, lang)
+	}
 	b = append(b, after...)
 	if v.Truncated {
 		b = append(b, "..."...)
 	}
 	return b
+}
+
+// appendRustBytes appends what follows the b of a byte string, which may hold ASCII and escapes of bytes only.
+func appendRustBytes(b []byte, text string) []byte {
+	b = append(b, '"')
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' {
+			b = appendByteEscape(b, c, LangRust)
+		} else {
+			b = appendEscaped(b, text[i:i+1], rune(c), '"', LangRust)
+		}
+	}
+	return append(b, '"')
 }
 
 func appendLiteral(b []byte, text string, lang Language) []byte {

@@ -3,6 +3,7 @@ package capture
 import (
 	"strings"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
 )
@@ -50,6 +51,8 @@ func (b *builder) cplusplus(n *tree, u *ctype.Type, from origin, depth int) bool
 		return b.smartPointer(n, u, from, depth)
 	case "optional":
 		return b.optional(n, u, from, depth)
+	case "variant":
+		return b.alternatives(n, u, from, depth)
 	case "function":
 		return b.function(n, u, from)
 	case "map", "set", "multimap", "multiset":
@@ -259,6 +262,34 @@ func (b *builder) optional(n *tree, u *ctype.Type, from origin, depth int) bool 
 	m := b.whole(elem, inner, depth)
 	m.At = 1
 	n.follow = append(n.follow, m)
+	return true
+}
+
+// maxAlternatives bounds the types of a std::variant whose values are captured: each costs slots although one is there.
+const maxAlternatives = 8
+
+// alternatives is std::variant: the index of one of its types, and storage for the largest.
+func (b *builder) alternatives(n *tree, u *ctype.Type, from origin, depth int) bool {
+	index := firstMember(u, from, "_M_index", "__index")
+	at, _, ok := find(u, "_M_u")
+	if !ok {
+		at, _, ok = find(u, "__data")
+	}
+	if index == nil || !ok || len(u.Args) == 0 {
+		return false
+	}
+	n.View = plan.AsVariant
+	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: only(from.when, index)}, 0, 8)}
+	for i, elem := range u.Args {
+		m := &tree{Node: plan.Node{Lang: b.lang, Pieces: []plan.NodePiece{{Size: 8, Problem: event.Cut}}}}
+		if i < maxAlternatives && b.room(1) {
+			inner := from.from(at)
+			inner.when = and(from.when, compare("==", index, int64(i)))
+			m = b.whole(elem, inner, depth)
+		}
+		m.At = int64(i)
+		n.follow = append(n.follow, m)
+	}
 	return true
 }
 

@@ -179,3 +179,24 @@ func TestCPPCallsReadAsTheirSourceSays(t *testing.T) {
 		})
 	}
 }
+
+func TestCPPTypesThatTheirBytesTell(t *testing.T) {
+	milli := args(class("std::chrono::duration<long, std::ratio<1, 1000> >", 8, false, "__r", cLong, 0), cLong, class("std::ratio<1, 1000>", 1, false))
+	nano := args(class("std::chrono::duration<long, std::ratio<1, 1000000000> >", 8, false, "__r", cLong, 0), cLong, class("std::ratio<1, 1000000000>", 1, false))
+	point := args(class("std::chrono::time_point<std::chrono::_V2::system_clock, nano>", 8, false, "__d", nano, 0), class("std::chrono::_V2::system_clock", 1, false), nano)
+	inner := class("std::_Tuple_impl<1, char>", 1, false, "_M_head_impl", xChar, 0)
+	outer := class("std::_Tuple_impl<0, int, char>", 8, false, "", inner, 0, "_M_head_impl", xInt, 4)
+	tuple := class("std::tuple<int, char>", 8, false, "", outer, 0)
+	inner.Fields[0].Base, outer.Fields[0].Base, tuple.Fields[0].Base = false, true, true
+	union := &ctype.Type{Kind: ctype.Union, Size: 32, Lang: event.LangCPP}
+	variant := args(class("std::variant<int, std::string>", 40, true, "_M_u", union, 0, "_M_index", &ctype.Type{Kind: ctype.Uint, Size: 1}, 32), xInt, xString)
+	atomic := class("std::atomic<int>", 4, false, "_M_i", xInt, 0)
+	m := plantest.NewMachine()
+	at, n := text(m, "var")
+	m.Set(ctype.RDI, 1500).Set(ctype.RSI, 1700000000123456789).Set(ctype.RDX, 7<<32|'t').Set(ctype.RCX, m.Words(at, n, 0, 0, 1)).Set(ctype.R8, m.Words(3, 0, 0, 0, 0)).Set(ctype.R9, m.Words(42))
+	sig := with(cpp(), param("d", milli), param("t", point), param("u", tuple), param("v", reference(variant)), param("w", reference(variant)), param("a", reference(atomic)))
+	want := `d=1.5s, t=2023-11-14T22:13:20.123456789Z, u={7, 't'}, v="var", w=3, a=42`
+	if got := line(call(t, sig, plan.DefaultLimits(), m, m, nil)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -1,9 +1,7 @@
 package plan
 
 import (
-	"math"
 	"strings"
-	"time"
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
@@ -89,75 +87,17 @@ func (r *record) structure(t *ctype.Type, b *block, off int64, depth int) event.
 		}
 	}
 	if f := wrapped(t); f != nil {
-		return r.value(f.Type, b, off+f.Offset, depth+1)
+		return inUnit(t, r.value(f.Type, b, off+f.Offset, depth+1))
 	}
 	v := event.Value{Kind: event.KindStruct}
 	r.fields(&v, t, b, off, depth)
-	if t.Lang == event.LangRust {
+	switch t.Lang {
+	case event.LangRust:
 		rustTuple(&v, t.Name)
+	case event.LangCPP:
+		stdTuple(&v, t)
 	}
 	return v
-}
-
-// isRustBox reports Box<T>, which debug information has as a pointer and Rust shows as what is in it.
-func isRustBox(t *ctype.Type) bool {
-	return t.Lang == event.LangRust && strings.HasPrefix(t.Name, "alloc::boxed::Box<")
-}
-
-// wrapped gives the one member that a type of a standard library consists of for its author, nil for any other type.
-func wrapped(t *ctype.Type) *ctype.Field {
-	if !transparent(t) {
-		return nil
-	}
-	for i := range t.Fields {
-		if f := &t.Fields[i]; f.Type.Sizeof() > 0 && f.BitSize == 0 {
-			return f
-		}
-	}
-	return nil
-}
-
-// transparent recognises atomics, cells, std::array, durations and the like by name.
-func transparent(t *ctype.Type) bool {
-	name := strings.TrimPrefix(t.Name, "struct ")
-	if at := strings.IndexByte(name, '<'); at >= 0 {
-		name = name[:at]
-	}
-	base := name[strings.LastIndexByte(name, ':')+1:]
-	switch {
-	case t.Lang == event.LangCPP && strings.HasPrefix(name, "std::"):
-		switch base {
-		case "array", "atomic", "__atomic_base", "__atomic_float", "duration", "time_point", "reference_wrapper":
-			return true
-		}
-	case t.Lang == event.LangRust && strings.HasPrefix(name, "core::"):
-		switch base {
-		case "Cell", "UnsafeCell", "ManuallyDrop", "Wrapping", "NonNull", "Unique", "Pin", "NonZero", "NonZeroInner", "Atomic":
-			return true
-		}
-		return strings.HasPrefix(base, "Atomic") || strings.HasPrefix(base, "NonZero")
-	}
-	return false
-}
-
-// rustDuration reads core::time::Duration {secs u64, nanos u32 in a wrapper}.
-func rustDuration(t *ctype.Type, b *block, off int64) (event.Value, bool) {
-	v := event.Value{Kind: event.KindDuration, Size: 8}
-	for i := range t.Fields {
-		f := &t.Fields[i]
-		word, problem := b.word(off+f.Offset, f.Type.Sizeof())
-		switch {
-		case problem != "":
-			return b.missing(problem, off), true
-		case f.Name == "secs" && word < math.MaxInt64/uint64(time.Second):
-			v.Int += int64(word) * int64(time.Second)
-		case f.Name == "nanos":
-			v.Int += int64(word)
-		default:
-			return v, false
-		}
-	}
-	return v, len(t.Fields) == 2
 }
 
 // fields appends the members of t; those of base classes and of members without a name join them. It ends where the

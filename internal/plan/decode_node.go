@@ -160,6 +160,9 @@ func (r *record) symbol(pc uint64) event.Value {
 func (r *record) text(n *Node, base uint64) event.Value {
 	b := r.block(n, base)
 	if p := b.gone(0, 1); p != "" {
+		if n.Over { // the object that holds the address was read; the address itself is not kept
+			b.base = 0
+		}
 		return b.missing(p, 0)
 	}
 	v := event.Value{Kind: event.KindString, Str: string(b.bytes), Len: uint64(len(b.bytes)), Truncated: b.cut, Type: r.typeName(n.Type)}

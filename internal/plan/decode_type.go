@@ -53,6 +53,9 @@ func (b *block) over(t *ctype.Type, off int64) *Node {
 func (r *record) shaped(t *ctype.Type, b *block, off int64, depth int) event.Value {
 	switch t.Kind {
 	case ctype.Bool, ctype.Int, ctype.Uint, ctype.Char, ctype.Rune, ctype.Enum:
+		if t.Size == 0 { // Rust's () is a number of no bytes in debug information
+			return event.Value{Kind: event.KindTuple}
+		}
 		return r.number(t, b, off)
 	case ctype.Float:
 		return float(t, b, off)
@@ -260,16 +263,15 @@ func format(t *ctype.Type, v event.Value) event.Value {
 	switch {
 	case v.Problem != "":
 		return v
+	case v.Kind == event.KindInt && t.Name == "time.Duration":
+		v.Kind = event.KindDuration
+		return v
 	case v.Kind == event.KindChar && t.Kind == ctype.Typedef && strings.Contains(t.Name, "int8"):
 		v.Kind = event.KindInt
 	}
 	for range maxNesting {
 		if t == nil || t.Format != "" || t.Kind != ctype.Typedef {
 			break
-		}
-		if t.Name == "time.Duration" && v.Kind == event.KindInt {
-			v.Kind = event.KindDuration
-			return v
 		}
 		t = t.Elem
 	}

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/sonde-project/sonde/event"
@@ -30,11 +31,16 @@ func NewSymbolizer(o *Objects) *Symbolizer {
 	return &Symbolizer{objects: o, maps: map[int][]mapping{}}
 }
 
-// Learn reads a process's mappings now, before it can end.
+// Learn reads a process's mappings now and opens what it maps, before it can end.
 func (s *Symbolizer) Learn(pid int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.read(pid)
+	for i := range s.maps[pid] {
+		if m := &s.maps[pid][i]; strings.HasPrefix(m.Path, "/") {
+			s.open(pid, m)
+		}
+	}
 }
 
 // Frame gives the frames at a run-time address: the function, preceded by what was inlined into it there. It always
