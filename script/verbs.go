@@ -12,8 +12,7 @@ type TraceOptions struct {
 //
 //	uprobe:T:F /pred/ { @[func, by...] = count(); }
 //
-// A predicate or key that needs the return (retval, duration, depth) makes it count returns. Static probes are told
-// apart by probe instead of func.
+// A predicate or key that needs the return (retval, duration, depth) makes it count returns.
 func Count(points []Point, pred Expr, by []Expr) (*Script, error) {
 	atReturn := usesReturn(append(by[:len(by):len(by)], pred))
 	points, err := armed(points, atReturn, false)
@@ -68,13 +67,7 @@ func verb(g given, body func(given) Stmt) *Script {
 
 // keyed is @[func, by...].
 func (g given) keyed() *MapRef {
-	first := &Ident{Name: "func"}
-	for _, pt := range g.points {
-		if pt.Kind == USDT {
-			first.Name = "probe"
-		}
-	}
-	return &MapRef{Keys: append([]Expr{first}, g.by...)}
+	return &MapRef{Keys: append([]Expr{&Ident{Name: "func"}}, g.by...)}
 }
 
 // armed turns function points into entry or return probes. Where needed is set, a point without a return is a mistake.

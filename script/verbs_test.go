@@ -24,7 +24,7 @@ func TestVerbIsTheScriptThatItPrints(t *testing.T) {
 		{verb: count, points: "T:F", pred: "retval < 0", want: "uretprobe:T:F /retval < 0/ { @[func] = count(); }\n"},
 		{verb: count, points: "T:F", by: "duration / 1ms", want: "uretprobe:T:F { @[func, duration / 1ms] = count(); }\n"},
 		{verb: count, points: "T:F+0x10 T:a.c:3", want: "uprobe:T:F+0x10, uprobe:T:a.c:3 { @[func] = count(); }\n"},
-		{verb: count, points: "usdt:T:p:n", want: "usdt:T:p:n { @[probe] = count(); }\n"},
+		{verb: count, points: "usdt:T:p:n", want: "usdt:T:p:n { @[func] = count(); }\n"},
 		{verb: trace, points: "T:F", pred: "s->next.len > 1", want: "uretprobe:T:F /args.s->next.len > 1/ { call(); }\n"},
 		{verb: trace, points: "T:0x10 T:a.c:3", want: "uretprobe:T:0x10, uprobe:T:a.c:3 { call(); }\n"},
 		{verb: stacks, points: "T:F", want: "uretprobe:T:F { call(ustack); }\n"},

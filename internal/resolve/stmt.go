@@ -259,7 +259,7 @@ func widen(t *plan.Type, u plan.Type) bool {
 	return true
 }
 
-// keyText is how a part of the key reads in the script.
+// keyText is how a part of the key reads in results: a parameter by its bare name, as --by has it, the rest as in the script.
 func keyText(m *script.MapRef, n int) string {
 	list := m.Keys
 	if len(list) == 1 {
@@ -267,5 +267,9 @@ func keyText(m *script.MapRef, n int) string {
 			list = t.Elems
 		}
 	}
-	return script.Format(list[n])
+	text := script.Format(list[n])
+	if _, field := list[n].(*script.FieldRef); field {
+		text = strings.TrimPrefix(strings.TrimPrefix(text, "args."), "args->")
+	}
+	return text
 }
