@@ -14,9 +14,12 @@ import (
 type metric struct {
 	name   string
 	unit   string
-	higher bool // more is better
-	plain  bool // a fact without better or worse: no ratio
+	higher bool   // more is better
+	plain  bool   // a fact without better or worse: no ratio
+	of     string // tells rows of one name apart
 }
+
+func (m metric) key() string { return m.name + m.of }
 
 // measure yields one or more metrics of a tool.
 type measure struct {
@@ -61,8 +64,10 @@ func measures() []measure {
 		{name: "together-10000", once: true, metrics: attachMetrics(10000, "together"), take: attach(together, 10000)},
 		{name: "each-1000", once: true, metrics: attachMetrics(1000, "each"), take: attach(each, 1000)},
 		{name: "each-10000", once: true, metrics: attachMetrics(10000, "each"), take: attach(each, 10000)},
-		{name: "trace-1", once: true, metrics: traceMetrics("1 thread"), take: trace(1)},
-		{name: "trace-4", once: true, metrics: traceMetrics("4 threads"), take: trace(4)},
+		{name: "print-1", once: true, metrics: lineMetrics("printf of a string", "1 thread"), take: lines(printing, 1)},
+		{name: "print-4", once: true, metrics: lineMetrics("printf of a string", "4 threads"), take: lines(printing, 4)},
+		{name: "trace-1", once: true, metrics: lineMetrics("arguments, result and duration", "1 thread"), take: lines(tracing, 1)},
+		{name: "trace-4", once: true, metrics: lineMetrics("arguments, result and duration", "4 threads"), take: lines(tracing, 4)},
 		{name: "size", once: true, metrics: []metric{{name: "program and its libraries on disk", unit: "MiB"}}, take: (*bed).size},
 	}
 }
@@ -72,9 +77,9 @@ func attachMetrics(n int, how string) []metric {
 	return []metric{{name: "start to " + what, unit: "ms"}, {name: "Ctrl-C to the end, " + what, unit: "ms"}, {name: "peak memory, " + what, unit: "MiB"}}
 }
 
-func traceMetrics(who string) []metric {
-	return []metric{{name: "traced calls with a string, " + who, unit: "/s", higher: true}, {name: "lost and reported, " + who, unit: "%", plain: true},
-		{name: "lost without a word, " + who, unit: "%", plain: true}, {name: "peak memory, tracing " + who, unit: "MiB"}}
+func lineMetrics(what, who string) []metric {
+	return []metric{{name: what + ", " + who, unit: "/s", higher: true}, {name: "  lost and reported", unit: "%", plain: true, of: what + who},
+		{name: "  lost without a word", unit: "%", plain: true, of: what + who}, {name: "  peak memory", unit: "MiB", of: what + who}}
 }
 
 // take runs the measures on one tool.
@@ -99,7 +104,7 @@ func take(c config, t tool, v victims) column {
 			if err == nil {
 				r.value = values[i]
 			}
-			col.results[metric.name] = r
+			col.results[metric.key()] = r
 		}
 	}
 	return col
@@ -329,14 +334,14 @@ func attach(k kind, n int) func(*bed) ([]float64, error) {
 	}
 }
 
-// trace lets threads call a function with a string as fast as they can.
-func trace(threads int) func(*bed) ([]float64, error) {
+// lines lets threads call a function with a string as fast as they can.
+func lines(k kind, threads int) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
 		calls := 400000 / threads
 		if b.tool.name == "ltrace" {
 			calls = 8000 / threads
 		}
-		j := job{kind: tracing, program: b.victims.loop, function: "work"}
+		j := job{kind: k, program: b.victims.loop, function: "work"}
 		victim, t, err := b.armed(&j, calls, threads)
 		if err != nil {
 			return nil, err

@@ -15,7 +15,7 @@ func perf() tool {
 	recording := func(j job) string { return filepath.Join(j.scratch, "perf.data") }
 	return tool{name: "perf", missing: lookup("perf"),
 		argv: func(j job) ([]string, error) {
-			if j.kind == timing {
+			if j.kind == timing || j.kind == tracing {
 				return nil, errors.New("does not pair entry and return")
 			}
 			argv := map[kind][]string{
@@ -23,7 +23,7 @@ func perf() tool {
 				each:     {"perf", "stat", "-e", "probe_*:fn_*"},
 				together: {"perf", "stat", "-e", "bench:hit"},
 				firing:   {"perf", "trace", "--no-syscalls", "-e", "bench:hit"},
-				tracing:  {"perf", "record", "-q", "-e", "bench:hit", "-o", recording(j)},
+				printing: {"perf", "record", "-q", "-e", "bench:hit", "-o", recording(j)},
 			}[j.kind]
 			if j.command != nil {
 				return append(append(argv, "--"), j.command...), nil
@@ -64,7 +64,7 @@ func perfDefine(j job) error {
 	switch j.kind {
 	case each:
 		return perfProbe("-x", j.program, "--max-probes=20000", "--add", j.function)
-	case tracing:
+	case printing:
 		return perfProbe("-x", j.program, "--add", "bench:hit="+j.function+" number=%di:s32 statement=+0(%si):string")
 	}
 	return perfProbe("-x", j.program, "--max-probes=20000", "--add", "bench:hit="+j.function)

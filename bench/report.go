@@ -26,7 +26,7 @@ func newReport(machine string, columns []column) report {
 		for _, metric := range m.metrics {
 			row, measured := []string{metric.name, metric.unit}, false
 			for _, c := range columns {
-				result, ok := c.results[metric.name]
+				result, ok := c.results[metric.key()]
 				measured = measured || ok
 				row = append(row, r.cell(c.tool, metric, result, ok, seen))
 			}
@@ -73,9 +73,9 @@ func ratio(m metric, columns []column) string {
 	if m.plain || len(columns) == 0 || !strings.HasPrefix(columns[0].tool, "sonde") {
 		return ""
 	}
-	own, best := columns[0].results[m.name], math.NaN()
+	own, best := columns[0].results[m.key()], math.NaN()
 	for _, c := range columns {
-		res, ok := c.results[m.name]
+		res, ok := c.results[m.key()]
 		if strings.HasPrefix(c.tool, "sonde") || !ok || res.err != nil {
 			continue
 		}
@@ -90,6 +90,13 @@ func ratio(m metric, columns []column) string {
 		return fmt.Sprintf("%.2g", own.value/best)
 	}
 	return fmt.Sprintf("%.2g", best/own.value)
+}
+
+// remarks say what a figure means where the row's name cannot.
+var remarks = []string{
+	"Costs are what a call takes longer than unobserved. Counts and times are kept in the kernel by all but ltrace.",
+	"Lines per second are those that arrived; the rows below say what did not. perf records into a file, and its lines are printed after the run, which is not in the figure.",
+	"Memory is the tool's own, without the kernel's maps and buffers.",
 }
 
 func (r report) text() string {
@@ -113,7 +120,7 @@ func (r report) text() string {
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	b.WriteString("\n")
+	b.WriteString("\n" + strings.Join(remarks, "\n") + "\n\n")
 	for i, note := range r.notes {
 		fmt.Fprintf(&b, "[%d] %s\n", i+1, note)
 	}
@@ -127,7 +134,7 @@ func (r report) markdown() string {
 	for _, row := range r.rows {
 		b.WriteString("| " + strings.Join(row, " | ") + " |\n")
 	}
-	b.WriteString("\n")
+	b.WriteString("\n" + strings.Join(remarks, " ") + "\n\n")
 	for i, note := range r.notes {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, strings.ReplaceAll(note, "|", "\\|"))
 	}

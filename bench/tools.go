@@ -18,7 +18,8 @@ const (
 	together             // count the calls of all functions that match, in one counter
 	timing               // a latency histogram of a function
 	firing               // print a line for each call
-	tracing              // print a line for each call of work(number, statement) with its arguments
+	printing             // print a line for each call of work(number, statement) with its arguments, as it is entered
+	tracing              // print a line for each call of work with arguments, result and duration
 )
 
 // job is one task for a tool, with a running program or a command to start.
@@ -79,8 +80,12 @@ func newestBpftrace(cache string) (string, error) {
 func sonde(name, path, engine string) tool {
 	return tool{name: name, binary: path, missing: lookup(path),
 		argv: func(j job) ([]string, error) {
-			if j.kind == together {
-				argv := []string{path, "run", "--engine=" + engine, "-e", "uprobe:" + j.program + ":" + j.function + " { @ = count(); }"}
+			script := map[kind]string{
+				together: "{ @ = count(); }",
+				printing: `{ printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+			}[j.kind]
+			if script != "" {
+				argv := []string{path, "run", "--engine=" + engine, "-e", "uprobe:" + j.program + ":" + j.function + " " + script}
 				if engine == "user" {
 					argv = append(argv, "-p", strconv.Itoa(j.pid))
 				}
@@ -111,8 +116,10 @@ func bpftrace(name, path string, missing error) tool {
 				each:     probe + " { @[probe] = count(); }",
 				timing: probe + " { @start[tid] = nsecs; } uretprobe:" + j.program + ":" + j.function +
 					" /@start[tid]/ { @ = hist(nsecs - @start[tid]); delete(@start[tid]); }",
-				firing:  probe + ` { printf("call of ` + j.function + `\n"); }`,
-				tracing: probe + ` { printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+				firing:   probe + ` { printf("call of ` + j.function + `\n"); }`,
+				printing: probe + ` { printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+				tracing: probe + ` { @a[tid] = arg0; @s[tid] = str(arg1); @t[tid] = nsecs; } uretprobe:` + j.program + ":" + j.function +
+					` /@t[tid]/ { printf("work(%d, %s) = %d <%d>\n", @a[tid], @s[tid], retval, nsecs - @t[tid]); delete(@a[tid]); delete(@s[tid]); delete(@t[tid]); }`,
 			}[j.kind]
 			argv := []string{path, "-e", script}
 			if j.command != nil {
@@ -121,7 +128,7 @@ func bpftrace(name, path string, missing error) tool {
 			return argv, nil
 		},
 		marker: func(j job) string {
-			if j.kind == tracing {
+			if j.kind == printing || j.kind == tracing {
 				return "work("
 			}
 			return "call of "
@@ -138,7 +145,7 @@ func ltrace() tool {
 			switch j.kind {
 			case counting:
 				argv = append(argv, "-c")
-			case timing:
+			case timing, tracing:
 				argv = append(argv, "-T")
 			}
 			if j.command != nil {
@@ -163,6 +170,9 @@ func bcc() tool {
 				return []string{"funclatency-bpfcc", probe}, nil
 			case j.kind == firing:
 				return []string{"trace-bpfcc", probe}, nil
+			}
+			if j.kind == tracing {
+				return nil, errors.New("does not pair entry and return")
 			}
 			return []string{"trace-bpfcc", "p:" + probe + ` "work(%d, %s)", arg1, arg2`}, nil
 		},
