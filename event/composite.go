@@ -10,7 +10,7 @@ func (v *Value) appendStruct(b []byte, lang Language) []byte {
 	before, between, after := "{", "=", "}"
 	switch lang {
 	case LangGo:
-		b, between = append(b, v.Type...), ":"
+		b, between = appendGoType(b, v.Type), ":"
 	case LangRust:
 		name := v.Str
 		if name == "" {
@@ -35,6 +35,20 @@ func (v *Value) appendStruct(b []byte, lang Language) []byte {
 		b = v.Fields[i].Value.AppendText(b, lang)
 	}
 	return append(v.appendMore(b, len(v.Fields)), after...)
+}
+
+// appendGoType appends a type's name as its users write it: of a package's path the last part only. Full names have
+// []*io/fs.PathError where Go has []*fs.PathError.
+func appendGoType(b []byte, name string) []byte {
+	for {
+		slash := strings.IndexByte(name, '/')
+		if slash < 0 {
+			return append(b, name...)
+		}
+		start := strings.LastIndexAny(name[:slash], "[]*(), {}") + 1
+		b = append(b, name[:start]...)
+		name = name[slash+1:]
+	}
 }
 
 // rustName is the last part of a path, without what it is generic over: core::option::Option<i32> is Option.
@@ -69,7 +83,7 @@ func (v *Value) appendArray(b []byte, lang Language) []byte {
 	before, after := "{", "}"
 	switch lang {
 	case LangGo:
-		b = append(b, v.Type...)
+		b = appendGoType(b, v.Type)
 	case LangRust:
 		before, after = "[", "]"
 		if rustName(v.Type) == "Vec" {
@@ -92,7 +106,7 @@ func (v *Value) appendElems(b []byte, lang Language) []byte {
 // appendMap appends the pairs that were captured; of a map whose pairs were not, its length.
 func (v *Value) appendMap(b []byte, lang Language) []byte {
 	if lang == LangGo {
-		b = append(b, v.Type...)
+		b = appendGoType(b, v.Type)
 	}
 	if len(v.Fields) == 0 && v.Len > 0 {
 		return append(strconv.AppendUint(append(b, "(len "...), v.Len, 10), ')')
@@ -129,9 +143,9 @@ func (v *Value) appendInterface(b []byte, lang Language) []byte {
 	case elem == nil && v.Type == "":
 		return appendAddress(b, v.Uint, lang)
 	case elem == nil:
-		return append(appendAddress(append(append(b, v.Type...), '('), v.Uint, lang), ')')
+		return append(appendAddress(append(appendGoType(b, v.Type), '('), v.Uint, lang), ')')
 	case elem.Problem != "" || !elem.namesType(lang):
-		return append(elem.AppendText(append(append(b, v.Type...), '('), lang), ')')
+		return append(elem.AppendText(append(appendGoType(b, v.Type), '('), lang), ')')
 	default:
 		return elem.AppendText(b, lang)
 	}

@@ -63,6 +63,7 @@ func TestAValueReadsAsItsLanguageWritesIt(t *testing.T) {
 		{LangC, Value{Kind: KindFlags, Uint: 0x80001, Str: "O_WRONLY|O_CLOEXEC"}, "O_WRONLY|O_CLOEXEC", `"O_WRONLY|O_CLOEXEC"`},
 		{LangC, Value{Kind: KindFlags, Uint: 0x80}, "0x80", "128"},
 		{LangC, timespec, "{tv_sec=1, tv_nsec=2}", `{"tv_sec":1,"tv_nsec":2}`},
+		{LangGo, Value{Kind: KindArray, Type: "[]map[a/b/c.K]*io/fs.T[d/e.X]"}, "[]map[c.K]*fs.T[e.X]{}", "[]"},
 		{LangGo, person, `main.T{Name:"x", Age:3}`, `{"Name":"x","Age":3}`},
 		{LangGo, Value{Kind: KindPointer, Uint: 1, Elem: &person}, `&main.T{Name:"x", Age:3}`, `{"Name":"x","Age":3}`},
 		{LangRust, point, "Point { x: 1 }", `{"x":1}`},

@@ -148,10 +148,10 @@ func TestGoCallsReadAsTheirSourceSays(t *testing.T) {
 				at, n := text(m, "EOF")
 				op, on := text(m, "open")
 				path, pn := text(m, "/etc/x")
-				words(m, itab(m, typeErrorString), m.Page(at, n), itab(m, typePathError), m.Page(op, on, path, pn, itab(m, typeErrno), 0x1000, 0, 0), itab(m, typeErrno), m.Page(2), 0, 0)
+				words(m, itab(m, typeErrorString), m.Page(at, n), itab(m, typePathError), m.Page(op, on, path, pn, itab(m, typeErrno), m.Page(13), 0, 0), itab(m, typeErrno), m.Page(2), 0, 0)
 			},
 			exit: func(m *plantest.Machine) { words(m, 0, 0) },
-			want: `a=&errors.errorString{s:"EOF"}, b=&fs.PathError{Op:"open", Path:"/etc/x", Err:error(0x1000)}, c=syscall.Errno(ENOENT), d=nil = nil`},
+			want: `a=&errors.errorString{s:"EOF"}, b=&fs.PathError{Op:"open", Path:"/etc/x", Err:syscall.Errno(EACCES)}, c=syscall.Errno(ENOENT), d=nil = nil`, lost: 1},
 		{name: "interfaces: a number, a string, a pointer, a type that nobody knows",
 			sig: with(gosig(), param("a", goAny), param("b", goAny), param("c", goAny), param("d", goAny)),
 			entry: func(m *plantest.Machine) {

@@ -147,8 +147,26 @@ func (b *builder) dynamic(n *tree, u *ctype.Type, from origin, off int64, depth 
 		b.likely(m, to, 0)
 		if u.Name == "error" {
 			b.likely(m, to, 16)
+			b.cause(m, to, 16)
+			b.cause(m, to, 32)
 		}
 	})
+}
+
+// cause captures the error that may lie at off of an error: its type, and the number that it is if it is one of the
+// kernel's. Source: fmt/errors.go, wrapError {msg string; err error}; io/fs/fs.go, PathError {Op, Path string; Err error}.
+func (b *builder) cause(m *tree, to origin, off int64) {
+	if !b.room(2) {
+		return
+	}
+	error := &ctype.Type{Kind: ctype.Interface}
+	table, data := to.word(off, 8, false), to.word(off+8, 8, false)
+	when := and(to.when, and(compare(">", table, lowestAddress), compare("<", table, highestAddress)))
+	kind := &tree{Node: plan.Node{Lang: b.lang, At: off, From: error}}
+	kind.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: only(when, load(add(table, 8), 8, false))}, 0, 8)}
+	value := &tree{Node: plan.Node{Lang: b.lang, At: off + 8, From: error}}
+	value.Pieces = []plan.NodePiece{b.memory(origin{addr: data, when: and(when, compare(">", data, lowestAddress))}, 0, 8)}
+	m.follow = append(m.follow, kind, value)
 }
 
 // Bounds of what may be a string's address and length where nothing says that a string is there.

@@ -229,13 +229,17 @@ func (b *block) missing(p event.Problem, off int64) event.Value {
 	return event.Missing(p, 0)
 }
 
-// follow gives the node that the pointer of type t at off leads to. Any two strings of Go are of one type.
+// follow gives the node that the pointer of type t at off leads to.
 func (b *block) follow(off int64, t *ctype.Type) *Node {
 	for i := range b.node.Follow {
 		f := &b.node.Follow[i]
-		if f.At == off && !f.Over && (f.From == nil || f.From == t || f.From.Kind == ctype.GoString && t.Kind == ctype.GoString) {
+		if f.At == off && !f.Over && (f.From == nil || f.From == t || f.From.Kind == t.Kind && alike(t)) {
 			return f
 		}
 	}
 	return nil
 }
+
+// alike reports a type of which all kinds are captured alike: what lies at the beginning of a Go interface's value is
+// captured before it is known.
+func alike(t *ctype.Type) bool { return t.Kind == ctype.GoString || t.Kind == ctype.Interface }
