@@ -18,7 +18,12 @@ var (
 func placeGo(sig *Signature, ints, floats []Register) Placement {
 	b := bank{ints: ints, vectors: floats, stack: firstArgument}
 	p := Placement{Params: make([][]Piece, len(sig.Params)), Results: make([][]Piece, len(sig.Results))}
+	dictionary := sig.Dictionary
 	for i := range sig.Params {
+		if dictionary && !sig.Params[i].Receiver {
+			b.goValue(&Type{Kind: Uint, Size: 8})
+			dictionary = false
+		}
 		p.Params[i] = b.goValue(sig.Params[i].Type)
 	}
 	b.stack = roundUp(b.stack, 8)

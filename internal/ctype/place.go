@@ -59,6 +59,10 @@ type Piece struct {
 type Placement struct {
 	Params  [][]Piece
 	Results [][]Piece
+	// Hidden: the caller passed the address of a place for the result in rdi, and that is where the result is at return.
+	// rax repeats the address as the ABI demands, but not where LLVM uses a convention of its own (fastcc) for functions
+	// whose callers it knows, which are most of Rust's. What rdi was at entry is always right.
+	Hidden bool
 }
 
 // Place says where the convention puts what the signature names. A variadic call's further arguments are placed by

@@ -19,7 +19,7 @@ func placeRust(sig *Signature) Placement {
 		pieces, hidden := rustResult(sig.Results[0].Type)
 		p.Results[0] = pieces
 		if hidden {
-			b.ints = b.ints[1:]
+			b.ints, p.Hidden = b.ints[1:], true
 		}
 	}
 	for i := range sig.Params {

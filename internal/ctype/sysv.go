@@ -35,7 +35,7 @@ func placeSysV(sig *Signature) Placement {
 		pieces, hidden := sysvResult(sig.Results[i].Type)
 		p.Results[i] = pieces
 		if hidden {
-			b.ints = b.ints[1:] // rdi points at the place for the result
+			b.ints, p.Hidden = b.ints[1:], true // rdi points at the place for the result
 		}
 		break // a second result exists in no language that uses this convention
 	}
@@ -193,6 +193,9 @@ func (c *classifier) visit(t *Type, at int64) bool {
 	}
 	switch t.Kind {
 	case Struct, Union:
+		if len(t.Fields) == 0 && size > 1 { // one byte: an empty C++ class. Else the debug information left its members out
+			return c.words(integer, at, size)
+		}
 		return c.visitFields(t.Fields, at)
 	case Variant:
 		return c.visitVariants(t, at)

@@ -119,6 +119,9 @@ type Signature struct {
 	// Fails says how the function reports failure, for errno: "" never, "negative", "null", "nonzero",
 	// "eof"; from the prototype table.
 	Fails string
+	// Dictionary: a Go function made for several type arguments: a pointer that no parameter names travels before them,
+	// behind the receiver.
+	Dictionary bool
 }
 
 // Param is one parameter or result.

@@ -49,6 +49,8 @@ type File struct {
 
 	dynamicOnce sync.Once
 	dynamic     *dynamic
+
+	dwarf dwarfState
 }
 
 // Open reads the headers of an object file. What a person can get wrong (a script, a directory, another machine's
