@@ -21,11 +21,9 @@ func Builtins() []Name {
 		value("tid", "thread ID"),
 		value("uid", "user ID"),
 		value("gid", "group ID"),
-		value("username", "name of the user"),
 		value("comm", "name of the thread, at most 15 bytes"),
 		value("cgroup", "ID of the control group"),
 		value("cpu", "number of the processor"),
-		value("numaid", "number of the NUMA node"),
 		value("func", "the probed function"),
 		value("probe", "the probe as it was written"),
 		value("arg0", "first argument as a number; arg1, arg2, ... the others"),
@@ -50,7 +48,6 @@ func Functions() []Name {
 		function("printf(format, ...)", 1, -1, "print, as C does"),
 		function("print(x[, top[, div]])", 1, 3, "print a map or a value"),
 		function("time([format])", 0, 1, "print the wall-clock time, by default \"%H:%M:%S\\n\""),
-		function("join(strings[, separator])", 1, 2, "print an array of strings, as argv"),
 		function("exit([status])", 0, 1, "end the run"),
 		function("count()", 0, 0, "count hits"),
 		function("sum(x)", 1, 1, "sum of x"),
@@ -65,11 +62,9 @@ func Functions() []Name {
 		function("zero(@map)", 1, 1, "set all values of a map to 0"),
 		function("delete(@map[key])", 1, 2, "remove an entry of a map"),
 		function("has_key(@map, key)", 2, 2, "1 when the map has the key"),
-		function("len(x)", 1, 1, "number of entries of a map, or of frames of a stack"),
 		function("str(address[, length])", 1, 2, "text in the memory of the process"),
 		function("buf(address[, length])", 1, 2, "bytes in the memory of the process"),
 		function("strncmp(a, b, n)", 3, 3, "0 when the first n bytes of two strings are equal"),
-		function("strftime(format, nsecs)", 2, 2, "time as text"),
 		function("usym(address)", 1, 1, "name of the code at an address"),
 		function("ustack([mode][, frames])", 0, 2, "user stack, with at most so many frames"),
 		function("reg(name)", 1, 1, "a register: reg(\"di\")"),
@@ -92,7 +87,7 @@ func ProbeTypes() []Name {
 
 // elsewhere are names that bpftrace has for the kernel, for other programs' sake or for effects beyond observing.
 var elsewhere = [...]string{"bswap", "cat", "cgroupid", "cgroup_path", "ctx", "curtask", "jiffies", "kaddr",
-	"kptr", "kstack", "ksym", "macaddr", "ntop", "offsetof", "override", "path", "percpu_kaddr", "pton", "ppid", "sarg0", "signal",
+	"join", "kptr", "kstack", "len", "numaid", "strftime", "username", "ksym", "macaddr", "ntop", "offsetof", "override", "path", "percpu_kaddr", "pton", "ppid", "sarg0", "signal",
 	"skboutput", "strcontains", "strerror", "system", "tseries", "uaddr", "unwatch", "uptr", "usermode"}
 
 func value(name, help string) Name { return Name{Name: name, Usage: name, Help: help} }

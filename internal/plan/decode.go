@@ -117,6 +117,9 @@ func (r *record) event() (event.Event, error) {
 		return r.print(), nil
 	case EmitExit:
 		return &event.Exit{Code: e.Code}, nil
+	case EmitTime:
+		text := event.String(strftime(e.Format, r.time))
+		return &event.Print{Time: r.time, PID: r.pid, TID: r.tid, Format: "%s", Args: []event.Value{text}}, nil
 	}
 	if e.Map < 0 || e.Map >= len(p.Maps) {
 		return nil, fmt.Errorf("record of map %d: the plan has %d", e.Map, len(p.Maps))

@@ -80,6 +80,7 @@ const (
 	EmitMapClear
 	EmitMapZero
 	EmitExit
+	EmitTime // prints the wall-clock time by Format, as strftime does
 )
 
 // Emission is one kind of record. Slots are captured when the Emit statement runs; a call record in a body with a Frame

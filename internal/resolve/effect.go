@@ -24,6 +24,8 @@ func effectCall(name string) func(*body, *script.Call) ([]plan.Stmt, error) {
 		return (*body).deleteKey
 	case "exit":
 		return (*body).exit
+	case "time":
+		return (*body).time
 	case "call":
 		return (*body).callRecord
 	}
@@ -239,6 +241,22 @@ func (b *body) deleteKey(e *script.Call) ([]plan.Stmt, error) {
 		return nil, b.diag(m.Span, "map-key", fmt.Sprintf("@%s has a key of %d parts", m.Name, len(b.r.plan.Maps[i].Keys)))
 	}
 	return []plan.Stmt{&plan.MapDelete{Map: i, Key: key}}, nil
+}
+
+// time prints the wall-clock time.
+func (b *body) time(e *script.Call) ([]plan.Stmt, error) {
+	if err := b.arguments(e, 0, 1); err != nil {
+		return nil, err
+	}
+	em := plan.Emission{Kind: plan.EmitTime, Format: "%H:%M:%S\n"}
+	if len(e.Args) == 1 {
+		format, ok := e.Args[0].(*script.Str)
+		if !ok {
+			return nil, b.diag(e.Args[0].Pos(), "not-constant", "time takes a format in quotes")
+		}
+		em.Format = format.Value
+	}
+	return b.emit(em, noShape()), nil
 }
 
 func (b *body) exit(e *script.Call) ([]plan.Stmt, error) {

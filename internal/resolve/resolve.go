@@ -62,6 +62,9 @@ func newResolver(s *script.Script, scope Scope) *resolver {
 
 func (r *resolver) pass(p *plan.Plan) error {
 	r.plan = p
+	if c := r.script.Config; len(c) > 0 {
+		return r.diag(c[0].Span, "unsupported", "config is not known here", "limits are flags: --string, --depth")
+	}
 	r.ids, r.statics = map[match]int{}, map[static]int{}
 	p.Filter, p.Limits = r.scope.Filter, r.scope.Limits
 	r.objects.forget()
