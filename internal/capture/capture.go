@@ -72,7 +72,12 @@ func Results(sig *ctype.Signature, at ctype.Placement, limits plan.Limits, shape
 	shape.Errno = plan.ErrnoRule(sig.Fails)
 	results := make([]*tree, len(sig.Results))
 	for i := range sig.Results {
-		results[i] = b.result(&sig.Results[i], pieces(at.Results, i))
+		from := origin{pieces: pieces(at.Results, i)}
+		if at.Hidden {
+			slot := save(plan.Slot{Kind: plan.SlotInt, X: reg(ctype.RDI)})
+			from = origin{addr: &plan.Saved{Slot: slot, T: unsigned}}
+		}
+		results[i] = b.result(&sig.Results[i], from)
 	}
 	var outs []*tree
 	for i := range sig.Params {
@@ -90,9 +95,8 @@ func Results(sig *ctype.Signature, at ctype.Placement, limits plan.Limits, shape
 	}
 }
 
-func (b *builder) result(p *ctype.Param, places []ctype.Piece) *tree {
+func (b *builder) result(p *ctype.Param, from origin) *tree {
 	n := &tree{Node: plan.Node{Name: p.Name, Type: p.Type, Lang: b.lang}}
-	from := origin{pieces: places}
 	if b.recognise(n, p.Type, from, 0) {
 		return n
 	}
