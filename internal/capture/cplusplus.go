@@ -78,6 +78,15 @@ func member(u *ctype.Type, from origin, name string) plan.Expr {
 	return from.word(off, size, false)
 }
 
+// inner is the word of a member of a member: libc++ keeps sizes and roots in the second half of pairs, all called __value_.
+func inner(u *ctype.Type, from origin, outer, name string) plan.Expr {
+	off, t, ok := find(u, outer)
+	if !ok {
+		return nil
+	}
+	return member(t, from.from(off), name)
+}
+
 // pointerMember is the first member of one of the names that is a pointer: an allocator or a deleter may have the name too.
 func pointerMember(u *ctype.Type, from origin, names ...string) (plan.Expr, *ctype.Type) {
 	for _, name := range names {
@@ -108,7 +117,7 @@ func (b *builder) stdString(n *tree, u *ctype.Type, from origin, depth int) bool
 		}
 		return b.sized(n, from, address, size, plan.AsText)
 	}
-	return from.addr != nil && u.Sizeof() == 24 && b.libcppString(n, u, from)
+	return from.address(0) != nil && u.Sizeof() == 24 && b.libcppString(n, u, from)
 }
 
 // libcppString is libc++'s string: with the lowest bit of the first byte set {capacity, size, data}, else the size in the
@@ -305,6 +314,11 @@ func (b *builder) whole(t *ctype.Type, from origin, depth int) *tree {
 
 // function is std::function: the code that a call of it runs.
 func (b *builder) function(n *tree, u *ctype.Type, from origin) bool {
+	if callable, _ := pointerMember(u, from, "__f_"); callable != nil { // libc++: an object whose vtable leads to the code
+		n.View = plan.AsBox
+		n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: only(from.when, callable)}, 0, 8)}
+		return true
+	}
 	invoker := member(u, from, "_M_invoker")
 	manager := member(u, from, "_M_manager")
 	if invoker == nil || manager == nil {

@@ -20,6 +20,11 @@ func (b *builder) container(n *tree, u *ctype.Type, from origin) (length plan.Ex
 		n.View = plan.AsPairs
 	}
 	length = firstMember(u, from, "_M_node_count", "_M_element_count", "_M_size", "__size_")
+	for _, outer := range []string{"__pair3_", "__p2_", "__size_alloc_"} {
+		if length == nil {
+			length = inner(u, from, outer, "__value_")
+		}
+	}
 	if length == nil {
 		return nil, false
 	}
@@ -27,12 +32,14 @@ func (b *builder) container(n *tree, u *ctype.Type, from origin) (length plan.Ex
 	return length, true
 }
 
-// Offsets in a node of libstdc++'s red-black tree: colour, parent, left, right, value. Source: bits/stl_tree.h.
-const (
-	treeParent = 8
-	treeLeft   = 16
-	treeRight  = 24
-	treeValue  = 32
+// nodes are the offsets within the nodes of a tree.
+type nodes struct{ left, right, value int64 }
+
+// The nodes of libstdc++ hold colour, parent, left, right and the value (bits/stl_tree.h), those of libc++ left, right, parent,
+// colour and the value (__tree).
+var (
+	gnuTree  = nodes{left: 16, right: 24, value: 32}
+	llvmTree = nodes{left: 0, right: 8, value: 32}
 )
 
 // orderedMap shows the top three levels of the tree, in order: all of a small map.
@@ -40,34 +47,49 @@ func (b *builder) orderedMap(n *tree, u *ctype.Type, from origin, depth int) boo
 	if _, ok := b.container(n, u, from); !ok {
 		return false
 	}
-	header, _, ok := find(u, "_M_header")
-	root := from.word(header+treeParent, 8, false)
-	if ok && root != nil && b.elementKnown(u, depth) {
-		b.subtree(n, u, origin{addr: root, when: and(from.when, root)}, depth+1, 3)
+	const parent = 8 // in libstdc++'s header node: the root
+	layout, root := gnuTree, plan.Expr(nil)
+	if header, _, ok := find(u, "_M_header"); ok {
+		root = from.word(header+parent, 8, false)
+	} else {
+		layout, root = llvmTree, inner(u, from, "__pair1_", "__left_")
+	}
+	if root != nil && b.elementKnown(u, depth) {
+		b.subtree(n, u, origin{addr: root, when: and(from.when, root)}, depth+1, level{layout, 3})
 	}
 	return true
 }
 
-func (b *builder) subtree(n *tree, u *ctype.Type, at origin, depth, levels int) {
-	if levels == 0 || !b.room(2) {
+// level is how much of a tree is still to be shown, and how its nodes lie.
+type level struct {
+	nodes
+	left int
+}
+
+func (b *builder) subtree(n *tree, u *ctype.Type, at origin, depth int, l level) {
+	if l.left == 0 || !b.room(2) {
 		return
 	}
+	l.left--
 	child := func(off int64) origin {
 		next := at.word(off, 8, false)
 		return origin{addr: next, when: and(at.when, next)}
 	}
-	b.subtree(n, u, child(treeLeft), depth, levels-1)
-	b.element(n, u, at.from(treeValue), depth)
-	b.subtree(n, u, child(treeRight), depth, levels-1)
+	b.subtree(n, u, child(l.nodes.left), depth, l)
+	b.element(n, u, at.from(l.value), depth)
+	b.subtree(n, u, child(l.right), depth, l)
 }
 
-// hashMap shows the first elements of the list that libstdc++'s hash table keeps all its nodes in: next, value, and for
-// some keys the hash. Source: bits/hashtable_policy.h.
+// hashMap shows the first elements of the list that a hash table keeps all its nodes in: next, value, and for some keys
+// the hash in libstdc++ (bits/hashtable_policy.h); next, hash, value in libc++ (__hash_table).
 func (b *builder) hashMap(n *tree, u *ctype.Type, from origin, depth int) bool {
 	if _, ok := b.container(n, u, from); !ok {
 		return false
 	}
-	next := member(u, from, "_M_nxt")
+	next, value := member(u, from, "_M_nxt"), int64(8)
+	if next == nil {
+		next, value = inner(u, from, "__p1_", "__next_"), 16
+	}
 	if next == nil || !b.elementKnown(u, depth) {
 		return true
 	}
@@ -78,16 +100,19 @@ func (b *builder) hashMap(n *tree, u *ctype.Type, from origin, depth int) bool {
 		}
 		when = and(when, next)
 		node := origin{addr: next, when: when}
-		b.element(n, u, node.from(roundUp(8, alignOf(u))), depth+1)
+		b.element(n, u, node.from(roundUp(value, alignOf(u))), depth+1)
 		next = node.word(0, 8, false)
 	}
 	return true
 }
 
-// list is libstdc++'s std::list: next, previous, value in a node.
+// list is std::list: next, previous and the value in a node of libstdc++, previous, next and the value in libc++.
 func (b *builder) list(n *tree, u *ctype.Type, from origin, depth int) bool {
 	length, ok := b.container(n, u, from)
-	next := member(u, from, "_M_next")
+	next, link := member(u, from, "_M_next"), int64(0)
+	if next == nil {
+		next, link = inner(u, from, "__end_", "__next_"), 8
+	}
 	if !ok || next == nil {
 		return ok
 	}
@@ -97,7 +122,7 @@ func (b *builder) list(n *tree, u *ctype.Type, from origin, depth int) bool {
 	for i := range int64(min(b.limits.Elems, 4)) {
 		node := origin{addr: next, when: and(from.when, compare(">", length, i))}
 		b.element(n, u, node.from(16), depth+1)
-		next = node.word(0, 8, false)
+		next = node.word(link, 8, false)
 	}
 	return true
 }

@@ -41,7 +41,7 @@ func transparent(t *ctype.Type) bool {
 	switch {
 	case t.Lang == event.LangCPP && strings.HasPrefix(name, "std::"):
 		switch base {
-		case "array", "atomic", "__atomic_base", "__atomic_float", "duration", "time_point", "reference_wrapper":
+		case "array", "atomic", "__atomic_base", "__atomic_float", "__cxx_atomic_impl", "__cxx_atomic_base_impl", "duration", "time_point", "reference_wrapper":
 			return true
 		}
 	case t.Lang == event.LangRust && strings.HasPrefix(name, "core::"):
@@ -76,23 +76,23 @@ func rustDuration(t *ctype.Type, b *block, off int64) (event.Value, bool) {
 
 // inUnit gives what std::chrono::duration and time_point hold its unit.
 func inUnit(t *ctype.Type, v event.Value) event.Value {
-	if t.Lang != event.LangCPP || len(t.Args) < 2 || t.Args[0] == nil || t.Args[1] == nil {
+	if t.Lang != event.LangCPP {
 		return v
 	}
 	switch name := shortName(t.Name); {
 	case name == "duration" && v.Kind == event.KindInt:
-		if ns, ok := nanoseconds(v.Int, t.Args[1].Name); ok {
+		if ns, ok := nanoseconds(v.Int, t.Name); ok {
 			v.Kind, v.Int = event.KindDuration, ns
 		}
-	case name == "time_point" && v.Kind == event.KindDuration && shortName(t.Args[0].Name) == "system_clock":
+	case name == "time_point" && v.Kind == event.KindDuration && strings.Contains(t.Name, "system_clock"):
 		v.Kind = event.KindTime
 	}
 	return v
 }
 
-// nanoseconds counts in a unit that a type names: "std::ratio<1, 1000>".
-func nanoseconds(n int64, unit string) (int64, bool) {
-	_, ratio, _ := strings.Cut(unit, "<")
+// nanoseconds counts in the unit that a type's name ends with: "std::ratio<1, 1000>".
+func nanoseconds(n int64, name string) (int64, bool) {
+	_, ratio, _ := strings.Cut(name, "ratio<")
 	var num, den int64
 	read, err := fmt.Sscanf(strings.NewReplacer("l", "", " ", "").Replace(ratio), "%d,%d>", &num, &den)
 	second := int64(time.Second)
@@ -107,6 +107,9 @@ func nanoseconds(n int64, unit string) (int64, bool) {
 func stdTuple(v *event.Value, t *ctype.Type) {
 	if !strings.HasPrefix(t.Name, "std::") || shortName(t.Name) != "tuple" {
 		return
+	}
+	if len(v.Fields) == 1 && v.Fields[0].Name == "__base_" {
+		v.Fields = v.Fields[0].Value.Fields
 	}
 	last := len(v.Fields) > 0 && v.Fields[0].Name == "_M_head_impl"
 	for i := range v.Fields {
