@@ -211,7 +211,13 @@ func (b *builder) deque(n *tree, u *ctype.Type, from origin, depth int) bool {
 	startAt, iterator, ok := find(u, "_M_start")
 	finishAt, _, ok2 := find(u, "_M_finish")
 	if !ok || !ok2 {
-		return false
+		length := inner(u, from, "__size_", "__value_")
+		if length == nil {
+			return false
+		}
+		n.View = plan.AsList // libc++: nothing but the number
+		b.count(n, only(from.when, length))
+		return true
 	}
 	start, finish := from.from(startAt), from.from(finishAt)
 	cur, elem := pointerMember(iterator, start, "_M_cur")

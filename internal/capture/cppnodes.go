@@ -35,12 +35,14 @@ func (b *builder) container(n *tree, u *ctype.Type, from origin) (length plan.Ex
 // nodes are the offsets within the nodes of a tree.
 type nodes struct{ left, right, value int64 }
 
-// The nodes of libstdc++ hold colour, parent, left, right and the value (bits/stl_tree.h), those of libc++ left, right, parent,
-// colour and the value (__tree).
-var (
-	gnuTree  = nodes{left: 16, right: 24, value: 32}
-	llvmTree = nodes{left: 0, right: 8, value: 32}
-)
+// treeNodes gives how nodes lie in libstdc++: colour, parent, left, right and the value (bits/stl_tree.h); in libc++: left,
+// right, parent, a byte of colour and the value (__tree).
+func treeNodes(u *ctype.Type, llvm bool) nodes {
+	if llvm {
+		return nodes{left: 0, right: 8, value: roundUp(25, alignOf(u))}
+	}
+	return nodes{left: 16, right: 24, value: 32}
+}
 
 // orderedMap shows the top three levels of the tree, in order: all of a small map.
 func (b *builder) orderedMap(n *tree, u *ctype.Type, from origin, depth int) bool {
@@ -48,14 +50,13 @@ func (b *builder) orderedMap(n *tree, u *ctype.Type, from origin, depth int) boo
 		return false
 	}
 	const parent = 8 // in libstdc++'s header node: the root
-	layout, root := gnuTree, plan.Expr(nil)
-	if header, _, ok := find(u, "_M_header"); ok {
-		root = from.word(header+parent, 8, false)
-	} else {
-		layout, root = llvmTree, inner(u, from, "__pair1_", "__left_")
+	header, _, gnu := find(u, "_M_header")
+	root := from.word(header+parent, 8, false)
+	if !gnu {
+		root = inner(u, from, "__pair1_", "__left_")
 	}
 	if root != nil && b.elementKnown(u, depth) {
-		b.subtree(n, u, origin{addr: root, when: and(from.when, root)}, depth+1, level{layout, 3})
+		b.subtree(n, u, origin{addr: root, when: and(from.when, root)}, depth+1, level{treeNodes(u, !gnu), 3})
 	}
 	return true
 }

@@ -94,7 +94,7 @@ func inUnit(t *ctype.Type, v event.Value) event.Value {
 func nanoseconds(n int64, name string) (int64, bool) {
 	_, ratio, _ := strings.Cut(name, "ratio<")
 	var num, den int64
-	read, err := fmt.Sscanf(strings.NewReplacer("l", "", " ", "").Replace(ratio), "%d,%d>", &num, &den)
+	read, err := fmt.Sscanf(strings.NewReplacer("l", "", "L", "", " ", "").Replace(ratio), "%d,%d>", &num, &den)
 	second := int64(time.Second)
 	if read != 2 || err != nil || num <= 0 || den <= 0 || second%den != 0 || num > math.MaxInt64/second {
 		return 0, false
