@@ -189,6 +189,13 @@ const (
 	errnoExist    = -17
 )
 
+// wholeErrno makes a number of what a map operation returned. Kernels before 6.4 call functions that return an int, so that the
+// upper half of R0 is not the sign.
+func (x *code) wholeErrno() {
+	x.opImm(asm.LSh, asm.R0, 32)
+	x.opImm(asm.ArSh, asm.R0, 32)
+}
+
 func (x *code) lookup(name string, key place) {
 	x.mapPtr(asm.R1, x.c.use(name))
 	x.addr(asm.R2, key)

@@ -196,6 +196,7 @@ func (x *code) insert(value func(), again func()) {
 	stored, lost := x.label(), x.label()
 	x.update(x.framesMap(), x.key, updateNoExist, value)
 	x.jumpImm(asm.JEq, asm.R0, 0, stored)
+	x.wholeErrno()
 	x.jumpImm(asm.JNE, asm.R0, errnoExist, lost)
 	x.count(plan.CountMissedUnwound)
 	again()

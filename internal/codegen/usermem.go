@@ -159,6 +159,7 @@ func (x *code) stackID(e *plan.UserStack) {
 	x.jumpImm(asm.JNE, asm.R0, 0, known)
 	x.update(StacksMap, id, updateNoExist, func() { x.addr(asm.R3, pcs) })
 	x.jumpImm(asm.JEq, asm.R0, 0, known)
+	x.wholeErrno()
 	x.jumpImm(asm.JEq, asm.R0, errnoExist, known)
 	x.count(plan.CountLostMap)
 	x.place(known)
