@@ -84,10 +84,19 @@ func (x *code) readStringAt(to func(), size int, flags int64) {
 	if !x.u.sleepable {
 		to()
 		x.imm(asm.R2, int64(size))
-		x.call(asm.FnProbeReadUserStr)
+		x.probeReadString()
 		return
 	}
 	x.readStringAwake(to, size)
+}
+
+// probeReadString calls the helper. Kernels before 6.14 return 0 for an empty text, where the NUL counts otherwise.
+func (x *code) probeReadString() {
+	x.call(asm.FnProbeReadUserStr)
+	some := x.label()
+	x.jumpImm(asm.JNE, asm.R0, 0, some)
+	x.imm(asm.R0, 1)
+	x.place(some)
 }
 
 // readStringAwake is for kernels whose programs may sleep but have no sleeping string read (6.0 to 6.11): when the read fails, it
@@ -100,7 +109,7 @@ func (x *code) readStringAwake(to func(), size int) {
 		to()
 		x.imm(asm.R2, int64(size))
 		x.load(asm.R3, keep, asm.DWord)
-		x.call(asm.FnProbeReadUserStr)
+		x.probeReadString()
 	}
 	touch := func() {
 		x.addr(asm.R1, touched)

@@ -18,7 +18,7 @@ func TestKernelTypesAgreeWithAFullParser(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer types.close()
-	fn := &wanted{kind: btfFunc, name: "bpf_copy_from_user_str"}
+	fn := &wanted{kind: btfFunc, name: "schedule"}
 	task := &wanted{kind: btfStruct, name: "task_struct"}
 	absent := &wanted{kind: btfFunc, name: "no_such_function_of_the_kernel"}
 	types.find(fn, task, absent)

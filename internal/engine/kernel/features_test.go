@@ -37,7 +37,9 @@ func TestFeaturesAgreeWithAnotherProber(t *testing.T) {
 	check("ring buffer", f.RingBuf, features.HaveMapType(ebpf.RingBuf))
 	check("task storage", f.TaskStorage, features.HaveProgramHelper(ebpf.Kprobe, asm.FnTaskStorageGet))
 	check("cookies", hasCookies(), features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie))
-	check("cpu v4", f.CPUv4, features.HaveV4ISA())
+	if f.CPUv4 { // the other one asks for another instruction, which kernels took before they knew it
+		check("cpu v4", true, features.HaveV4ISA())
+	}
 	var copies *btf.Func
 	spec, err := btf.LoadKernelSpec()
 	if err != nil {
