@@ -3,6 +3,7 @@ package capture_test
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,11 +46,8 @@ func observe(t *testing.T, object, path string) *observed {
 // call adds a function whose calls are to be recorded.
 func (o *observed) call(name string, sig *ctype.Signature) {
 	o.t.Helper()
-	found, err := o.file.Find(symbol.Pattern{Text: name})
-	if err != nil || len(found) != 1 {
-		o.t.Fatalf("%s: %d functions, %v", name, len(found), err)
-	}
-	code, err := o.file.Code(found[0])
+	fn := o.find(name)
+	code, err := o.file.Code(fn)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -64,7 +62,18 @@ func (o *observed) call(name string, sig *ctype.Signature) {
 		}
 		choices = append(choices, entry)
 	}
-	o.add(name, found[0], sig, choices)
+	o.add(name, fn, sig, choices)
+}
+
+// find gives the one function of a name. What the compiler moved out of it is none.
+func (o *observed) find(name string) *symbol.Function {
+	o.t.Helper()
+	found, err := o.file.Find(symbol.Pattern{Text: name})
+	found = slices.DeleteFunc(found, func(fn *symbol.Function) bool { return strings.HasSuffix(fn.Name, ".cold") })
+	if err != nil || len(found) != 1 {
+		o.t.Fatalf("%s: %d functions, %v", name, len(found), err)
+	}
+	return found[0]
 }
 
 func (o *observed) add(name string, fn *symbol.Function, sig *ctype.Signature, choices []site.Choice) {
@@ -244,6 +253,88 @@ calls(fn=&greet, p=0x...) = 3
 wide(x=1.0) = <unavailable>
 `
 	if got := lines(o.run(symbolOf{o.file})); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// ofObject names what an object that lies where its file says holds: types and functions of a Go program.
+type ofObject struct{ *symbol.File }
+
+func (o ofObject) Frame(_ int, pc uint64) []event.Frame { return []event.Frame{{PC: pc}} }
+func (o ofObject) Function(_ int, addr uint64) string {
+	if fn, off, ok := o.At(symbol.Addr(addr)); ok && off == 0 {
+		return o.Display(fn)
+	}
+	return ""
+}
+func (o ofObject) GoType(_ int, addr uint64) (string, *ctype.Type) {
+	return o.File.GoType(symbol.Addr(addr))
+}
+
+// described adds functions with the types that the debug information gives them.
+func (o *observed) described(names ...string) {
+	o.t.Helper()
+	for _, name := range names {
+		sig, err := o.file.Signature(o.find(name))
+		if err != nil || sig == nil {
+			o.t.Fatalf("%s: %v, %v", name, sig, err)
+		}
+		o.call(name, sig)
+	}
+}
+
+func TestTheKernelCapturesWhatCPPPasses(t *testing.T) {
+	program := fixture.Build(t, "values/values.cc", "-std=c++20", "-fno-reorder-blocks-and-partition")
+	o := observe(t, program, program)
+	o.described("app::text", "app::numbers", "app::many", "app::owners", "app::classes", "app::Box::area", "app::misc")
+	want := `app::text(a="a", b="` + strings.Repeat("b", 200) + `"..., v="view", c="c") = "a` + strings.Repeat("b", 199) + `"...
+app::numbers(v={1, 2, 3}, w={"x", "yz"}, a={4, 5, 6}) = {1, 2, 3, 6}
+app::many(m={{"k1", 1}, {"k2", 2}}, u={{1, "one"}}, s={3, 4}, l={5, 6}, d={7, 8, 9}) = 10
+app::owners(p=&{x=1, y=2}, s=&{x=3, y=4}, o=5, n="n") = {x=9, y=1}
+app::owners(p=nullptr, s=nullptr, o=nullopt, n=nullopt) = nullopt
+app::Box::area(this=&{id=4, name="shape", at={x=1, y=2}, sizes={7, 8}}, k=2) = 14
+app::classes(s={id=4, name="shape"}, b=&{id=4, name="shape", at={x=1, y=2}, sizes={7, 8}}, p={x=5, y=6}, c=Green) = 24
+app::misc(a=42, v="var", d=5ms, p={first=1, second="p"}, t={1, 't'}) = 50
+`
+	if got := lines(o.run(nil)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTheKernelCapturesWhatRustPasses(t *testing.T) {
+	program := fixture.Build(t, "values/values.rs")
+	o := observe(t, program, program)
+	o.described("values::app::Store::get", "values::app::Store::put", "values::app::shapes", "values::app::slices", "values::app::boxes")
+	store := `&Store { name: "store", next: None, table: (len 1), tree: (len 2), point: Point { x: 1, y: 2 } }`
+	want := `values::app::Store::get(self=` + store + `, key="key", n=0) = None
+values::app::Store::get(self=` + store + `, key="key", n=1) = Some("storekey")
+values::app::Store::put(self=` + store + `, key="k", v=b"\x01a") = Ok(1)
+values::app::Store::put(self=` + store + `, key="bad", v=b"") = Err("bad")
+values::app::shapes(a=&Circle { r: 1.5, name: "c" }, b=&Pair(1, 2), c=Green, o=Some(3), p=None) = 9
+values::app::shapes(a=&Unit, b=&Unit, c=Red, o=None, p=Some(&Point { x: 1, y: 2 })) = 3
+values::app::slices(v=[1, 2, 3], s=["x"], w=vec![Point { x: 1, y: 2 }], c='é', t=(1, 2), d=1.5s) = (1741, true)
+values::app::boxes(b=Point { x: 1, y: 2 }, r=Point { x: 3, y: 4 }, f=<unavailable>, i=-5) = 1
+`
+	if got := lines(o.run(nil)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTheKernelCapturesWhatGoPasses(t *testing.T) {
+	program := fixture.Build(t, "values/go")
+	o := observe(t, program, program)
+	o.described("main.(*Store).Put", "main.values", "main.dynamic", "main.times", "main.open", "main.text")
+	item := `&main.Item{Name:"Ada", Age:36, Tags:[]string{...}, Next:nil}`
+	want := `main.(*Store).Put(s=&main.Store{items:map[string]*main.Item{}}, key="k", it=` + item + `) = (1, nil)
+main.(*Store).Put(s=&main.Store{items:map[string]*main.Item(len 1)}, key="", it=nil) = (0, &errors.errorString{s:"empty key"})
+main.values(s="héllo", n=-3, f=<unavailable>, b=[]byte("bytes"), v=[]int{1, 2, 3}, m=map[string]int(len 1), c=chan int{len:1, cap:3}, fn=main.main.func1) = ("héllobytes", false)
+main.dynamic(e=&errors.errorString{s:"EOF"}, a=int(5), b="str", s=main.Square{n:4}, t=` + item + `) = &fmt.wrapError{msg:"wrapped: EOF", err:&errors.errorString{s:...}}
+main.dynamic(e=nil, a=nil, b=float64(1.5), s=nil, t=nil) = nil
+main.times(d=1.5s, t=2023-11-14T22:13:20Z, p=&7, arr=[3]int{1, 2, 3}) = 1.500000001s
+main.open(name="/nonexistent") = (nil, &fs.PathError{Op:"open", Path:"/nonexistent", Err:syscall.Errno(ENOENT)})
+main.text(list=[]string{"a", "b"}, r=233, ok=true, u8=200) = []string{"a", "b"}
+`
+	if got := lines(o.run(ofObject{o.file})); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
