@@ -101,7 +101,7 @@ func join(base, inner string) string {
 	switch {
 	case inner == "":
 		return base
-	case inner[0] == '[':
+	case inner[0] == '[', base != "" && base[len(base)-1] == '&':
 		return base + inner
 	}
 	return base + " " + inner
@@ -132,7 +132,41 @@ func cName(t *Type) string {
 }
 
 func (p *printer) cFunc(s *Signature, name string) string {
+	if s.Lang == event.LangCPP && isStructor(name) {
+		return name + p.cParams(s)
+	}
 	return p.cResult(s, name+p.cParams(s))
+}
+
+// isStructor: constructors and destructors have no result to write: "ns::Box::Box", "Box<int>::~Box".
+func isStructor(name string) bool {
+	class, method, ok := cutLast(name)
+	if !ok {
+		return false
+	}
+	_, own, found := cutLast(class)
+	if !found {
+		own = class
+	}
+	own, _, _ = strings.Cut(own, "<")
+	method, _, _ = strings.Cut(method, "<")
+	return strings.TrimPrefix(method, "~") == own
+}
+
+// cutLast cuts at the last "::" outside angle brackets.
+func cutLast(name string) (before, after string, found bool) {
+	depth := 0
+	for i := len(name) - 1; i > 0; i-- {
+		switch {
+		case name[i] == '>' && name[i-1] != '-':
+			depth++
+		case name[i] == '<':
+			depth--
+		case depth == 0 && name[i] == ':' && name[i-1] == ':':
+			return name[:i-1], name[i+1:], true
+		}
+	}
+	return "", name, false
 }
 
 func (p *printer) cResult(s *Signature, inner string) string {

@@ -15,11 +15,13 @@ type debugInfo struct {
 	file      *Debug
 	sections  map[string][]byte
 	broken    map[string]error
-	alt       func() *debugInfo
-	units     []*unit // by start
+	alt       *debugInfo
+	openAlt   func() *debugInfo // nil once it was tried
+	units     []*unit           // by start
 	tables    map[uint64]*abbrevs
 	types     map[uint64]ref // type units by signature
 	problem   error          // why the list of units ends early
+	fuel      int            // steps that the current request may still take
 	spans     []unitSpan
 	spanned   bool
 	rangeless []*unit
@@ -48,7 +50,6 @@ type dwarfState struct {
 	sync.Mutex
 	loaded bool
 	main   *debugInfo
-	alt    *debugInfo
 	types  *typeReader
 }
 
@@ -61,7 +62,20 @@ func (f *File) debugging() (d *debugInfo, release func()) {
 		s.main = f.newDebugInfo(f.Debug())
 		s.types = newTypeReader(f)
 	}
+	for d := s.main; d != nil; d = d.alt {
+		d.fuel = requestFuel
+	}
 	return s.main, s.Unlock
+}
+
+// requestFuel bounds one request: entries, list items and line operations read, of which a hostile file could make
+// many times its size. A second or two is what it takes to burn it.
+const requestFuel = 1 << 28
+
+// burn takes a step; false when there were too many.
+func (d *debugInfo) burn() bool {
+	d.fuel--
+	return d.fuel > 0
 }
 
 func (f *File) newDebugInfo(file *Debug) *debugInfo {
@@ -69,13 +83,8 @@ func (f *File) newDebugInfo(file *Debug) *debugInfo {
 		return nil
 	}
 	d := &debugInfo{file: file, sections: map[string][]byte{}, broken: map[string]error{}, tables: map[uint64]*abbrevs{}, types: map[uint64]ref{}}
-	d.alt = sync.OnceValue(func() *debugInfo {
-		if a := f.newDebugInfo(f.DebugAlternate()); a != nil {
-			a.alt = func() *debugInfo { return nil }
-			return a
-		}
-		return nil
-	})
+	d.openAlt = func() *debugInfo { return f.newDebugInfo(f.DebugAlternate()) }
+	d.fuel = requestFuel
 	d.readUnits(d.section(".debug_info"))
 	return d
 }
@@ -99,7 +108,16 @@ func (d *debugInfo) lineStr() []byte    { return d.section(".debug_line_str") }
 func (d *debugInfo) strOffsets() []byte { return d.section(".debug_str_offsets") }
 func (d *debugInfo) addr() []byte       { return d.section(".debug_addr") }
 
-func (d *debugInfo) alternate() *debugInfo { return d.alt() }
+// alternate gives the file that dwz moved the common parts to.
+func (d *debugInfo) alternate() *debugInfo {
+	if open := d.openAlt; open != nil {
+		d.openAlt = nil
+		if d.alt = open(); d.alt != nil {
+			d.alt.openAlt = nil
+		}
+	}
+	return d.alt
+}
 
 // readUnits reads the headers of all units. Source: DWARF 5, section 7.5.1.
 func (d *debugInfo) readUnits(data []byte) {
@@ -173,7 +191,7 @@ func (d *debugInfo) abbrevTable(offset uint64) *abbrevs {
 	if t == nil {
 		t = &abbrevs{done: true}
 		if data := d.section(".debug_abbrev"); offset < uint64(len(data)) {
-			t = &abbrevs{rest: dwarfCursor{data: data, at: int(offset)}}
+			t = &abbrevs{info: d, rest: dwarfCursor{data: data, at: int(offset)}}
 		}
 		d.tables[offset] = t
 	}

@@ -18,6 +18,7 @@ type abbrev struct {
 
 // abbrevs is one table, read as far as codes were asked for: most units are asked for their first entry only.
 type abbrevs struct {
+	info   *debugInfo
 	rest   dwarfCursor
 	inLine []*abbrev          // by code-1, as compilers number them
 	others map[uint64]*abbrev // the rest
@@ -44,7 +45,7 @@ func (t *abbrevs) find(code uint64) *abbrev {
 
 func (t *abbrevs) readOne() {
 	code := t.rest.uleb()
-	if code == 0 || t.rest.bad {
+	if code == 0 || t.rest.bad || !t.info.burn() {
 		t.done = true
 		return
 	}

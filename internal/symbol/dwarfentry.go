@@ -133,6 +133,9 @@ func (e entryAt) children(do func(entryAt) bool) error {
 	}
 	at := e.end()
 	for range maxChildren {
+		if !e.unit.info.burn() {
+			break
+		}
 		child, ok := e.unit.entry(at)
 		if !ok || at == 0 {
 			return e.unit.damage(at)
@@ -165,7 +168,7 @@ func (e entryAt) next() (uint64, bool) {
 	at := e.end()
 	for depth > 0 {
 		inner, ok := e.unit.entry(at)
-		if !ok || at == 0 || depth > maxDepth {
+		if !ok || at == 0 || depth > maxDepth || !e.unit.info.burn() {
 			return 0, false
 		}
 		if inner.abbrev == nil {

@@ -56,6 +56,9 @@ func (u *unit) scan(take func(step)) error {
 		if at >= u.end {
 			return nil
 		}
+		if !u.info.burn() {
+			break
+		}
 		e, ok := u.entry(at)
 		if !ok {
 			return u.damage(at)

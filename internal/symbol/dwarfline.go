@@ -234,7 +234,7 @@ func (t *lineTable) decode() {
 	s := t.start()
 	var rows []lineRow
 	total := 0
-	for c.at < len(c.data) && !c.bad && total < maxRows {
+	for c.at < len(c.data) && !c.bad && total < maxRows && t.unit.info.burn() {
 		emit, end := t.operation(&c, &s)
 		if emit && !end {
 			rows = append(rows, lineRow{s.addr, uint32(s.file), uint32(max(s.line, 0)), s.stmt})

@@ -105,7 +105,7 @@ func (u *unit) oldLocation(offset, addr uint64) ([]byte, bool) {
 	for range maxRanges {
 		low, high := c.u64(), c.u64()
 		switch {
-		case c.bad || low == 0 && high == 0:
+		case c.bad || low == 0 && high == 0 || !u.info.burn():
 			return nil, false
 		case low == ^uint64(0):
 			base = high

@@ -238,7 +238,7 @@ func (u *unit) oldRanges(offset uint64) []span64 {
 	for range maxRanges {
 		low, high := c.u64(), c.u64()
 		switch {
-		case c.bad || low == 0 && high == 0:
+		case c.bad || low == 0 && high == 0 || !u.info.burn():
 			return list
 		case low == ^uint64(0):
 			base = high
@@ -281,7 +281,7 @@ var (
 // next reads one entry: a span when ok; more is false at the end or when the list is damaged.
 func (l *lister) next(c *dwarfCursor, kinds []listKind) (span span64, ok, more bool) {
 	code := c.u8()
-	if c.bad || int(code) >= len(kinds) {
+	if c.bad || !l.u.info.burn() || int(code) >= len(kinds) {
 		return span64{}, false, false
 	}
 	known := true
