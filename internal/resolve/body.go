@@ -13,14 +13,29 @@ import (
 
 // function is a probed function while its plan is made.
 type function struct {
-	id   int // in Plan.Functions
-	obj  *object
-	sig  *ctype.Signature // nil: unknown
-	at   ctype.Placement
-	lang event.Language
-	// errno is where it says why a call failed, nil: nowhere.
-	errno *capture.ErrnoAt
+	r     *resolver
+	match match
+	id    int // in Plan.Functions
+	obj   *object
+	lang  event.Language
+	place placement
 }
+
+// types is the function's signature, nil when it is not known. It is looked up when it is first asked for: to count calls takes no types.
+func (f *function) types() *ctype.Signature {
+	if f.match.fn == nil {
+		return nil
+	}
+	sig := f.r.signature(f.match)
+	f.r.plan.Functions[f.id].Signature = sig
+	return sig
+}
+
+// placed is where the calling convention puts its values.
+func (f *function) placed() ctype.Placement { return ctype.Place(f.types()) }
+
+// errno is where it says why a call failed, nil: nowhere.
+func (f *function) errno() *capture.ErrnoAt { return f.r.errnoAt(f) }
 
 // body compiles a probe's statements for one function.
 type body struct {

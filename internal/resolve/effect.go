@@ -312,20 +312,20 @@ func (b *body) callRecord(e *script.Call) ([]plan.Stmt, error) {
 
 // captureParams plans the parameters of a typed function, or shows the registers of an untyped one.
 func (b *body) captureParams(keep func(plan.Slot) int) []plan.Node {
-	if b.fn.sig == nil {
+	if b.fn.types() == nil {
 		return capture.Guess(b.fn.lang, b.r.scope.Limits, keep)
 	}
-	return capture.Params(b.fn.sig, b.fn.at, b.r.scope.Limits, keep)
+	return capture.Params(b.fn.types(), b.fn.placed(), b.r.scope.Limits, keep)
 }
 
 func (b *body) captureResults(shape *plan.Shape, keep func(plan.Slot) int) {
-	if b.fn.sig == nil {
+	if b.fn.types() == nil {
 		shape.Result = capture.GuessResult(b.fn.lang, b.r.scope.Limits, keep)
 		return
 	}
-	capture.Results(b.fn.sig, b.fn.at, b.r.scope.Limits, shape, keep, b.save)
-	if b.fn.errno != nil {
-		capture.Errno(b.fn.sig, b.fn.at, *b.fn.errno, shape, keep, b.save)
+	capture.Results(b.fn.types(), b.fn.placed(), b.r.scope.Limits, shape, keep, b.save)
+	if errno := b.fn.errno(); errno != nil {
+		capture.Errno(b.fn.types(), b.fn.placed(), *errno, shape, keep, b.save)
 	}
 }
 

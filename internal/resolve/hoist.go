@@ -68,7 +68,7 @@ func (b *body) isOut(e script.Expr) bool {
 		}
 	}
 	i, ok := b.paramIndex(name)
-	return ok && b.fn.sig.Params[i].Out
+	return ok && b.fn.types().Params[i].Out
 }
 
 // walk visits e and everything below it.

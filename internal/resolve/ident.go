@@ -82,16 +82,16 @@ func (b *body) retval(e *script.Ident) (operand, error) {
 		return operand{}, b.diag(e.Span, "not-at-return", "retval is known when the function returns", "use uretprobe")
 	}
 	b.typed = true
-	if b.fn.sig == nil {
+	if b.fn.types() == nil {
 		return operand{x: &plan.Reg{R: ctype.RAX, T: int64Type}}, nil
 	}
-	if len(b.fn.sig.Results) == 0 {
-		if b.fn.sig.Source == "dwarf" || b.fn.sig.Source == "prototype" {
+	if len(b.fn.types().Results) == 0 {
+		if b.fn.types().Source == "dwarf" || b.fn.types().Source == "prototype" {
 			return operand{}, b.diag(e.Span, "no-result", b.r.plan.Functions[b.fn.id].Name+" returns nothing")
 		}
 		return operand{x: &plan.Reg{R: ctype.RAX, T: int64Type}}, nil
 	}
-	return b.placed(b.fn.at.Results[0], b.fn.sig.Results[0].Type, e.Span, "the result")
+	return b.placed(b.fn.placed().Results[0], b.fn.types().Results[0].Type, e.Span, "the result")
 }
 
 // goid reads runtime.g.goid through the goroutine register.
@@ -139,10 +139,10 @@ func (b *body) argN(e *script.Ident, n int) (operand, error) {
 }
 
 func (b *body) paramIndex(name string) (int, bool) {
-	if b.fn == nil || b.fn.sig == nil {
+	if b.fn == nil || b.fn.types() == nil {
 		return 0, false
 	}
-	for i, p := range b.fn.sig.Params {
+	for i, p := range b.fn.types().Params {
 		if p.Name == name {
 			return i, true
 		}
@@ -152,8 +152,8 @@ func (b *body) paramIndex(name string) (int, bool) {
 
 func (b *body) paramNames() []string {
 	var names []string
-	if b.fn != nil && b.fn.sig != nil {
-		for _, p := range b.fn.sig.Params {
+	if b.fn != nil && b.fn.types() != nil {
+		for _, p := range b.fn.types().Params {
 			if p.Name != "" {
 				names = append(names, p.Name)
 			}
@@ -175,8 +175,8 @@ func (b *body) param(name string, at script.Span) (operand, error) {
 	if b.inside {
 		return operand{}, b.diag(at, "not-at-entry", "parameters are known at a function's entry only", "inside a function, read registers: arg0 is rdi as it is there")
 	}
-	p := b.fn.sig.Params[i]
-	pieces := b.fn.at.Params[i]
+	p := b.fn.types().Params[i]
+	pieces := b.fn.placed().Params[i]
 	if len(p.Where) > 0 {
 		pieces = p.Where
 	}
@@ -188,7 +188,7 @@ func (b *body) noParam(name string, at script.Span) error {
 	if b.fn != nil {
 		fn = b.r.plan.Functions[b.fn.id].Name
 	}
-	if b.fn == nil || b.fn.sig == nil {
+	if b.fn == nil || b.fn.types() == nil {
 		return b.diag(at, "no-types", fmt.Sprintf("the parameters of %s are not known, so none is called %q", fn, name),
 			"use arg0, arg1, ...: the integer arguments in order", "declare the function with --prototypes FILE")
 	}
@@ -248,10 +248,10 @@ func (b *body) piece(e script.Expr, p ctype.Piece, t plan.Type) (plan.Expr, erro
 
 // enumerator finds a named constant among the types of the function: O_CREAT in --if 'flags & O_CREAT'.
 func (b *body) enumerator(name string) (int64, bool) {
-	if b.fn == nil || b.fn.sig == nil {
+	if b.fn == nil || b.fn.types() == nil {
 		return 0, false
 	}
-	params := append(append([]ctype.Param(nil), b.fn.sig.Params...), b.fn.sig.Results...)
+	params := append(append([]ctype.Param(nil), b.fn.types().Params...), b.fn.types().Results...)
 	for _, p := range params {
 		if s := strip(p.Type); s != nil {
 			for _, en := range s.Enumerators {
@@ -267,7 +267,7 @@ func (b *body) enumerator(name string) (int64, bool) {
 
 func (b *body) unknownName(e *script.Ident) error {
 	d := script.UnknownIdent(e, b.text, b.paramNames()...)
-	if b.fn != nil && b.fn.sig == nil {
+	if b.fn != nil && b.fn.types() == nil {
 		d.Hints = append(d.Hints, "the parameters of "+b.r.plan.Functions[b.fn.id].Name+" are not known; use arg0, arg1, ...")
 	}
 	return d

@@ -15,7 +15,8 @@ type object struct {
 	file *symbol.File
 	id   int // in Plan.Objects, -1 not yet
 	goid int64
-	has  bool // goid is known
+	has  bool                          // goid is known
+	cold map[string][]*symbol.Function // see coldParts
 }
 
 // Objects keeps object files open by identity, for as long as a session needs their symbols. Safe for use from

@@ -25,7 +25,7 @@ type resolver struct {
 	statics  map[static]int
 	vars     map[*script.Probe]map[string]int
 	sigs     map[match]*ctype.Signature
-	places   map[match]placement
+	places   map[placing]placement
 	errnos   map[*object]*symbol.ErrnoPlace // nil: none
 }
 
@@ -54,7 +54,7 @@ func newResolver(s *script.Script, scope Scope) *resolver {
 	}
 	return &resolver{
 		scope: &scope, script: s, objects: scope.Objects, maps: map[string]int{},
-		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[match]placement{},
+		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[placing]placement{},
 		errnos: map[*object]*symbol.ErrnoPlace{},
 		vars:   map[*script.Probe]map[string]int{}, learning: true,
 	}
@@ -191,6 +191,9 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 	for _, m := range matches {
 		fn, sites, err := r.function(m, pt, out.Kind)
 		if err != nil {
+			if _, ok := isDiagnostic(err); ok {
+				failed = append(failed, err)
+			}
 			r.refuse(m, err.Error())
 			continue
 		}
@@ -285,9 +288,6 @@ func emissionsOf(stmts []plan.Stmt) []int {
 }
 
 func (r *resolver) refuse(m match, why string) {
-	if r.learning {
-		return
-	}
 	r.plan.Refusals = append(r.plan.Refusals, plan.Refusal{Object: m.obj.Path, Function: m.name(), Why: why})
 }
 
@@ -300,9 +300,6 @@ func (r *resolver) allRefused(pt *script.Point, since int) error {
 			break
 		}
 		d.Hints = append(d.Hints, f.Function+": "+f.Why)
-	}
-	if r.learning {
-		d.Hints = append(d.Hints, "every function that matched was refused")
 	}
 	return d
 }

@@ -3,6 +3,7 @@ package resolve
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/capture"
@@ -30,20 +31,15 @@ func (r *resolver) function(m match, pt *script.Point, kind plan.ProbeKind) (*fu
 		return r.static(m)
 	}
 	key := match{obj: m.obj, fn: m.fn}
-	fn := &function{obj: m.obj, lang: m.fn.Lang}
-	fn.sig = r.signature(key)
-	if fn.sig != nil {
-		fn.at = ctype.Place(fn.sig)
-	}
-	place := r.placementOf(key)
-	fn.errno = r.errnoAt(fn, place)
+	place := r.placementOf(key, kind)
+	fn := &function{r: r, match: key, obj: m.obj, lang: m.fn.Lang, place: place}
 	id, known := r.ids[key]
 	if !known {
 		id = len(r.plan.Functions)
 		r.ids[key] = id
 		r.plan.Functions = append(r.plan.Functions, plan.Function{
 			Object: r.planned(m.obj), Name: m.name(), Linkage: m.fn.Name, Addr: m.fn.Addr, Size: m.fn.Size,
-			Lang: m.fn.Lang, Signature: fn.sig, ReturnWay: place.way, ReturnWhy: place.why,
+			Lang: m.fn.Lang, ReturnWay: place.way, ReturnWhy: place.why,
 		})
 	}
 	fn.id = id
@@ -55,8 +51,8 @@ func (r *resolver) function(m match, pt *script.Point, kind plan.ProbeKind) (*fu
 }
 
 // errnoAt says where a C library's function leaves errno; nil when it does not, or when it has several entries.
-func (r *resolver) errnoAt(fn *function, place placement) *capture.ErrnoAt {
-	if fn.sig == nil || fn.sig.Fails == "" || len(place.entry) != 1 {
+func (r *resolver) errnoAt(fn *function) *capture.ErrnoAt {
+	if sig := fn.types(); sig == nil || sig.Fails == "" || len(fn.place.entry) != 1 {
 		return nil
 	}
 	errno, ok := r.errnos[fn.obj]
@@ -69,7 +65,7 @@ func (r *resolver) errnoAt(fn *function, place placement) *capture.ErrnoAt {
 	if errno == nil {
 		return nil
 	}
-	return &capture.ErrnoAt{Place: *errno, Entry: place.entry[0].Addr}
+	return &capture.ErrnoAt{Place: *errno, Entry: fn.place.entry[0].Addr}
 }
 
 // sites lists where a probe of this kind is armed in the function.
@@ -146,11 +142,7 @@ func (r *resolver) findSignature(m match) *ctype.Signature {
 func coldParts(obj *object, fn *symbol.Function) []site.Part {
 	var out []site.Part
 	for _, name := range append([]string{fn.Name}, fn.Aliases...) {
-		cold, err := obj.file.Find(symbol.Pattern{Text: name + ".cold"})
-		if err != nil {
-			continue
-		}
-		for _, c := range cold {
+		for _, c := range obj.coldParts()[name] {
 			if code, err := obj.file.Code(c); err == nil {
 				out = append(out, site.Part{Start: int64(c.Addr) - int64(fn.Addr), Code: code})
 			}
@@ -159,17 +151,41 @@ func coldParts(obj *object, fn *symbol.Function) []site.Part {
 	return out
 }
 
-// placementOf decides once how a function is armed.
-func (r *resolver) placementOf(m match) placement {
-	if p, ok := r.places[m]; ok {
+// coldParts are all parts that were moved away, by the name of the function that they belong to.
+func (obj *object) coldParts() map[string][]*symbol.Function {
+	if obj.cold != nil {
+		return obj.cold
+	}
+	obj.cold = map[string][]*symbol.Function{}
+	all := obj.file.Functions()
+	for i := range all {
+		for _, name := range append([]string{all[i].Name}, all[i].Aliases...) {
+			if of, _, ok := strings.Cut(name, ".cold"); ok {
+				obj.cold[of] = append(obj.cold[of], &all[i])
+			}
+		}
+	}
+	return obj.cold
+}
+
+// placementOf decides once how a function is armed. Its returns are looked for only where they matter.
+func (r *resolver) placementOf(m match, kind plan.ProbeKind) placement {
+	key := placing{m, kind == plan.Return}
+	if p, ok := r.places[key]; ok {
 		return p
 	}
-	p := r.decide(m)
-	r.places[m] = p
+	p := r.decide(m, key.returns)
+	r.places[key] = p
 	return p
 }
 
-func (r *resolver) decide(m match) placement {
+// placing is a question to placementOf.
+type placing struct {
+	match
+	returns bool
+}
+
+func (r *resolver) decide(m match, returns bool) placement {
 	var p placement
 	bodies := []*symbol.Function{m.fn}
 	if m.fn.IFunc {
@@ -179,7 +195,9 @@ func (r *resolver) decide(m match) placement {
 			return p
 		}
 	}
-	p.way, p.why = r.returnWay(m)
+	if returns {
+		p.way, p.why = r.returnWay(m)
+	}
 	for _, fn := range bodies {
 		r.arm(m.obj, fn, &p)
 	}
@@ -249,7 +267,7 @@ func (r *resolver) armReturns(obj *object, fn *symbol.Function, code []byte, p *
 func (r *resolver) returnWay(m match) (plan.ReturnWay, string) {
 	name := m.fn.Name
 	switch {
-	case m.fn.Addr == m.obj.file.EntryPoint() && m.obj.Program || notCalled[name]:
+	case m.fn.Addr == m.obj.file.EntryPoint() || notCalled[name]:
 		return plan.NoReturn, "nothing calls it: there is no return address on its stack"
 	case m.fn.Lang == event.LangGo:
 		return plan.Sites, "Go moves stacks: a replaced return address would end the program"

@@ -51,7 +51,7 @@ func (r *resolver) static(m match) (*function, []plan.Site, error) {
 	}
 	s, err := r.staticSite(m)
 	s.Function, s.Object = id, r.planned(m.obj)
-	return &function{id: id, obj: m.obj, lang: event.LangC}, []plan.Site{s}, err
+	return &function{r: r, id: id, obj: m.obj, lang: event.LangC}, []plan.Site{s}, err
 }
 
 func (r *resolver) staticSite(m match) (plan.Site, error) {

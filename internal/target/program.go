@@ -34,7 +34,7 @@ func FindProgram(name string) (Object, error) {
 // order. The error is a *script.Diagnostic.
 func Find(name string) (Object, error) {
 	if strings.Contains(name, "/") {
-		return FindProgram(name)
+		return findFile(name) // a library need not be executable
 	}
 	library, noLibrary := FindLibrary(name)
 	program, noProgram := FindProgram(name)
@@ -127,4 +127,17 @@ func programs(list string) []string {
 		}
 	}
 	return names
+}
+
+// findFile gives the file at a path as it is; what it is, is for whoever reads it to say.
+func findFile(path string) (Object, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return Object{}, fileProblem(NoProgram, path, err)
+	}
+	o, err := root("").object(absolute, absolute)
+	if err != nil {
+		return Object{}, fileProblem(NoProgram, path, err)
+	}
+	return o, nil
 }

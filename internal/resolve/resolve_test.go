@@ -1,0 +1,205 @@
+package resolve_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/resolve"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/script"
+)
+
+// planOf resolves a script in which PROG stands for the fixture.
+func planOf(t *testing.T, text string) (*plan.Plan, error) {
+	t.Helper()
+	prog := fixture.Build(t, "resolve/many.c", "-foptimize-sibling-calls", "-fcf-protection=none")
+	s, err := script.Parse(strings.ReplaceAll(text, "PROG", prog))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := resolve.NewObjects()
+	t.Cleanup(func() { objects.Close() })
+	return resolve.Resolve(s, resolve.Scope{Objects: objects})
+}
+
+func mustPlan(t *testing.T, text string) *plan.Plan {
+	t.Helper()
+	p, err := planOf(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestFunctionsShareAProgramUnlessTheirTypesMatter(t *testing.T) {
+	for text, want := range map[string]int{
+		"uprobe:PROG:/leaf|mix|make|eight|onpt/ { @[func] = count(); }":          1,
+		"uretprobe:PROG:/leaf|mix|make|eight|onpt/ { @[func] = sum(duration); }": 1,
+		"uprobe:PROG:/leaf|jumps/ /args.a > 1/ { @ = count(); }":                 1,
+		"uprobe:PROG:/leaf|eight/ { printf(\"%d\\n\", arg0); }":                  1,
+		"uretprobe:PROG:/leaf|onpt/ { @ = sum(retval); }":                        1,
+		"uretprobe:PROG:/leaf|mix|make|eight|onpt/ { call(); }":                  5,
+	} {
+		p := mustPlan(t, text)
+		if got := len(p.Probes[0].Bodies); got != want {
+			t.Errorf("%s: %d programs, want %d", text, got, want)
+		}
+	}
+}
+
+func TestWhatTheEntryDecidesIsDecidedThere(t *testing.T) {
+	p := mustPlan(t, `uretprobe:PROG:leaf /args.a > 3 && pid > 0 && retval > 4/ { @ = count(); }`)
+	body := p.Probes[0].Bodies[0]
+	if body.Frame == nil || body.Frame.Pred == nil || body.Pred == nil {
+		t.Fatalf("the predicate is not divided: %+v", body)
+	}
+	if p := mustPlan(t, `uretprobe:PROG:leaf /retval > 4/ { @ = count(); }`); p.Probes[0].Bodies[0].Frame != nil {
+		t.Error("a frame is kept although nothing of the entry is needed")
+	}
+}
+
+func TestAnArgumentIsSavedOnceHoweverOftenItIsUsed(t *testing.T) {
+	p := mustPlan(t, `uretprobe:PROG:leaf { @[args.a, retval] = sum(args.a); printf("%d %s\n", args.a, str(args.s)); }`)
+	if got := len(p.Probes[0].Bodies[0].Frame.Slots); got != 2 {
+		t.Errorf("%d slots kept, want the number and the text", got)
+	}
+}
+
+func TestSitesOfAReturnProbe(t *testing.T) {
+	p := mustPlan(t, `uretprobe:PROG:/jumps|leaf/ { @[func] = quantiles(duration); }`)
+	roles := map[site.Role]int{}
+	for _, s := range p.Probes[0].Sites {
+		roles[s.Role]++
+		if f := p.Functions[s.Function]; s.Role == site.Entry && (s.Addr < f.Addr || uint64(s.Addr-f.Addr) > 16) {
+			t.Errorf("%s is armed at %v, the function begins at %v", f.Name, s.Addr, f.Addr)
+		}
+	}
+	if roles[site.Entry] != 2 || roles[site.Trampoline] != 2 {
+		t.Errorf("sites by role: %v", roles)
+	}
+	if !p.Maps[0].Dense {
+		t.Error("a map keyed by func alone is no array")
+	}
+}
+
+func TestNothingReplacesAReturnAddressThatIsNone(t *testing.T) {
+	_, err := planOf(t, "uretprobe:PROG:_start { call(); }")
+	var d *script.Diagnostic
+	if !errors.As(err, &d) || d.Code != "refused" {
+		t.Fatalf("_start: %v", err)
+	}
+	p := mustPlan(t, "uretprobe:PROG:* { @[func] = count(); }")
+	for _, r := range p.Refusals {
+		if r.Function == "_start" {
+			return
+		}
+	}
+	t.Errorf("_start is not among the refusals: %v", p.Refusals)
+}
+
+func TestTailCallsNameTheProbedCallee(t *testing.T) {
+	prog := fixture.Build(t, "resolve/many.c", "-foptimize-sibling-calls", "-fcf-protection=none")
+	s, err := script.Parse("uretprobe:" + prog + ":/jumps|leaf/ { call(); }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := resolve.Resolve(s, resolve.Scope{Return: resolve.ReturnSites})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range p.Probes[0].Sites {
+		if s.Role == site.TailJump && p.Functions[s.Function].Name == "jumps" {
+			if s.Callee < 0 || p.Functions[s.Callee].Name != "leaf" {
+				t.Errorf("jumps goes to function %d", s.Callee)
+			}
+			return
+		}
+	}
+	t.Error("jumps has no tail jump")
+}
+
+func TestMistakesSayWhatWasMeant(t *testing.T) {
+	for _, c := range []struct{ text, code, hint string }{
+		{"uprobe:PROG:laef { @ = count(); }", "no-function", "leaf"},
+		{"uprobe:PROG:folded { @ = count(); }", "no-function", "inlined"},
+		{"uprobe:PROG:strlen { @ = count(); }", "no-function", "libc.so.6"},
+		{"uprobe:PROG:/nothing.like.this/ { @ = count(); }", "no-function", "sonde list"},
+		{"uprobe:PROG:many.c:1 { @ = count(); }", "no-function", "nearest line"},
+		{"uprobe:PROG:leaf { @ = sum(args.b); }", "no-parameter", "a, s"},
+		{"uprobe:PROG:onpt { @ = sum(args.p->z); }", "no-member", "x, y, name"},
+		{"uprobe:PROG:leaf { @ = sum(retval); }", "not-at-return", "uretprobe"},
+		{"uprobe:PROG:leaf { @ = sum(duration); }", "not-at-return", "uretprobe"},
+		{"uprobe:PROG:mix { @ = sum(args.d); }", "unavailable", ""},
+		{"uprobe:PROG:leaf /args.a == \"x\"/ { @ = count(); }", "type", "str("},
+		{"uprobe:PROG:leaf { printf(\"%s\\n\", arg0); }", "format", "str("},
+		{"uprobe:PROG:leaf { printf(\"%d %d\\n\", 1); }", "format", ""},
+		{"uprobe:PROG:leaf { @ = count(); @ = 3; }", "map-type", ""},
+		{"uprobe:PROG:leaf { @[pid] = 1; @[pid, tid] = 1; }", "map-key", ""},
+		{"uprobe:PROG:leaf { print(@never); }", "no-map", ""},
+		{"uprobe:PROG:leaf { $y = $x; }", "no-variable", ""},
+		{"uprobe:PROG:leaf { break; }", "outside-loop", ""},
+		{"BEGIN { @ = arg0; }", "no-hit", ""},
+		{"uprobe:PROG:leaf { @ = ((struct nobody *)arg0)->x; }", "no-type", "--prototypes"},
+		{"uretprobe:PROG:leaf+4 { @ = count(); }", "not-a-function", "uprobe"},
+		{"uprobe:PROG:leaf+999 { @ = count(); }", "", ""},
+		{"uprobe:PROG:0x1 { @ = count(); }", "no-function", "virtual addresses"},
+	} {
+		_, err := planOf(t, c.text)
+		var d *script.Diagnostic
+		if !errors.As(err, &d) {
+			t.Errorf("%s: %v is no diagnostic", c.text, err)
+			continue
+		}
+		if (c.code != "" && string(d.Code) != c.code) || !strings.Contains(strings.Join(d.Hints, "\n"), c.hint) {
+			t.Errorf("%s: %s, want %s with a hint of %q", c.text, d.Format("sonde"), c.code, c.hint)
+		}
+	}
+}
+
+func TestExplainNamesEachSiteWithItsReason(t *testing.T) {
+	p := mustPlan(t, "uretprobe:PROG:leaf { call(); }")
+	var out strings.Builder
+	if err := p.Explain(&out, plan.Means{Engine: "kernel", Link: "uprobe_multi"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"engine: kernel, uprobe_multi", "observed: every process", "int leaf(int a, const char *s)", "types: dwarf", "entry", "trampoline"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestListDescribesFunctionsInOrderOfAddress(t *testing.T) {
+	prog := fixture.Build(t, "resolve/many.c", "-foptimize-sibling-calls", "-fcf-protection=none")
+	found, err := resolve.List(script.Point{Kind: script.Uprobe, Target: prog, Function: "leaf|make|main", Regexp: true}, resolve.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last uint64
+	names := map[string]string{}
+	for _, f := range found {
+		if f.Address < last {
+			t.Errorf("%s is out of order", f.Name)
+		}
+		last = f.Address
+		names[f.Name] = fmt.Sprintf("%s %s %s", f.Signature, filepath.Base(f.File), f.Cost)
+	}
+	if !strings.HasPrefix(names["make"], "struct big make(int n, struct pt p) many.c ") {
+		t.Errorf("make: %q", names["make"])
+	}
+}
+
+func TestSymbolizerNamesWhatThisProcessRuns(t *testing.T) {
+	objects := resolve.NewObjects()
+	defer objects.Close()
+	frames := resolve.NewSymbolizer(objects).Frame(os.Getpid(), callerPC())
+	if last := frames[len(frames)-1]; !strings.Contains(last.Function, "TestSymbolizerNames") && !strings.Contains(frames[0].Function, "callerPC") {
+		t.Errorf("frames: %+v", frames)
+	}
+}
