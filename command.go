@@ -53,7 +53,7 @@ func (s *Session) endCommand() {
 	}
 	status, err := s.command.Wait()
 	s.fail(err)
-	s.status, s.exited = status.ExitCode(), byItself && err == nil
+	s.tell(func(r *result) { r.status, r.exited = status.ExitCode(), byItself && err == nil })
 }
 
 // hitCost is the time one hit takes from the observed program, by the cost class of its instruction: medians of

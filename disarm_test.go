@@ -26,7 +26,7 @@ func TestEndingWhileCallsGoOnMissesNoReturns(t *testing.T) {
 	}
 	defer target.Close()
 	for range 5 {
-		session, err := target.Time(context.Background(), []string{program + ":step"}, sonde.For(50*time.Millisecond))
+		session, err := target.Time(context.Background(), program+":step", sonde.For(50*time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}

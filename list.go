@@ -18,6 +18,9 @@ const (
 // List gives what a probe point names in the target, object by object in order of address: functions with signature, source
 // line and cost class, static probes, or lines.
 func (t *Target) List(pt script.Point, what Listing) ([]event.Function, error) {
+	if pt.Target == "" {
+		pt.Target = t.object
+	}
 	scope := resolve.Scope{PIDs: t.pids, Objects: t.objects}
 	if len(t.argv) > 0 {
 		scope.Program, scope.Started = t.argv[0], true

@@ -36,7 +36,7 @@ func (r *reader) loop() error {
 				return err
 			}
 		}
-		if s.over() {
+		if s.ends() {
 			return nil
 		}
 	}
@@ -95,7 +95,8 @@ func (r *reader) record(b []byte) {
 func (r *reader) event(ev event.Event) error {
 	switch e := ev.(type) {
 	case *event.Exit:
-		r.s.asked, r.done = e.Code, true
+		r.s.tell(func(to *result) { to.asked = e.Code })
+		r.done = true
 	case *event.MapPrint:
 		return r.printMap(e)
 	case *event.MapClear:
@@ -163,8 +164,8 @@ func (s *Session) mapIndex(name string) int {
 	return -1
 }
 
-// over reports whether the run has ended by itself: the time is up, or what was observed is gone.
-func (s *Session) over() bool {
+// ends reports whether the run has ended by itself: the time is up, or what was observed is gone.
+func (s *Session) ends() bool {
 	if s.run.duration > 0 && time.Since(s.begun) >= s.run.duration {
 		return true
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sonde-project/sonde/event"
@@ -17,7 +18,8 @@ import (
 )
 
 // Session is a run: probes armed, events flowing. Read it with Events, or let Wait read and drop them; afterwards Err, Stats
-// and Snapshot say how it went. Snapshot may be called from another goroutine while it runs; the rest belongs to one.
+// and Snapshot say how it went. Who reads neither ends it with Close. One goroutine loops over Events; all other methods may be
+// called from any goroutine at any time.
 type Session struct {
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -32,16 +34,26 @@ type Session struct {
 	begun   time.Time
 
 	watching sync.WaitGroup // the goroutine that waits for processes to end
-	mu       sync.Mutex     // Snapshot against the end of the run
-	closed   bool
-	final    []event.Map
-	stats    event.Stats
-	err      error
-	count    int    // events handed on
-	open     uint64 // calls that had not ended
-	status   int    // of the command
-	asked    int    // by the script's exit(n)
-	exited   bool
+	read     atomic.Bool    // someone reads the events, or has closed the session
+	over     chan struct{}  // closed when nothing is left of the run
+	count    int            // events handed on
+	open     uint64         // calls that had not ended
+
+	mu     sync.Mutex // Snapshot against the end of the run
+	closed bool
+	final  []event.Map
+
+	telling sync.Mutex // what the run came to
+	result  result
+}
+
+// result is what a run came to.
+type result struct {
+	stats  event.Stats
+	err    error
+	status int // of the command
+	exited bool
+	asked  int // by the script's exit(n)
 }
 
 // readEvery is how long a read of the ring may wait: programs wake the reader only when a quarter of it is full.
@@ -49,6 +61,9 @@ const readEvery = 20 * time.Millisecond
 
 // session resolves, loads and arms.
 func (t *Target) session(ctx context.Context, s *script.Script, r *run) (*Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	r.stage("reading symbols")
 	p, err := t.resolve(s, r)
 	if err != nil {
@@ -77,12 +92,28 @@ func (t *Target) resolve(s *script.Script, r *run) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.aim(s)
 	return resolve.Resolve(s, scope)
+}
+
+// aim gives the probe points without a target the one that File or Library named. The script is the bound copy.
+func (t *Target) aim(s *script.Script) {
+	if t.object == "" {
+		return
+	}
+	for _, p := range s.Probes {
+		for i := range p.Points {
+			pt := &p.Points[i]
+			if pt.Target == "" && (pt.Kind == script.Uprobe || pt.Kind == script.Uretprobe || pt.Kind == script.USDT) {
+				pt.Target = t.object
+			}
+		}
+	}
 }
 
 // arm starts the command stopped, loads the plan, runs BEGIN, arms all probes and lets the command go.
 func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err error) {
-	s := &Session{run: r, plan: p, symbols: resolve.NewSymbolizer(t.objects)}
+	s := &Session{run: r, plan: p, symbols: resolve.NewSymbolizer(t.objects), over: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -105,6 +136,9 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 	}
 	s.begun = time.Now()
 	if err = s.runAll(plan.Begin); err != nil {
+		return nil, err
+	}
+	if err = ctx.Err(); err != nil {
 		return nil, err
 	}
 	r.stage(fmt.Sprintf("arming %d functions", len(p.Functions)))
@@ -135,6 +169,7 @@ func (r *run) stage(what string) {
 // abandon undoes a start that went wrong.
 func (s *Session) abandon() {
 	s.stop()
+	s.watching.Wait()
 	if s.engine != nil {
 		s.engine.Close()
 	}
@@ -157,9 +192,13 @@ func (s *Session) runAll(kind plan.ProbeKind) error {
 }
 
 // Events runs the session and yields what happens, until the context ends, the command or all processes end, a limit is
-// reached, the script exits, or the loop is left. It may be called once. Values are the caller's to keep.
+// reached, the script exits, or the loop is left: then everything is disarmed. A context that ends is an end as asked for, no
+// error. Events may be looped over once; a second loop, or one after Close, gets nothing. Values are the caller's to keep.
 func (s *Session) Events() iter.Seq[event.Event] {
 	return func(yield func(event.Event) bool) {
+		if s.read.Swap(true) {
+			return
+		}
 		defer s.close()
 		r := &reader{s: s, yield: yield}
 		s.fail(r.loop())
@@ -177,27 +216,69 @@ func (s *Session) Events() iter.Seq[event.Event] {
 	}
 }
 
+// Calls is Events for the calls alone, which is all that Trace gives.
+func (s *Session) Calls() iter.Seq[*event.Call] {
+	return func(yield func(*event.Call) bool) {
+		for e := range s.Events() {
+			if c, ok := e.(*event.Call); ok && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // Wait runs the session to its end and drops its events.
 func (s *Session) Wait() error {
 	for range s.Events() {
 	}
+	<-s.over
 	return s.Err()
 }
 
-// Stop ends the run soon; Events then ends as it does for a limit. It may be called from everywhere.
+// Stop ends the run soon; Events then ends as it does for a limit.
 func (s *Session) Stop() { s.stop() }
 
-// Err is why the session failed, nil if it ended as asked.
-func (s *Session) Err() error { return s.err }
+// Close ends the run and waits until nothing is left of it: no probe, no file descriptor, no goroutine; a command is ended too. A session whose
+// events were read to their end is closed already, and closing it again is harmless. It gives what Err gives. Inside a
+// loop over Events it would wait for itself: leave the loop instead.
+func (s *Session) Close() error {
+	s.stop()
+	if !s.read.Swap(true) {
+		s.engine.Disarm()
+		s.fail(s.settle())
+		s.close()
+	}
+	<-s.over
+	return s.Err()
+}
+
+// Err is why the session failed, nil if it ended as asked or has not ended.
+func (s *Session) Err() error { return s.told().err }
 
 // ExitStatus is the command's, as a shell gives it (128 + signal); ok says that it ended by itself.
-func (s *Session) ExitStatus() (status int, ok bool) { return s.status, s.exited }
+func (s *Session) ExitStatus() (status int, ok bool) {
+	r := s.told()
+	return r.status, r.exited
+}
 
 // ScriptStatus is what the script gave to exit(n), 0 if it did not.
-func (s *Session) ScriptStatus() int { return s.asked }
+func (s *Session) ScriptStatus() int { return s.told().asked }
 
 // Stats accounts for the run, once it has ended.
-func (s *Session) Stats() event.Stats { return s.stats }
+func (s *Session) Stats() event.Stats { return s.told().stats }
+
+func (s *Session) told() result {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	return s.result
+}
+
+// tell changes what the run came to.
+func (s *Session) tell(change func(*result)) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	change(&s.result)
+}
 
 // Explain writes what is armed where, and why.
 func (s *Session) Explain(w io.Writer) error { return s.plan.Explain(w, means(s.plan, s.run.engine)) }
@@ -242,9 +323,10 @@ func (s *Session) settle() error {
 	s.final, err = s.maps()
 	counts, countErr := s.engine.Counts()
 	counts.Unfinished = s.open
-	s.stats = counts.Stats()
-	s.stats.Elapsed = time.Since(s.begun)
-	s.stats.Cost = s.cost(s.stats.Hits)
+	stats := counts.Stats()
+	stats.Elapsed = time.Since(s.begun)
+	stats.Cost = s.cost(stats.Hits)
+	s.tell(func(r *result) { r.stats = stats })
 	return errors.Join(err, countErr)
 }
 
@@ -261,10 +343,16 @@ func (s *Session) close() {
 	if s.command != nil {
 		s.endCommand()
 	}
+	close(s.over)
 }
 
 func (s *Session) fail(err error) {
-	if err != nil && s.err == nil {
-		s.err = err
+	if err == nil {
+		return
 	}
+	s.tell(func(r *result) {
+		if r.err == nil {
+			r.err = err
+		}
+	})
 }

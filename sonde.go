@@ -9,19 +9,23 @@
 //	defer t.Close()
 //	s, err := t.Trace(ctx, "libc:getaddrinfo", sonde.If(`node != 0`))
 //	...
-//	for ev := range s.Events() {
-//		if call, ok := ev.(*event.Call); ok {
-//			fmt.Println(call.Function, call.Arg("node"), call.Duration)
-//		}
+//	for call := range s.Calls() {
+//		fmt.Println(call.Function, call.Arg("node"), call.Duration)
 //	}
 //	return s.Err()
 //
-// Everything that a person can get wrong comes back as a *script.Diagnostic with a code, a place and hints. Nothing is
-// printed. A session holds file descriptors only: whatever ends the process, no probe stays behind.
+// Values are typed: call.Arg("node").Chars(), call.Return.Int64(). What could not be read says so (event.Value.Err).
+//
+// Everything that a person can get wrong comes back as a *script.Diagnostic with a code, a place and hints;
+// errors.Is(err, script.NoFunction) tells one from another. A context that is over before the probes are armed is its
+// own error; later it ends the run. Nothing is printed. A session holds file descriptors only: whatever ends the process,
+// no probe stays behind.
 package sonde
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/plan"
@@ -37,6 +41,7 @@ type Target struct {
 	argv    []string
 	start   target.Options
 	filter  plan.Filter
+	object  string // what a function without a target belongs to; "" the observed programs
 	objects *resolve.Objects
 }
 
@@ -86,6 +91,40 @@ func Command(argv ...string) Option {
 	}
 }
 
+// Library says that functions named without a target are those of a library: a name such as "libc", or a soname. Every
+// process that uses it is observed, unless another option narrows that.
+func Library(name string) Option {
+	return func(t *Target) error {
+		if _, err := target.FindLibrary(name); err != nil {
+			return err
+		}
+		return t.belongs(name)
+	}
+}
+
+// File says that functions named without a target are those of a program or library file. Every process that runs it is
+// observed, unless another option narrows that.
+func File(path string) Option {
+	return func(t *Target) error {
+		full, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(full); err != nil {
+			return diagnostic(script.NoFile, "no file "+path)
+		}
+		return t.belongs(full)
+	}
+}
+
+func (t *Target) belongs(object string) error {
+	if t.object != "" {
+		return errors.New("functions without a target cannot belong to both " + t.object + " and " + object)
+	}
+	t.object = object
+	return nil
+}
+
 // Comm observes threads of this name only (the kernel keeps 15 bytes of it).
 func Comm(name string) Option {
 	return func(t *Target) error {
@@ -107,6 +146,7 @@ type RunOption func(*run) error
 
 // run collects what a session is made with.
 type run struct {
+	also       []string
 	condition  script.Expr
 	by         []script.Expr
 	duration   time.Duration
@@ -130,6 +170,11 @@ const (
 	EngineAuto   Engine = "auto"   // the cheapest that can
 	EngineKernel Engine = "kernel" // uprobes and eBPF
 )
+
+// Also adds probes to that of Count, Trace or Time.
+func Also(probes ...string) RunOption {
+	return func(r *run) error { r.also = append(r.also, probes...); return nil }
+}
 
 // If keeps calls for which the expression is not 0: `size > 4096 && comm == "nginx"`. In it a parameter's name stands for
 // its value.

@@ -8,28 +8,31 @@ import (
 	"github.com/sonde-project/sonde/script"
 )
 
-// Count counts calls: of each function, or of each value of By. Probes are written TARGET:FUNCTION.
-func (t *Target) Count(ctx context.Context, probes []string, options ...RunOption) (*Session, error) {
-	return t.verb(ctx, probes, options, func(r *run, points []script.Point) (*script.Script, error) {
+// Count counts calls: of each function, or of each value of By. The probe is written TARGET:FUNCTION, as on the command line;
+// FUNCTION may be a glob or a /regular expression/, and Also adds more. While it runs and afterwards, Snapshot has the
+// counts, in the map "".
+func (t *Target) Count(ctx context.Context, probe string, options ...RunOption) (*Session, error) {
+	return t.verb(ctx, probe, options, func(r *run, points []script.Point) (*script.Script, error) {
 		return script.Count(points, r.condition, r.by)
 	})
 }
 
-// Trace gives an event.Call for each call, with arguments, result and duration.
-func (t *Target) Trace(ctx context.Context, probes []string, options ...RunOption) (*Session, error) {
-	return t.verb(ctx, probes, options, func(r *run, points []script.Point) (*script.Script, error) {
+// Trace gives an event.Call for each call, with arguments, result and duration: loop over Calls.
+func (t *Target) Trace(ctx context.Context, probe string, options ...RunOption) (*Session, error) {
+	return t.verb(ctx, probe, options, func(r *run, points []script.Point) (*script.Script, error) {
 		return script.Trace(points, r.condition, script.TraceOptions{Stack: r.stack})
 	})
 }
 
-// Time gathers count, total and the distribution of durations for each function.
-func (t *Target) Time(ctx context.Context, probes []string, options ...RunOption) (*Session, error) {
-	return t.verb(ctx, probes, options, func(r *run, points []script.Point) (*script.Script, error) {
+// Time gathers count, total and the distribution of durations, in nanoseconds, for each function or each value of By.
+// Snapshot has them, in the map "".
+func (t *Target) Time(ctx context.Context, probe string, options ...RunOption) (*Session, error) {
+	return t.verb(ctx, probe, options, func(r *run, points []script.Point) (*script.Script, error) {
 		return script.Time(points, r.condition, r.by)
 	})
 }
 
-// Run runs a script in sonde's language.
+// Run runs a script in sonde's language, which is bpftrace's.
 func (t *Target) Run(ctx context.Context, text string, options ...RunOption) (*Session, error) {
 	s, err := script.Parse(text)
 	if err != nil {
@@ -75,13 +78,13 @@ func newRun(options []RunOption) (*run, error) {
 }
 
 // verb builds the verb's script and runs it.
-func (t *Target) verb(ctx context.Context, probes []string, options []RunOption, build func(*run, []script.Point) (*script.Script, error)) (*Session, error) {
+func (t *Target) verb(ctx context.Context, probe string, options []RunOption, build func(*run, []script.Point) (*script.Script, error)) (*Session, error) {
 	r, err := newRun(options)
 	if err != nil {
 		return nil, err
 	}
 	var points []script.Point
-	for _, text := range probes {
+	for _, text := range append([]string{probe}, r.also...) {
 		p, err := script.ParsePoint(text, script.Uprobe)
 		if err != nil {
 			return nil, err

@@ -24,6 +24,8 @@ type object struct {
 type Objects struct {
 	mu   sync.Mutex
 	open map[string]*object
+	// planning is held while a plan is made: objects know their place in it.
+	planning sync.Mutex
 }
 
 // NewObjects gives an empty cache. The caller closes it.

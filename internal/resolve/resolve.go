@@ -32,6 +32,8 @@ type resolver struct {
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
 func Resolve(s *script.Script, scope Scope) (*plan.Plan, error) {
 	r := newResolver(s, scope)
+	r.objects.planning.Lock()
+	defer r.objects.planning.Unlock()
 	if err := r.pass(&plan.Plan{}); err != nil {
 		return nil, err
 	}
