@@ -117,13 +117,7 @@ func reason(text string) string {
 // finish prints the summary and says whether all is well.
 func (r *report) finish(out io.Writer) bool {
 	fmt.Fprintf(out, "%d passed, %d failed, %d left out\n", r.passed, len(r.failed), len(r.left))
-	forbidden := 0
-	for _, l := range r.left {
-		fmt.Fprintf(out, "left out: %s: %s\n", l.test, l.why)
-		if !strings.HasPrefix(l.why, "refused: ") {
-			forbidden++
-		}
-	}
+	forbidden := r.leftOut(out)
 	for _, name := range r.failed {
 		fmt.Fprintf(out, "failed: %s\n", name)
 	}
@@ -132,4 +126,22 @@ func (r *report) finish(out io.Writer) bool {
 		return false
 	}
 	return len(r.failed) == 0 && !r.silent
+}
+
+// leftOut lists what was left out by reason, and counts what is no engine's refusal.
+func (r *report) leftOut(out io.Writer) (forbidden int) {
+	byReason, reasons := map[string][]string{}, []string{}
+	for _, l := range r.left {
+		if byReason[l.why] == nil {
+			reasons = append(reasons, l.why)
+		}
+		byReason[l.why] = append(byReason[l.why], l.test)
+		if !strings.HasPrefix(l.why, "refused: ") {
+			forbidden++
+		}
+	}
+	for _, why := range reasons {
+		fmt.Fprintf(out, "%s:\n  %s\n", why, strings.Join(byReason[why], "\n  "))
+	}
+	return forbidden
 }

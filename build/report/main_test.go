@@ -23,7 +23,7 @@ func TestReportNamesWhatFailedAndWhatWasLeftOut(t *testing.T) {
 	if r.finish(&out) {
 		t.Error("a failed test is not success")
 	}
-	for _, want := range []string{"boom", "1 passed, 1 failed, 2 left out", "left out: p TestB: left out: needs root", "failed: p TestA"} {
+	for _, want := range []string{"boom", "1 passed, 1 failed, 2 left out", "left out: needs root:\n  p TestB\n", "failed: p TestA"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}
