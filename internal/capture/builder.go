@@ -15,14 +15,14 @@ const (
 	maxNesting = 16
 )
 
-// builder plans one half of a call. It goes breadth first: the values themselves before what they point at, so that
-// neither the bound on slots nor a full record cuts a later parameter for the depths of an earlier one.
+// builder plans one half of a call. It goes breadth first: the values themselves, then what they point at, then what that
+// points at, so that neither the bound on slots nor a full record cuts a later parameter for the depths of an earlier one.
 type builder struct {
 	limits plan.Limits
 	sig    *ctype.Signature
 	lang   event.Language
 	keep   Keep
-	queue  []func()
+	queues [][]func() // by depth
 	slots  int
 	visits int
 }
@@ -47,13 +47,25 @@ func flatten(trees []*tree) []plan.Node {
 	return nodes
 }
 
-func (b *builder) later(f func()) { b.queue = append(b.queue, f) }
+// later has something planned after everything that is less deep.
+func (b *builder) later(depth int, f func()) {
+	depth = min(max(depth, 0), maxNesting)
+	for len(b.queues) <= depth {
+		b.queues = append(b.queues, nil)
+	}
+	b.queues[depth] = append(b.queues[depth], f)
+}
 
 func (b *builder) run() {
-	for len(b.queue) > 0 {
-		next := b.queue[0]
-		b.queue = b.queue[1:]
+	for depth := 0; depth < len(b.queues); {
+		if len(b.queues[depth]) == 0 {
+			depth++
+			continue
+		}
+		next := b.queues[depth][0]
+		b.queues[depth] = b.queues[depth][1:]
 		next()
+		depth = 0
 	}
 }
 

@@ -40,7 +40,7 @@ func (b *builder) param(i int, at ctype.Placement) *tree {
 	case p.Out:
 	case isPointer(p.Type) && (p.Len != "" || p.Count != ""):
 		if size := b.extent(p, entrySide{b, at}); size != nil {
-			b.later(func() { b.buffer(n, p, origin{addr: from.word(0, 8, false)}, size) })
+			b.later(0, func() { b.buffer(n, p, origin{addr: from.word(0, 8, false)}, size) })
 		}
 	default:
 		b.follow(n, p.Type, from, 0, 0)
@@ -124,7 +124,7 @@ func (b *builder) out(i int, at ctype.Placement, save Keep) []*tree {
 		return []*tree{n}
 	}
 	if size := b.extent(p, returnSide{b, at, save}); size != nil {
-		b.later(func() { b.buffer(n, p, origin{addr: saved, when: when}, size) })
+		b.later(0, func() { b.buffer(n, p, origin{addr: saved, when: when}, size) })
 	}
 	return []*tree{n}
 }

@@ -103,13 +103,12 @@ func pointerMember(u *ctype.Type, from origin, names ...string) (plan.Expr, *cty
 
 // stdString is std::string in the layouts of libstdc++'s two ABIs and of libc++.
 func (b *builder) stdString(n *tree, u *ctype.Type, from origin, depth int) bool {
-	if !b.reachesText(depth) {
-		return false
-	}
 	address, elem := pointerMember(u, from, "_M_p")
 	switch {
 	case address != nil && elem.Sizeof() != 1:
 		return false
+	case !b.reachesText(depth):
+		return cut(n)
 	case address != nil:
 		size := member(u, from, "_M_string_length")
 		if size == nil { // copy-on-write ABI: the length lies 24 bytes before the text (basic_string.h, _Rep_base)
@@ -118,6 +117,12 @@ func (b *builder) stdString(n *tree, u *ctype.Type, from origin, depth int) bool
 		return b.sized(n, from, address, size, plan.AsText)
 	}
 	return from.address(0) != nil && u.Sizeof() == 24 && b.libcppString(n, u, from)
+}
+
+// cut is a value that is known and out of reach.
+func cut(n *tree) bool {
+	n.Pieces = []plan.NodePiece{{Size: 8, Problem: event.Cut}}
+	return true
 }
 
 // libcppString is libc++'s string: with the lowest bit of the first byte set {capacity, size, data}, else the size in the
@@ -135,21 +140,26 @@ func (b *builder) libcppString(n *tree, u *ctype.Type, from origin) bool {
 	return b.sized(n, from, address, size, plan.AsText)
 }
 
-// sized captures text or bytes with their length; the whole length is kept as well.
+// sized captures text or bytes with their length; of a value that is not part of another the whole length is kept as well.
 func (b *builder) sized(n *tree, from origin, address, size plan.Expr, view plan.View) bool {
 	to := origin{addr: address, when: from.when}
 	n.View = view
 	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: size, Size: b.limits.String, If: to.when}
 	n.Pieces = []plan.NodePiece{b.piece(slot, 0, int64(b.limits.String))}
-	b.count(n, only(from.when, size))
+	if !n.Over {
+		b.count(n, only(from.when, size))
+	}
 	return true
 }
 
 func (b *builder) stringView(n *tree, u *ctype.Type, from origin, depth int) bool {
 	address, elem := pointerMember(u, from, "_M_str", "__data_", "__data")
 	size := firstMember(u, from, "_M_len", "__size_", "__size")
-	if address == nil || size == nil || elem.Sizeof() != 1 || !b.reachesText(depth) {
+	switch {
+	case address == nil || size == nil || elem.Sizeof() != 1:
 		return false
+	case !b.reachesText(depth):
+		return cut(n)
 	}
 	return b.sized(n, from, address, size, plan.AsText)
 }
@@ -186,7 +196,7 @@ func (b *builder) sequence(n *tree, elem *ctype.Type, from origin, start plan.Ex
 	n.View, n.Elem = plan.AsElems, elem
 	b.count(n, only(from.when, extent.length))
 	if b.reachesText(depth) && (isNumber(elem) || b.reachesBlock(depth) || holdsText(elem) && b.reachesText(depth+1)) {
-		b.later(func() {
+		b.later(depth, func() {
 			b.elements(n, elem, origin{addr: start, when: and(from.when, extent.length)}, extent, depth+1)
 		})
 	}
@@ -251,7 +261,7 @@ func (b *builder) boxed(n *tree, elem *ctype.Type, from origin, address plan.Exp
 	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: only(from.when, address)}, 0, 8)}
 	u := &ctype.Type{Kind: ctype.Pointer, Size: 8, Elem: elem, Lang: b.lang}
 	if inner := elem.Underlying(); inner != nil {
-		b.later(func() {
+		b.later(depth, func() {
 			m := &tree{Node: plan.Node{Type: elem, Lang: b.lang}}
 			if b.target(m, u, inner, origin{addr: address, when: and(from.when, address)}, depth) {
 				n.follow = append(n.follow, m)
@@ -295,16 +305,20 @@ func (b *builder) alternatives(n *tree, u *ctype.Type, from origin, depth int) b
 	}
 	n.View = plan.AsVariant
 	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: only(from.when, index)}, 0, 8)}
-	for i, elem := range u.Args {
-		m := &tree{Node: plan.Node{Lang: b.lang, Pieces: []plan.NodePiece{{Size: 8, Problem: event.Cut}}}}
-		if i < maxAlternatives && b.room(1) {
-			inner := from.from(at)
-			inner.when = and(from.when, compare("==", index, int64(i)))
-			m = b.whole(elem, inner, depth)
+	b.later(depth, func() {
+		for i, elem := range u.Args {
+			m := &tree{Node: plan.Node{Lang: b.lang}}
+			if i < maxAlternatives && b.room(1) {
+				inner := from.from(at)
+				inner.when = and(from.when, compare("==", index, int64(i)))
+				m = b.whole(elem, inner, depth)
+			} else {
+				cut(m)
+			}
+			m.At = int64(i)
+			n.follow = append(n.follow, m)
 		}
-		m.At = int64(i)
-		n.follow = append(n.follow, m)
-	}
+	})
 	return true
 }
 

@@ -44,7 +44,7 @@ func treeNodes(u *ctype.Type, llvm bool) nodes {
 	return nodes{left: 16, right: 24, value: 32}
 }
 
-// orderedMap shows the top three levels of the tree, in order: all of a small map.
+// orderedMap shows the top levels of the tree, in order: all of a small map.
 func (b *builder) orderedMap(n *tree, u *ctype.Type, from origin, depth int) bool {
 	if _, ok := b.container(n, u, from); !ok {
 		return false
@@ -56,9 +56,24 @@ func (b *builder) orderedMap(n *tree, u *ctype.Type, from origin, depth int) boo
 		root = inner(u, from, "__pair1_", "__left_")
 	}
 	if root != nil && b.elementKnown(u, depth) {
-		b.subtree(n, u, origin{addr: root, when: and(from.when, root)}, depth+1, level{treeNodes(u, !gnu), 3})
+		b.later(depth, func() {
+			b.subtree(n, u, origin{addr: root, when: and(from.when, root)}, depth+1, level{treeNodes(u, !gnu), levels(u, depth)})
+		})
 	}
 	return true
+}
+
+// levels is how many levels of a tree are shown: fewer of one within another value, and of one whose elements take slots.
+func levels(u *ctype.Type, depth int) int {
+	most := 3 - max(depth, 0)
+	value := u.Args[0]
+	if pairs(u) {
+		value = u.Args[1]
+	}
+	if !isNumber(value) && !holdsText(value) {
+		most--
+	}
+	return max(most, 1)
 }
 
 // level is how much of a tree is still to be shown, and how its nodes lie.
@@ -94,16 +109,18 @@ func (b *builder) hashMap(n *tree, u *ctype.Type, from origin, depth int) bool {
 	if next == nil || !b.elementKnown(u, depth) {
 		return true
 	}
-	when := from.when
-	for range min(b.limits.Elems, 4) {
-		if !b.room(2) {
-			break
+	b.later(depth, func() {
+		when := from.when
+		for range min(b.limits.Elems, 4) {
+			if !b.room(2) {
+				break
+			}
+			when = and(when, next)
+			node := origin{addr: next, when: when}
+			b.element(n, u, node.from(roundUp(value, alignOf(u))), depth+1)
+			next = node.word(0, 8, false)
 		}
-		when = and(when, next)
-		node := origin{addr: next, when: when}
-		b.element(n, u, node.from(roundUp(value, alignOf(u))), depth+1)
-		next = node.word(0, 8, false)
-	}
+	})
 	return true
 }
 
@@ -120,11 +137,13 @@ func (b *builder) list(n *tree, u *ctype.Type, from origin, depth int) bool {
 	if !b.elementKnown(u, depth) {
 		return true
 	}
-	for i := range int64(min(b.limits.Elems, 4)) {
-		node := origin{addr: next, when: and(from.when, compare(">", length, i))}
-		b.element(n, u, node.from(16), depth+1)
-		next = node.word(link, 8, false)
-	}
+	b.later(depth, func() {
+		for i := range int64(min(b.limits.Elems, 4)) {
+			node := origin{addr: next, when: and(from.when, compare(">", length, i))}
+			b.element(n, u, node.from(16), depth+1)
+			next = node.word(link, 8, false)
+		}
+	})
 	return true
 }
 

@@ -36,10 +36,10 @@ func (b *builder) walk(n *tree, t *ctype.Type, from origin, off int64, depth, ne
 	}
 	switch u.Kind {
 	case ctype.Pointer, ctype.Reference, ctype.CString:
-		b.later(func() { b.pointee(n, u, from, off, depth) })
+		b.later(depth, func() { b.pointee(n, u, from, off, depth) })
 	case ctype.Struct, ctype.Union:
 		if u.Name == "struct iovec" && u.Size == 16 {
-			b.later(func() { b.vectorOfBytes(n, u, from, off, depth) })
+			b.later(depth, func() { b.vectorOfBytes(n, u, from, off, depth) })
 			return
 		}
 		for i := range u.Fields {

@@ -16,7 +16,7 @@ func (b *builder) native(n *tree, u *ctype.Type, from origin, off int64, depth i
 	m := &tree{Node: plan.Node{Lang: b.lang, At: off, From: u}}
 	to := origin{addr: first, when: and(from.when, first)}
 	ask := func(plan func()) {
-		b.later(func() {
+		b.later(depth, func() {
 			if b.room(1) {
 				plan()
 				n.follow = append(n.follow, m)
@@ -83,6 +83,9 @@ func (b *builder) slice(m *tree, u *ctype.Type, to origin, length plan.Expr, dep
 // run is the extent of consecutive elements.
 type run struct{ bytes, length plan.Expr }
 
+// composites is how many elements are captured that are no numbers and no text: each may need slots for what is in it.
+const composites = 4
+
 // elements captures a run of elements and what they point at. What belongs to element i is there only if length > i.
 func (b *builder) elements(m *tree, elem *ctype.Type, to origin, n run, depth int) {
 	size := elem.Sizeof()
@@ -91,6 +94,9 @@ func (b *builder) elements(m *tree, elem *ctype.Type, to origin, n run, depth in
 		return
 	}
 	most := min(int64(b.limits.Elems), b.maxBlock()/size)
+	if !isNumber(elem) && !holdsText(elem) {
+		most = min(most, composites)
+	}
 	slot := plan.Slot{Kind: plan.SlotBuf, X: to.addr, Len: n.bytes, Size: int(most * size), If: to.guard()}
 	m.Pieces = append(m.Pieces, b.piece(slot, 0, most*size))
 	if isNumber(elem) {
@@ -136,7 +142,7 @@ func (b *builder) dynamic(n *tree, u *ctype.Type, from origin, off int64, depth 
 	if !b.reachesText(depth) {
 		return
 	}
-	b.later(func() {
+	b.later(depth, func() {
 		to := origin{addr: data, when: and(and(from.when, kind), data)}
 		m := &tree{Node: plan.Node{Lang: b.lang, At: off + 8, From: u}}
 		m.Pieces = []plan.NodePiece{b.memory(to, 0, dataFirst), b.memory(to, dataFirst, dataSize-dataFirst)}

@@ -62,7 +62,7 @@ func (b *builder) guess(name string, x plan.Expr) *tree {
 	if b.lang == event.LangGo || !b.reachesText(0) {
 		return n // no NUL ends a Go string
 	}
-	b.later(func() {
+	b.later(0, func() {
 		m := &tree{Node: plan.Node{View: plan.AsLikely, Lang: b.lang}}
 		b.text(m, origin{addr: x, when: and(compare(">", x, lowestAddress), compare("<", x, highestAddress))})
 		n.follow = append(n.follow, m)

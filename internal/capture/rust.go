@@ -41,7 +41,13 @@ func (b *builder) rust(n *tree, u *ctype.Type, from origin, depth int) bool {
 	case "String", "OsString", "PathBuf":
 		address, _ := pointerMember(u, from, "pointer")
 		size := member(u, from, "len")
-		return address != nil && size != nil && b.reachesText(depth) && b.sized(n, from, address, size, plan.AsText)
+		switch {
+		case address == nil || size == nil:
+			return false
+		case !b.reachesText(depth):
+			return cut(n)
+		}
+		return b.sized(n, from, address, size, plan.AsText)
 	case "Vec":
 		return b.rustVec(n, u, from, depth)
 	case "Rc", "Arc":
@@ -65,7 +71,10 @@ func (b *builder) rustVec(n *tree, u *ctype.Type, from origin, depth int) bool {
 		return false
 	}
 	if inner := elem.Underlying(); inner.Kind == ctype.Uint && inner.Size == 1 {
-		return b.reachesText(depth) && b.sized(n, from, address, length, plan.AsBytes)
+		if !b.reachesText(depth) {
+			return cut(n)
+		}
+		return b.sized(n, from, address, length, plan.AsBytes)
 	}
 	return b.sequence(n, elem, from, address, run{binary("*", length, constant(elem.Sizeof())), length}, depth)
 }

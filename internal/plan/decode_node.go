@@ -198,10 +198,11 @@ func likelyText(text string) bool {
 func (r *record) elems(n *Node, base uint64) event.Value {
 	b := r.block(n, base)
 	size := n.Elem.Sizeof()
-	if full, ok := r.count(n); ok && full == 0 {
-		return event.Value{Kind: event.KindArray, Type: r.typeName(n.Type)}
-	}
-	if p := b.gone(0, 1); p != "" {
+	full, counted := r.count(n)
+	switch p := b.gone(0, 1); {
+	case counted && (full == 0 || p == event.Cut || len(b.bytes) == 0 && p == ""):
+		return event.Value{Kind: event.KindArray, Type: r.typeName(n.Type), Len: full, Truncated: full > 0}
+	case p != "":
 		return b.missing(p, 0)
 	}
 	v := event.Value{Kind: event.KindArray, Type: r.typeName(n.Type)}
@@ -209,7 +210,7 @@ func (r *record) elems(n *Node, base uint64) event.Value {
 		v.Len = uint64(len(b.bytes)) / uint64(size)
 	}
 	have := min(v.Len, uint64(max(r.d.plan.Limits.Elems, 0)))
-	if full, ok := r.count(n); ok {
+	if counted {
 		v.Len = full
 		have = min(have, full)
 	}
@@ -229,7 +230,7 @@ func (r *record) members(n *Node, base uint64) event.Value {
 	}
 	for i := 0; i+step <= len(n.Follow); i += step {
 		last := &n.Follow[i+step-1]
-		if r.skipped(&n.Follow[i]) || r.skipped(last) {
+		if r.skipped(&n.Follow[i]) || r.skipped(last) || n.Follow[i].without() {
 			continue
 		}
 		f := event.Field{}
@@ -248,6 +249,11 @@ func (r *record) members(n *Node, base uint64) event.Value {
 		return b.missing(b.gone(0, 1), 0)
 	}
 	return v
+}
+
+// without reports a node for which no slot was left.
+func (n *Node) without() bool {
+	return len(n.Pieces) > 0 && n.Pieces[0].Problem == event.Cut
 }
 
 // box is what an owning pointer holds, or an optional.
