@@ -64,6 +64,8 @@ var rooms = map[string]room{
 	"cmd/sonde": {wiring, ". event script internal/agg internal/doctor internal/export internal/render internal/render/live " +
 		"internal/scaffold internal/sqlprobe"},
 
+	"sondetest": {wiring, ". event script"},
+
 	"build/report": {shared, ""},
 	"bench":        {shared, ""},
 }
