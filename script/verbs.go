@@ -114,3 +114,22 @@ func qualify(x Expr) Expr {
 		return &FieldRef{X: &Ident{Name: "args", Span: id.Span}, Name: id.Name, Span: id.Span}
 	})
 }
+
+// Between is the script of `sonde time --from A --to B`: how long a thread takes from one point to the other.
+//
+//	A { @start[tid] = nsecs; }
+//	B /has_key(@start, tid) && pred/ { @[func, by...] = quantiles(nsecs - @start[tid]); delete(@start[tid]); }
+//	END { clear(@start); }
+func Between(from, to Point, pred Expr, by []Expr) (*Script, error) {
+	keep := "has_key(@start, tid)"
+	if pred != nil {
+		keep += " && (" + Format(qualify(pred)) + ")"
+	}
+	key := "func"
+	for _, x := range by {
+		key += ", " + Format(qualify(x))
+	}
+	return Parse(from.String() + " { @start[tid] = nsecs; }\n" +
+		to.String() + " /" + keep + "/ { @[" + key + "] = quantiles(nsecs - @start[tid]); delete(@start[tid]); }\n" +
+		"END { clear(@start); }\n")
+}

@@ -47,7 +47,7 @@ func observe(ctx context.Context, w world, r request) (err error) {
 	if r.live {
 		return r.watch(ctx, w, s, stream)
 	}
-	return r.finish(w, s, drain(s, stream), stream)
+	return r.finish(w, s, r.drain(s, stream), stream)
 }
 
 // open says what is observed.
@@ -105,13 +105,28 @@ func (r request) shown(w world, to *os.File) render.Options {
 }
 
 // drain hands events on until the run ends or nobody reads them any more.
-func drain(s *sonde.Session, to render.Stream) error {
+func (r request) drain(s *sonde.Session, to render.Stream) error {
 	for e := range s.Events() {
+		if !r.asScript && inner(e) {
+			continue
+		}
 		if err := to.Event(e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// inner reports whether an event is about a map that a verb's script keeps for itself: what it counts and times are
+// aggregations.
+func inner(e event.Event) bool {
+	switch e := e.(type) {
+	case *event.MapClear:
+		return true
+	case *event.MapPrint:
+		return e.Map.Kind == event.AggValue
+	}
+	return false
 }
 
 // finish writes the end of the results and the footer.

@@ -11,6 +11,7 @@ import (
 
 // flags are the values of a verb's flags.
 type flags struct {
+	from, to string // of time
 	request
 	condition  string
 	by         []string
@@ -76,6 +77,12 @@ func (f *flags) conditional(fs *pflag.FlagSet) {
 func (f *flags) grouping(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.by, "by", nil, "split by `EXPR`: comm, pid, ustack, a parameter's name, or several: 'comm, node'")
 	fs.BoolVar(&f.live, "live", false, "show the table while it grows")
+}
+
+// between are the flags that measure from one point to another.
+func (f *flags) between(fs *pflag.FlagSet) {
+	fs.StringVar(&f.from, "from", "", "measure from `PROBE` on, thread by thread")
+	fs.StringVar(&f.to, "to", "", "to `PROBE`")
 }
 
 // complete offers the values of flags that have few.

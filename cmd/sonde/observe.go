@@ -25,7 +25,9 @@ type observing struct {
 	cobra.Command
 	keys  bool // has --by and --live
 	stack bool // has --stack
-	build func(given) (*script.Script, error)
+	// between: has --from and --to.
+	between bool
+	build   func(given) (*script.Script, error)
 }
 
 // command makes the verb.
@@ -40,6 +42,9 @@ func (v observing) command(w world) *cobra.Command {
 	if v.stack {
 		f.stacked(c.Flags())
 	}
+	if v.between {
+		f.between(c.Flags())
+	}
 	f.observing(c.Flags())
 	f.complete(c)
 	c.ValidArgsFunction = w.completeProbe(&f)
@@ -49,7 +54,7 @@ func (v observing) command(w world) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if f.script, err = v.build(g); err != nil {
+		if f.script, err = f.scriptOf(v, g); err != nil {
 			return err
 		}
 		if f.showScript {
@@ -75,6 +80,22 @@ func (f *flags) watchable() error {
 	return usage([]string{hint}, "--live shows a table where -o %s writes", f.output.format)
 }
 
+// scriptOf builds the verb's script, or the one between two points.
+func (f *flags) scriptOf(v observing, g given) (*script.Script, error) {
+	if f.from == "" {
+		return v.build(g)
+	}
+	from, err := script.ParsePoint(f.from, script.Uprobe)
+	if err != nil {
+		return nil, err
+	}
+	to, err := script.ParsePoint(f.to, script.Uprobe)
+	if err != nil {
+		return nil, err
+	}
+	return script.Between(from, to, g.pred, g.by)
+}
+
 // split gives the arguments before "--" and keeps those behind it as the command.
 func (f *flags) split(c *cobra.Command, args []string) []string {
 	if dash := c.ArgsLenAtDash(); dash >= 0 {
@@ -86,7 +107,10 @@ func (f *flags) split(c *cobra.Command, args []string) []string {
 
 // given parses the probes and expressions.
 func (f *flags) given(verb string, probes []string) (g given, err error) {
-	if len(probes) == 0 {
+	if (f.from == "") != (f.to == "") || f.from != "" && len(probes) > 0 {
+		return g, usage([]string{"sonde time --from PROBE --to PROBE"}, "--from and --to go together, and without further probes")
+	}
+	if len(probes) == 0 && f.from == "" {
 		return g, usage([]string{"a probe is TARGET:FUNCTION: sonde " + verb + " libc:malloc"}, "no probe given")
 	}
 	if err := f.noDash(verb, probes); err != nil {

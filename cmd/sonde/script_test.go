@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,11 +23,12 @@ func TestCommand(t *testing.T) {
 func TestObserving(t *testing.T) {
 	fixture.NeedRoot(t)
 	work := fixture.Build(t, "command/work.c")
+	static := fixture.Build(t, "command/static.c")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/observe",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			return os.Symlink(work, filepath.Join(e.WorkDir, "work"))
+			return errors.Join(os.Symlink(work, filepath.Join(e.WorkDir, "work")), os.Symlink(static, filepath.Join(e.WorkDir, "static")))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await},
 	})

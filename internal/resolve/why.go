@@ -17,6 +17,9 @@ func (r *resolver) nothing(pt *script.Point, objects []*object) error {
 	}
 	d := &script.Diagnostic{Code: "no-function", Text: r.script.Text, Span: pt.FunctionSpan}
 	switch {
+	case pt.Kind == script.USDT:
+		d.Code, d.Message = "no-usdt", fmt.Sprintf("no static probe %s:%s in %s", pt.Provider, pt.Function, where)
+		d.Hints = staticHints(pt, objects)
 	case pt.File != "":
 		d.Message = fmt.Sprintf("no code at %s:%d in %s", pt.File, pt.Line, where)
 		d.Hints = r.lineHints(pt, objects)
@@ -100,4 +103,25 @@ func (r *resolver) lineHints(pt *script.Point, objects []*object) []string {
 		}
 	}
 	return []string{"lines come from debug information: compile with -g, and name the file as the compiler did"}
+}
+
+// staticHints offers the static probes that are there.
+func staticHints(pt *script.Point, objects []*object) []string {
+	names := map[string]bool{}
+	var all []string
+	for _, obj := range objects {
+		for _, n := range obj.file.Notes() {
+			if name := n.Provider + ":" + n.Name; !names[name] {
+				names[name] = true
+				all = append(all, name)
+			}
+		}
+	}
+	if near := script.Near(pt.Provider+":"+pt.Function, all, 3); len(near) > 0 {
+		return []string{"near names: " + strings.Join(near, ", ")}
+	}
+	if len(all) > 0 {
+		return []string{"static probes: " + strings.Join(all[:min(len(all), 5)], ", ")}
+	}
+	return []string{"it has no static probes: they are put in by <sys/sdt.h> when a program is compiled"}
 }
