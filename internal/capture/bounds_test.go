@@ -138,6 +138,7 @@ func TestAnExpressionIsCapturedByItsType(t *testing.T) {
 // leave its bounds.
 func FuzzTypes(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 10, 0, 20, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 17, 18, 19, 20, 21, 22, 23, 24}, []byte("memory"))
+	f.Add([]byte("#\x01"), []byte("0")) // a complex number of one byte
 	f.Fuzz(func(t *testing.T, shape, memory []byte) {
 		g := generator{rest: shape}
 		root := g.make(0)

@@ -318,7 +318,7 @@ func (c *classifier) complex(t *Type, at, size int64) bool {
 }
 
 func (c *classifier) vector(at, size int64) bool {
-	if at%size != 0 {
+	if size <= 0 || at%size != 0 {
 		return false
 	}
 	c.merge(int(at/8), sse)
@@ -330,7 +330,7 @@ func (c *classifier) vector(at, size int64) bool {
 
 // words marks a scalar; a misaligned one (a packed struct) sends the whole value to memory.
 func (c *classifier) words(k class, at, size int64) bool {
-	if at%min(size, 16) != 0 {
+	if size <= 0 || at%min(size, 16) != 0 {
 		return false
 	}
 	for w := at / 8; w*8 < at+size; w++ {
