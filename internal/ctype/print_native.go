@@ -76,10 +76,28 @@ func (p *printer) goFunc(s *Signature, name string) string {
 
 // methodName takes Put from main.(*Store).Put and from main.Store.Put; closures (main.f.func1) have no receiver.
 func methodName(name string) (string, bool) {
-	slash := strings.LastIndexByte(name, '/') + 1
-	parts := strings.Count(name[slash:], ".")
+	bare := outsideBrackets(name)
+	parts := strings.Count(bare[strings.LastIndexByte(bare, '/')+1:], ".")
 	dot := strings.LastIndexByte(name, '.')
 	return name[dot+1:], parts == 2 && dot > 0
+}
+
+// outsideBrackets drops type arguments: main.(*List[go.shape.int]).Push.
+func outsideBrackets(name string) string {
+	var b strings.Builder
+	depth := 0
+	for _, c := range []byte(name) {
+		if c == '[' {
+			depth++
+		}
+		if depth == 0 {
+			b.WriteByte(c)
+		}
+		if c == ']' {
+			depth--
+		}
+	}
+	return b.String()
 }
 
 func (p *printer) goParams(params []Param) string {

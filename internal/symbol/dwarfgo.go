@@ -44,7 +44,8 @@ func (r *typeReader) fillGo(t *ctype.Type, e entryAt) bool {
 		if e.tag != dwarf.TagSubroutineType {
 			return false
 		}
-		t.Kind, t.Size, t.Func = ctype.Func, 8, r.callable([]entryAt{e})
+		t.Kind, t.Size = ctype.Func, 8
+		t.Func, _ = r.callable([]entryAt{e})
 	case kindPointer, kindUnsafe:
 		t.Kind, t.Size = ctype.Pointer, 8
 		t.Elem = r.typeOf(e, byPointer)

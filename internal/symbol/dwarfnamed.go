@@ -2,10 +2,37 @@ package symbol
 
 import (
 	"debug/dwarf"
+	"fmt"
 	"strings"
 
 	"github.com/sonde-project/sonde/internal/ctype"
 )
+
+// TypeNamed finds the definition of a type by the name that its author gave it: "struct stat", "stat", "ns::Box<int>",
+// "main.Store". nil without error when there is none.
+func (f *File) TypeNamed(name string) (*ctype.Type, error) {
+	d, release := f.debugging()
+	defer release()
+	if d == nil || name == "" {
+		return nil, nil
+	}
+	r := f.dwarf.types
+	if t, ok := r.names[name]; ok {
+		return t, nil
+	}
+	e, problem := d.typeNamed(name)
+	if e.abbrev == nil {
+		if problem != nil {
+			return nil, fmt.Errorf("type %s: %w", name, problem)
+		}
+		r.names[name] = nil
+		return nil, nil
+	}
+	t := r.get(e, byValue)
+	r.finish()
+	r.names[name] = t
+	return t, nil
+}
 
 // typeNamed looks through all units for the definition of a type.
 func (d *debugInfo) typeNamed(name string) (found entryAt, problem error) {

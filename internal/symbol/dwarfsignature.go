@@ -1,8 +1,8 @@
 package symbol
 
 import (
+	"cmp"
 	"debug/dwarf"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -68,7 +68,7 @@ func (r *typeReader) signature(e entryAt, fn *Function) *ctype.Signature {
 		return nil
 	}
 	chain := e.origin()
-	sig := r.callable(chain)
+	sig, params := r.callable(chain)
 	if len(sig.Params) == 0 && len(sig.Results) == 0 && (sig.Lang == event.LangGo && e.unit.inAssembly(chain[len(chain)-1]) || e.unit.split() != "") {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (r *typeReader) signature(e entryAt, fn *Function) *ctype.Signature {
 		sig.Dictionary = hasDictionary(fn.Name)
 		markReceiver(sig, fn.Name)
 	}
-	r.locate(sig, e, chain, fn)
+	r.locate(sig, params, chain, fn)
 	return sig
 }
 
@@ -98,44 +98,62 @@ func convention(e entryAt, language event.Language, fn *Function) ctype.Conventi
 	return ctype.SysV
 }
 
-// callable reads parameters and results. The chain leads from the function's instance to its declaration; parameters
-// are those of the first entry that has any.
-func (r *typeReader) callable(chain []entryAt) *ctype.Signature {
+// callable reads parameters and results, with the entries of the former. The chain leads from the function's instance to
+// its declaration; parameters are those of the first entry that has any.
+func (r *typeReader) callable(chain []entryAt) (*ctype.Signature, []entryAt) {
 	sig := &ctype.Signature{Lang: chain[0].unit.language(), Source: "dwarf"}
+	var params []entryAt
 	for _, e := range chain {
-		r.parameters(sig, e)
-		if len(sig.Params) > 0 || sig.Variadic {
+		params = r.parameters(sig, e)
+		if len(params) > 0 || len(sig.Results) > 0 || sig.Variadic {
 			break
 		}
 	}
-	if sig.Lang == event.LangGo {
-		return sig
-	}
-	if _, e, ok := inherited(chain, dwarf.AttrType); ok {
+	if _, e, ok := inherited(chain, dwarf.AttrType); ok && sig.Lang != event.LangGo {
 		sig.Results = []ctype.Param{{Type: r.typeOf(e, byValue)}}
 	}
-	return sig
+	return sig, params
 }
 
 const maxParameters = 512
 
-func (r *typeReader) parameters(sig *ctype.Signature, e entryAt) {
+func (r *typeReader) parameters(sig *ctype.Signature, e entryAt) (params []entryAt) {
+	var all []entryAt
 	e.children(func(c entryAt) bool {
 		switch c.tag {
 		case dwarf.TagFormalParameter:
-			param := r.parameter(c)
-			switch v, _, ok := inherited(c.origin(), dwarf.AttrVarParam); {
-			case sig.Lang == event.LangGo && (param.Name == goDictionary || listed(sig, param.Name)):
-			case ok && v.flag():
-				sig.Results = append(sig.Results, param)
-			default:
-				sig.Params = append(sig.Params, param)
-			}
+			all = append(all, c)
 		case dwarf.TagUnspecifiedParameters:
 			sig.Variadic = true
 		}
-		return len(sig.Params)+len(sig.Results) < maxParameters
+		return len(all) < maxParameters
 	})
+	inSourceOrder(all)
+	for _, c := range all {
+		param := r.parameter(c)
+		switch v, _, ok := inherited(c.origin(), dwarf.AttrVarParam); {
+		case sig.Lang == event.LangGo && (param.Name == goDictionary || listed(sig, param.Name)):
+		case ok && v.flag():
+			sig.Results = append(sig.Results, param)
+		default:
+			sig.Params = append(sig.Params, param)
+			params = append(params, c)
+		}
+	}
+	return params
+}
+
+// inSourceOrder puts the parameters of a clone in the order of the function it was made of: gcc lists those it removed last.
+func inSourceOrder(params []entryAt) {
+	origins := map[uint64]uint64{}
+	for _, c := range params {
+		o, ok := c.follow(dwarf.AttrAbstractOrigin)
+		if !ok {
+			return
+		}
+		origins[c.at] = o.at
+	}
+	slices.SortStableFunc(params, func(a, b entryAt) int { return cmp.Compare(origins[a.at], origins[b.at]) })
 }
 
 // goDictionary is how unoptimised code names the pointer that ctype.Signature.Dictionary stands for.
@@ -175,122 +193,4 @@ func markReceiver(sig *ctype.Signature, name string) {
 		return
 	}
 	sig.Params[0].Receiver = name[dot-1] == ')' || sig.Params[0].Type.Name == name[:dot]
-}
-
-// locate asks the debug information where each parameter is at the entry, and notes what differs from the convention:
-// compilers drop, reorder and split parameters of functions that nobody else calls.
-func (r *typeReader) locate(sig *ctype.Signature, e entryAt, chain []entryAt, fn *Function) {
-	entry, ok := e.unit.entryAddress(e)
-	if !ok || len(sig.Params) == 0 {
-		return
-	}
-	changed := r.rewritten(chain, fn)
-	local := !inheritedFlag(chain, dwarf.AttrExternal)
-	cfa := frameBaseIsCFA(e)
-	placement := ctype.Place(sig)
-	i := 0
-	e.children(func(c entryAt) bool {
-		if c.tag != dwarf.TagFormalParameter {
-			return true
-		}
-		if v, _, ok := inherited(c.origin(), dwarf.AttrVarParam); ok && v.flag() || c.text(dwarf.AttrName) == goDictionary {
-			return true
-		}
-		if i >= len(sig.Params) {
-			return false
-		}
-		param := &sig.Params[i]
-		v := verdict{changed, local, sig.Lang == event.LangGo}
-		param.Where = settle(c.whereAt(entry, param.Type.Sizeof(), cfa), placement.Params[i], param.Type.Sizeof(), v)
-		i++
-		return true
-	})
-}
-
-// verdict is how much the calling convention can be relied on.
-type verdict struct {
-	changed bool // the compiler says that it did not keep to it
-	local   bool // it may not have, as all callers are known
-	dense   bool // pieces are said without the padding between them: Go's compiler
-}
-
-// settle compares what debug information says with what the convention says; nil means that the latter holds.
-func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype.Piece {
-	if len(expected) == 0 {
-		return nil // an empty class
-	}
-	if !said.known {
-		if v.changed {
-			return nowhere(max(size, 0))
-		}
-		return nil
-	}
-	agrees, somewhere := true, false
-	for _, p := range said.pieces {
-		if p.Kind == ctype.Nowhere {
-			continue
-		}
-		somewhere = true
-		agrees = agrees && slices.ContainsFunc(expected, func(q ctype.Piece) bool {
-			return samePlace(p, q) && (p.At == q.At || v.dense)
-		})
-	}
-	switch {
-	case !somewhere && !v.changed && !v.local:
-		return nil // a value that the function happens not to look at
-	case somewhere && agrees && !v.changed:
-		return nil
-	}
-	if v.dense && len(said.pieces) > 1 {
-		return nil
-	}
-	return said.pieces
-}
-
-// samePlace compares without sizes: debug information gives a whole value one size, and the ABI cuts it.
-func samePlace(p, q ctype.Piece) bool {
-	return p.Kind == q.Kind && (p.Kind == ctype.InX87 || p.Reg == q.Reg && p.Offset == q.Offset)
-}
-
-// rewritten reports whether the compiler marked a function as having another interface than its source: clones of gcc,
-// and DW_CC_nocall of LLVM.
-func (r *typeReader) rewritten(chain []entryAt, fn *Function) bool {
-	if v, _, ok := inherited(chain[:1], dwarf.AttrCalling); ok && v.n == callingNocall {
-		return true
-	}
-	_, suffix := r.file.Clone(fn)
-	return strings.Contains(suffix, ".isra") || strings.Contains(suffix, ".constprop") || strings.Contains(suffix, ".part")
-}
-
-const callingNocall = 3
-
-func frameBaseIsCFA(e entryAt) bool {
-	v, ok := e.get(dwarf.AttrFrameBase)
-	return ok && len(v.data) == 1 && v.data[0] == opCallFrameCFA
-}
-
-// TypeNamed finds the definition of a type by the name that its author gave it: "struct stat", "stat", "ns::Box<int>",
-// "main.Store". nil without error when there is none.
-func (f *File) TypeNamed(name string) (*ctype.Type, error) {
-	d, release := f.debugging()
-	defer release()
-	if d == nil || name == "" {
-		return nil, nil
-	}
-	r := f.dwarf.types
-	if t, ok := r.names[name]; ok {
-		return t, nil
-	}
-	e, problem := d.typeNamed(name)
-	if e.abbrev == nil {
-		if problem != nil {
-			return nil, fmt.Errorf("type %s: %w", name, problem)
-		}
-		r.names[name] = nil
-		return nil, nil
-	}
-	t := r.get(e, byValue)
-	r.finish()
-	r.names[name] = t
-	return t, nil
 }

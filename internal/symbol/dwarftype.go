@@ -214,7 +214,8 @@ func (r *typeReader) fill(t *ctype.Type, e entryAt) {
 	case dwarf.TagEnumerationType:
 		r.fillEnum(t, e)
 	case dwarf.TagSubroutineType:
-		t.Kind, t.Size, t.Func = ctype.Func, 8, r.callable([]entryAt{e})
+		t.Kind, t.Size = ctype.Func, 8
+		t.Func, _ = r.callable([]entryAt{e})
 	case dwarf.TagUnspecifiedType:
 		fillUnspecified(t, r.nothing(t.Lang))
 	default:

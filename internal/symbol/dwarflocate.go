@@ -1,0 +1,100 @@
+package symbol
+
+import (
+	"debug/dwarf"
+	"slices"
+	"strings"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+)
+
+// locate asks the debug information where each parameter is at the entry, and notes what differs from the convention:
+// compilers drop, reorder and split parameters of functions that nobody else calls.
+func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *Function) {
+	e := chain[0]
+	entry, ok := e.unit.entryAddress(e)
+	if !ok || len(params) == 0 {
+		return
+	}
+	v := verdict{changed: r.rewritten(chain, fn), dense: sig.Lang == event.LangGo}
+	// What Rust calls public is still only the program's own.
+	v.local = sig.Lang == event.LangRust || !inheritedFlag(chain, dwarf.AttrExternal)
+	cfa := frameBaseIsCFA(e)
+	placement := ctype.Place(sig)
+	said := make([]located, len(params))
+	for i, c := range params {
+		said[i] = c.whereAt(entry, sig.Params[i].Type.Sizeof(), cfa)
+		if agrees, somewhere := compare(said[i], placement.Params[i], v.dense); somewhere && !agrees && !v.dense && len(placement.Params[i]) > 0 {
+			v.changed = true // one that moved tells that others may have
+		}
+	}
+	for i := range params {
+		sig.Params[i].Where = settle(said[i], placement.Params[i], sig.Params[i].Type.Sizeof(), v)
+	}
+}
+
+// verdict is how much the calling convention can be relied on.
+type verdict struct {
+	changed bool // the compiler says that it did not keep to it
+	local   bool // it may not have, as all callers are known
+	dense   bool // pieces are said without the padding between them: Go's compiler
+}
+
+// settle decides between what debug information says and what the convention says; nil means that the latter holds.
+func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype.Piece {
+	if len(expected) == 0 {
+		return nil // an empty class
+	}
+	if !said.known {
+		if v.changed {
+			return nowhere(max(size, 0))
+		}
+		return nil
+	}
+	agrees, somewhere := compare(said, expected, v.dense)
+	switch {
+	case !somewhere && !v.changed && !v.local:
+		return nil // a value that the function happens not to look at
+	case somewhere && agrees && !v.changed, v.dense && len(said.pieces) > 1:
+		return nil
+	}
+	return said.pieces
+}
+
+// compare tells whether a location has a place at all, and whether its places are the expected ones.
+func compare(said located, expected []ctype.Piece, dense bool) (agrees, somewhere bool) {
+	agrees = true
+	for _, p := range said.pieces {
+		if p.Kind == ctype.Nowhere {
+			continue
+		}
+		somewhere = true
+		agrees = agrees && slices.ContainsFunc(expected, func(q ctype.Piece) bool {
+			return samePlace(p, q) && (p.At == q.At || dense)
+		})
+	}
+	return agrees, somewhere
+}
+
+// samePlace compares without sizes: debug information gives a whole value one size, and the ABI cuts it.
+func samePlace(p, q ctype.Piece) bool {
+	return p.Kind == q.Kind && (p.Kind == ctype.InX87 || p.Reg == q.Reg && p.Offset == q.Offset)
+}
+
+// rewritten reports whether the compiler marked a function as having another interface than its source: clones of gcc,
+// and DW_CC_nocall of LLVM.
+func (r *typeReader) rewritten(chain []entryAt, fn *Function) bool {
+	if v, _, ok := inherited(chain[:1], dwarf.AttrCalling); ok && v.n == callingNocall {
+		return true
+	}
+	_, suffix := r.file.Clone(fn)
+	return strings.Contains(suffix, ".isra") || strings.Contains(suffix, ".constprop") || strings.Contains(suffix, ".part")
+}
+
+const callingNocall = 3
+
+func frameBaseIsCFA(e entryAt) bool {
+	v, ok := e.get(dwarf.AttrFrameBase)
+	return ok && len(v.data) == 1 && v.data[0] == opCallFrameCFA
+}
