@@ -366,7 +366,7 @@ func TestMistakesAreToldApart(t *testing.T) {
 		{"a function that is not there", count(everything, "libc:mallc"), script.NoFunction},
 		{"a library that is not there", count(everything, "libnope:malloc"), script.NoLibrary},
 		{"no target", count(everything, "malloc"), script.NoTarget},
-		{"a text file", count(everything, "/etc/passwd:malloc"), script.NotExecutable},
+		{"a text file", count(everything, "/etc/passwd:malloc"), script.NotELF},
 		{"a condition cut short", count(everything, "libc:malloc", sonde.If("size >")), script.MissingOperand},
 		{"an engine that is not there", count(everything, "libc:malloc", sonde.WithEngine("warp")), script.NoEngine},
 		{"a limit out of range", count(everything, "libc:malloc", sonde.StringLimit(-1)), script.BadLimit},
