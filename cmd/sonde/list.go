@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,13 +21,13 @@ type listing struct {
 func listCommand(w world) *cobra.Command {
 	var l listing
 	c := &cobra.Command{
-		Use:     "list [flags] TARGET[:FUNCTION]...",
+		Use:     "list [flags] TARGET [PATTERN...] | TARGET:PATTERN...",
 		Aliases: []string{"ls"},
 		Short:   "what can be observed in a target",
 		Long: `List the functions of a library, a program or a process: signature, source line, size,
 language, and what a probe at their entry costs.`,
 		Example: `  sonde list libc
-  sonde list 'libc:mem*' -o json
+  sonde list libc 'mem*' -o json
   sonde list ./app:/Handle/
   sonde list -p 4242
   sonde list --usdt /usr/lib/postgresql/15/bin/postgres`,
@@ -44,26 +45,41 @@ language, and what a probe at their entry costs.`,
 		if len(args) == 0 {
 			l.points = []script.Point{{Function: "*"}}
 		}
-		for _, text := range args {
-			pt, err := listed(text)
-			if err != nil {
-				return err
-			}
-			l.points = append(l.points, pt)
+		var err error
+		if l.points, err = listed(l.points, args); err != nil {
+			return err
 		}
 		return w.list(c.Context(), w, l)
 	}
 	return c
 }
 
-// listed reads TARGET or TARGET:FUNCTION: here a name alone is a target.
-func listed(text string) (script.Point, error) {
-	pt, err := script.ParsePoint(text, script.Uprobe)
-	if err == nil && (pt.Target != "" || pt.Regexp || strings.HasPrefix(text, ":")) {
-		return pt, nil
+// listed reads TARGET:PATTERN, or TARGET and then the patterns of what to list in it.
+func listed(points []script.Point, args []string) ([]script.Point, error) {
+	target := ""
+	for _, text := range args {
+		pt, err := script.ParsePoint(text, script.Uprobe)
+		switch {
+		case err == nil && (pt.Target != "" || strings.HasPrefix(text, ":")):
+		case target != "":
+			if pt, err = script.ParsePoint(target+":"+text, script.Uprobe); err != nil {
+				return nil, err
+			}
+		case err == nil && pt.Regexp:
+		default:
+			all, allErr := script.ParsePoint(text+":*", script.Uprobe)
+			if allErr != nil || all.Function != "*" {
+				return nil, err
+			}
+			target = text
+			if pt = all; len(args) > 1 && text == args[0] {
+				continue // its patterns follow
+			}
+		}
+		points = append(points, pt)
 	}
-	if all, allErr := script.ParsePoint(text+":*", script.Uprobe); allErr == nil && all.Function == "*" {
-		return all, nil
+	if target != "" && !slices.ContainsFunc(points, func(pt script.Point) bool { return pt.Target == target }) {
+		points = append(points, script.Point{Target: target, Function: "*"})
 	}
-	return pt, err
+	return points, nil
 }
