@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"sync"
+
+	"github.com/sonde-project/sonde/event"
 )
 
 // debugInfo is the DWARF of one file: its sections and its units. Nothing of it is read before it is asked for. It reads
@@ -17,6 +19,8 @@ type debugInfo struct {
 	broken    map[string]error
 	alt       *debugInfo
 	openAlt   func() *debugInfo // nil once it was tried
+	usedBy    *debugInfo        // of an alternate file: the one that refers to it
+	asking    event.Language    // of the current request
 	units     []*unit           // by start
 	tables    map[uint64]*abbrevs
 	types     map[uint64]ref // type units by signature
@@ -64,6 +68,9 @@ func (f *File) debugging() (d *debugInfo, release func()) {
 	}
 	for d := s.main; d != nil; d = d.alt {
 		d.fuel = requestFuel
+	}
+	if s.main != nil {
+		s.main.asking = event.LangC
 	}
 	return s.main, s.Unlock
 }
@@ -113,7 +120,7 @@ func (d *debugInfo) alternate() *debugInfo {
 	if open := d.openAlt; open != nil {
 		d.openAlt = nil
 		if d.alt = open(); d.alt != nil {
-			d.alt.openAlt = nil
+			d.alt.openAlt, d.alt.usedBy = nil, d
 		}
 	}
 	return d.alt

@@ -20,6 +20,7 @@ func (f *File) TypeNamed(name string) (*ctype.Type, error) {
 	if t, ok := r.names[name]; ok {
 		return t, nil
 	}
+	d.asking = d.mainLanguage()
 	e, problem := d.typeNamed(name)
 	if e.abbrev == nil {
 		if problem != nil {
@@ -38,7 +39,11 @@ func (f *File) TypeNamed(name string) (*ctype.Type, error) {
 func (d *debugInfo) typeNamed(name string) (found entryAt, problem error) {
 	tags, bare := tagged(name)
 	last := lastComponent(bare)
-	for _, u := range d.units {
+	units := d.units
+	if alt := d.alternate(); alt != nil {
+		units = append(append([]*unit(nil), units...), alt.units...)
+	}
+	for _, u := range units {
 		err := u.scan(func(s step) {
 			if s.end || found.abbrev != nil || !tags[s.entry.tag] || s.entry.text(dwarf.AttrName) == "" {
 				return

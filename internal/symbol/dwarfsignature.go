@@ -22,6 +22,7 @@ func (f *File) Signature(fn *Function) (*ctype.Signature, error) {
 	if e.abbrev == nil {
 		return nil, err
 	}
+	d.askFor(e.unit)
 	return f.dwarf.types.signature(e, fn), nil
 }
 

@@ -209,6 +209,7 @@ func (f *File) Inlined(name string) []InlineSite {
 		if u.typeAt != 0 {
 			continue
 		}
+		d.askFor(u)
 		var callers []step
 		u.scan(func(s step) {
 			for len(callers) > 0 && callers[len(callers)-1].depth >= s.depth {
@@ -328,6 +329,7 @@ func (f *File) Inlines(addr Addr) []event.Frame {
 		return nil
 	}
 	for _, u := range d.unitsAt(uint64(addr)) {
+		d.askFor(u)
 		chain := u.stackAt(uint64(addr))
 		if len(chain) < 2 {
 			continue

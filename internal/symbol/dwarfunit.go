@@ -53,7 +53,7 @@ func (u *unit) head() *rootEntry {
 func (u *unit) languageOf(e entryAt) event.Language {
 	n, ok := e.number(dwarf.AttrLanguage)
 	if !ok {
-		return event.LangC // partial units of dwz
+		return event.LangUnknown // partial units of dwz
 	}
 	switch n {
 	case 0x04, 0x19, 0x1a, 0x21, 0x2a, 0x2b, 0x11:
@@ -68,8 +68,30 @@ func (u *unit) languageOf(e entryAt) event.Language {
 	return event.LangC
 }
 
-// language of a unit that others import (partial units have none of their own) is that of the entry asked about.
-func (u *unit) language() event.Language { return u.head().language }
+// language of a unit. One that others import (dwz's partial units) is of the language of who asks.
+func (u *unit) language() event.Language {
+	if l := u.head().language; l != event.LangUnknown {
+		return l
+	}
+	d := u.info
+	if d.usedBy != nil {
+		d = d.usedBy
+	}
+	return d.asking
+}
+
+// askFor makes the language of a unit that of the request.
+func (d *debugInfo) askFor(u *unit) { d.asking = u.head().language }
+
+// mainLanguage is that of the first unit that names one.
+func (d *debugInfo) mainLanguage() event.Language {
+	for _, u := range d.units {
+		if l := u.head().language; l != event.LangUnknown {
+			return l
+		}
+	}
+	return event.LangC
+}
 
 // producer names the compiler.
 func (u *unit) producer() string {
