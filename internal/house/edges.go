@@ -57,6 +57,7 @@ var rooms = map[string]room{
 	"internal/doctor":   {left, "event script internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/engine/tracefs internal/symbol internal/target"},
 	"internal/fixture":  {shared, ""},
 	"internal/house":    {shared, ""},
+	"internal/safety":   {shared, "internal/fixture"},
 
 	".": {wiring, "event script internal/agg internal/codegen internal/ctype internal/doctor internal/engine internal/engine/kernel " +
 		"internal/engine/user internal/engine/tracefs internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe " +

@@ -35,3 +35,16 @@ func set(names ...string) map[string]bool {
 	}
 	return out
 }
+
+// cancellable are the functions of the C library in which POSIX (System Interfaces, 2.9.5.2) lets a thread be cancelled, with
+// their other names in glibc, and those through which one ends.
+var cancellable = set("accept", "accept4", "clock_nanosleep", "__clock_nanosleep", "close", "__close", "connect", "__connect", "creat", "creat64", "epoll_wait", "epoll_pwait", "epoll_pwait2",
+	"fcntl", "fcntl64", "__fcntl", "fdatasync", "fsync", "getmsg", "lockf", "lockf64", "mq_receive", "mq_send", "mq_timedreceive", "mq_timedsend", "msgrcv", "msgsnd", "msync",
+	"nanosleep", "__nanosleep", "open", "open64", "__open", "__open64", "openat", "openat64", "pause", "poll", "__poll", "ppoll", "pread", "pread64", "__pread64", "preadv", "preadv64", "pselect",
+	"pthread_cond_timedwait", "pthread_cond_wait", "pthread_cond_clockwait", "pthread_join", "pthread_timedjoin_np", "pthread_clockjoin_np", "pthread_testcancel",
+	"putmsg", "pwrite", "pwrite64", "__pwrite64", "pwritev", "pwritev64", "read", "__read", "readv", "recv", "__recv", "recvfrom", "recvmsg", "recvmmsg",
+	"select", "__select", "sem_timedwait", "sem_wait", "sem_clockwait", "__new_sem_wait", "send", "__send", "sendmsg", "sendmmsg", "sendto", "sigpause", "__sigpause", "sigsuspend", "sigtimedwait",
+	"sigwait", "sigwaitinfo", "sleep", "usleep", "splice", "sync_file_range", "system", "tcdrain", "tee", "vmsplice", "wait", "__wait", "wait3", "wait4", "waitid", "waitpid", "__waitpid",
+	"write", "__write", "writev", "getrandom", "copy_file_range", "thrd_sleep", "cnd_wait", "cnd_timedwait", "thrd_join",
+	"pthread_exit", "__pthread_exit", "thrd_exit", "pthread_cancel", "pthread_setcanceltype", "pthread_setcancelstate", "__pthread_unwind", "__pthread_unwind_next", "raise", "gsignal", "pthread_kill", "kill", "abort",
+	"getc", "fgetc", "fgets", "getline", "getdelim", "fread", "fwrite", "fflush", "fputs", "puts", "printf", "vprintf", "fprintf", "vfprintf")

@@ -27,6 +27,8 @@ type resolver struct {
 	sigs     map[match]*ctype.Signature
 	places   map[placing]placement
 	errnos   map[*object]*symbol.ErrnoPlace // nil: none
+	hazards  map[*object]string             // what replaced return addresses meet in the processes of an object, "" nothing
+	calls    map[*object]map[symbol.Addr][]symbol.Addr
 }
 
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
@@ -57,8 +59,8 @@ func newResolver(s *script.Script, scope Scope) *resolver {
 	return &resolver{
 		scope: &scope, script: s, objects: scope.Objects, maps: map[string]int{},
 		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[placing]placement{},
-		errnos: map[*object]*symbol.ErrnoPlace{},
-		vars:   map[*script.Probe]map[string]int{}, learning: true,
+		errnos: map[*object]*symbol.ErrnoPlace{}, hazards: map[*object]string{}, calls: map[*object]map[symbol.Addr][]symbol.Addr{},
+		vars: map[*script.Probe]map[string]int{}, learning: true,
 	}
 }
 

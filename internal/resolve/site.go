@@ -2,10 +2,8 @@ package resolve
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
-	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/capture"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -95,7 +93,7 @@ func (r *resolver) instruction(m match) ([]plan.Site, error) {
 		return nil, err
 	}
 	c, err := site.At(code, m.offset)
-	if err != nil {
+	if err != nil && !(r.scope.Unsafe && errors.Is(err, site.ErrRefused)) {
 		return nil, err
 	}
 	s, err := armed(m.obj, m.fn, c)
@@ -234,65 +232,8 @@ func (r *resolver) arm(obj *object, fn *symbol.Function, p *placement) {
 	default:
 		p.refused = p.why
 	}
-}
-
-func (r *resolver) armReturns(obj *object, fn *symbol.Function, code []byte, p *placement) {
-	info := site.FnInfo{
-		Addr: uint64(fn.Addr),
-		Callee: func(rel int64) string {
-			if callee, off, ok := obj.file.At(fn.Addr + symbol.Addr(rel)); ok && off == 0 {
-				return callee.Name
-			}
-			return ""
-		},
-		Read: func(rel int64, buf []byte) bool { return obj.file.ReadAt(fn.Addr+symbol.Addr(rel), buf) == nil },
-		Cold: coldParts(obj, fn),
+	if r.scope.Unsafe && p.refused != "" {
+		entry.Role, entry.Why = site.Trampoline, "asked for with --unsafe: "+p.refused
+		p.returns = append(p.returns, entry)
 	}
-	choices, err := site.ChooseReturns(code, fn.Lang, info)
-	if err != nil && len(choices) == 0 {
-		p.refused = err.Error()
-		return
-	}
-	for _, c := range choices {
-		s, err := armed(obj, fn, c)
-		if err != nil {
-			p.refused = err.Error()
-			return
-		}
-		p.returns = append(p.returns, s)
-	}
-}
-
-// returnWay decides how the returns of a function are seen, and why.
-func (r *resolver) returnWay(m match) (plan.ReturnWay, string) {
-	name := m.fn.Name
-	switch {
-	case m.fn.Addr == m.obj.file.EntryPoint() || notCalled[name]:
-		return plan.NoReturn, "nothing calls it: there is no return address on its stack"
-	case m.fn.Lang == event.LangGo:
-		return plan.Sites, "Go moves stacks: a replaced return address would end the program"
-	case r.scope.Return == ReturnSites:
-		return plan.Sites, "asked for with --return=sites"
-	case returnsTwice[name]:
-		return plan.Sites, "it keeps or reads return addresses: a replaced one would be used after the call is over"
-	case unwinder(name):
-		return plan.Sites, "it walks the stack and would meet a replaced return address"
-	case r.scope.Return == ReturnTrampoline && (r.scope.Unsafe || !m.obj.file.Unwinds()):
-		return plan.Trampoline, "asked for with --return=trampoline"
-	case m.obj.file.Unwinds():
-		return plan.Sites, fmt.Sprintf("%s code unwinds: an exception through a replaced return address would abort the program", languageName(m.fn.Lang))
-	case callsBack[name]:
-		return plan.Sites, "it calls back, and an exception may leave through it"
-	}
-	return plan.Trampoline, "the kernel's trampoline"
-}
-
-func languageName(l event.Language) string {
-	switch l {
-	case event.LangRust:
-		return "Rust"
-	case event.LangCPP:
-		return "C++"
-	}
-	return "this object's"
 }

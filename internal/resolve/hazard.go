@@ -1,0 +1,210 @@
+package resolve
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// A return address that the kernel replaced is harmless as long as nobody but the return itself looks at it, and as long as
+// stacks are left in the order in which they were entered. Exceptions, forced unwinding (pthread_cancel, pthread_exit), backtraces
+// look at it: the walk ends there, and what lies beyond is not caught, not cleaned up, not shown. A stack pointer that jumps up makes the
+// kernel forget the addresses below, and the program crashes when it comes back.
+//
+// All of that happens while a function is being called by the function that is observed, so one that calls nothing is safe. In
+// the C library, where a few functions call back or wait to be cancelled, they are known by name.
+
+// hazard says what a replaced return address of the function could meet, "" nothing.
+func (r *resolver) hazard(m match) string {
+	if systemC(m.obj) {
+		if cancellable[m.fn.Name] {
+			return "a thread may be cancelled in it, and unwinding would end at a replaced return address"
+		}
+		if m.fn.Source == "eh_frame" && !leaf(m) {
+			return "it has no name that says whether it calls back"
+		}
+		return ""
+	}
+	if leaf(m) {
+		return ""
+	}
+	why, ok := r.hazards[m.obj]
+	if !ok {
+		why = r.meets(m.obj)
+		r.hazards[m.obj] = why
+	}
+	return why
+}
+
+// leaf reports whether nothing happens between a function's entry and its return but the function itself, on its stack.
+func leaf(m match) bool {
+	code, err := m.obj.file.Code(m.fn)
+	return err == nil && site.Leaf(code) && !site.SwitchesStacks(code)
+}
+
+// systemC reports whether an object belongs to the C library, shared.
+func systemC(obj *object) bool {
+	if obj.file.Static() {
+		return false
+	}
+	name := filepath.Base(obj.Path)
+	for _, p := range []string{"libc.so.", "libc-2.", "libpthread.so.", "libpthread-2.", "libm.so.", "libm-2.", "libdl.so.", "librt.so.", "ld-linux", "ld-2.", "ld-musl-", "libc.musl-"} {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// meets says what the processes that use the object do with their stacks. Of a library the processes may be any.
+func (r *resolver) meets(obj *object) string {
+	var used []target.Object
+	var err error
+	switch {
+	case obj.file.Program():
+		used, err = r.closure(obj.Path)
+	case len(r.scope.PIDs) > 0 && !r.scope.Started:
+		used, err = r.mapped()
+	default:
+		return "an exception may pass through it in a program that has them"
+	}
+	if err != nil {
+		return "what the program does with its stacks is not known: " + err.Error()
+	}
+	for _, t := range used {
+		other, err := r.objects.get(t)
+		if err != nil || systemC(other) {
+			continue
+		}
+		if why := stackUse(other); why != "" {
+			return filepath.Base(other.Path) + " " + why
+		}
+	}
+	return ""
+}
+
+// mapped are the objects of the observed processes.
+func (r *resolver) mapped() ([]target.Object, error) {
+	var out []target.Object
+	for _, pid := range r.scope.PIDs {
+		p, err := target.Open(pid)
+		if err != nil {
+			return nil, err
+		}
+		list, err := p.Objects()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+// stackWords are functions whose use says what a program does with its stacks.
+var stackWords = map[string]string{
+	"__gxx_personality_v0": "throws exceptions", "rust_eh_personality": "unwinds", "__gcc_personality_v0": "has clean-ups that run when threads are cancelled",
+	"_Unwind_Backtrace": "walks its stacks", "_Unwind_ForcedUnwind": "unwinds its stacks", "backtrace": "walks its stacks",
+	"_ULx86_64_step": "walks its stacks", "_Ux86_64_step": "walks its stacks", "unw_step": "walks its stacks",
+	"swapcontext": "switches stacks", "setcontext": "switches stacks", "makecontext": "switches stacks", "sigaltstack": "handles signals on another stack",
+}
+
+// stackUse says what an object does with stacks, "" nothing: by the functions that it imports or, if static, has; then by
+// instructions that load the stack pointer.
+func stackUse(obj *object) string {
+	for _, name := range obj.file.Personalities() {
+		if why := stackWords[name]; why != "" {
+			return why
+		}
+	}
+	for _, name := range obj.file.Imports() {
+		if why := stackWords[name]; why != "" {
+			return why
+		}
+	}
+	if obj.file.Static() {
+		if obj.file.Stripped() {
+			return "has no names that say what it does with its stacks"
+		}
+		for _, fn := range obj.file.Functions() {
+			if why := stackWords[fn.Name]; why != "" {
+				return why
+			}
+		}
+	}
+	if switchesStacks(obj.file) {
+		return "switches stacks"
+	}
+	return ""
+}
+
+// maxText bounds how much code is searched for switches of stacks.
+const maxText = 256 << 20
+
+func switchesStacks(f *symbol.File) bool {
+	for _, s := range f.Segments() {
+		if !s.Exec || s.Filesz > maxText {
+			continue
+		}
+		text := make([]byte, s.Filesz)
+		if f.ReadAt(s.Addr, text) != nil {
+			continue
+		}
+		for _, at := range site.StackLoads(text) {
+			fn, _, ok := f.At(s.Addr + symbol.Addr(at))
+			if !ok {
+				continue // data, or the linker's: it has no function
+			}
+			if code, err := f.Code(fn); err == nil && !f.Static() && site.SwitchesStacks(code) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// recursive reports whether a function calls itself, directly or through two others.
+func (r *resolver) recursive(m match) bool {
+	const depth = 3
+	var back func(a symbol.Addr, left int) bool
+	back = func(a symbol.Addr, left int) bool {
+		for _, to := range r.callees(m.obj, a) {
+			if to == m.fn.Addr || left > 1 && back(to, left-1) {
+				return true
+			}
+		}
+		return false
+	}
+	return back(m.fn.Addr, depth)
+}
+
+// callees are the functions of the same object that a function calls, each once.
+func (r *resolver) callees(obj *object, a symbol.Addr) []symbol.Addr {
+	known := r.calls[obj]
+	if known == nil {
+		known = map[symbol.Addr][]symbol.Addr{}
+		r.calls[obj] = known
+	}
+	if out, ok := known[a]; ok {
+		return out
+	}
+	known[a] = nil
+	fn, off, ok := obj.file.At(a)
+	if !ok || off != 0 {
+		return nil
+	}
+	code, err := obj.file.Code(fn)
+	if err != nil {
+		return nil
+	}
+	seen := map[symbol.Addr]bool{}
+	for _, rel := range site.Callees(code) {
+		if to := a + symbol.Addr(rel); !seen[to] {
+			seen[to] = true
+			known[a] = append(known[a], to)
+		}
+	}
+	return known[a]
+}

@@ -1,0 +1,102 @@
+package resolve
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
+)
+
+// armReturns adds the instructions that end a call. Where they are not all found, what is missed is counted, and the reason
+// says so; where none is found the function's returns are refused.
+func (r *resolver) armReturns(obj *object, fn *symbol.Function, code []byte, p *placement) {
+	choices, err := site.ChooseReturns(code, fn.Lang, returnInfo(obj, fn))
+	var partial *site.Partial
+	if err != nil && (!errors.As(err, &partial) || len(choices) == 0) {
+		p.refused = err.Error()
+		return
+	}
+	if partial != nil {
+		p.why += "; " + partial.Error()
+	}
+	for _, c := range choices {
+		s, err := armed(obj, fn, c)
+		if err != nil {
+			p.refused = err.Error()
+			return
+		}
+		p.returns = append(p.returns, s)
+	}
+}
+
+// returnInfo is what the search for returns asks beyond a function's bytes.
+func returnInfo(obj *object, fn *symbol.Function) site.FnInfo {
+	return site.FnInfo{
+		Addr: uint64(fn.Addr),
+		Callee: func(rel int64) string {
+			if callee, off, ok := obj.file.At(fn.Addr + symbol.Addr(rel)); ok && off == 0 {
+				return callee.Name
+			}
+			return ""
+		},
+		Read:       func(rel int64, buf []byte) bool { return obj.file.ReadAt(fn.Addr+symbol.Addr(rel), buf) == nil },
+		Cold:       coldParts(obj, fn),
+		Conditions: true, // programs look at the flags
+	}
+}
+
+// returnWay decides how the returns of a function are seen, and why.
+func (r *resolver) returnWay(m match) (plan.ReturnWay, string) {
+	name := m.fn.Name
+	switch {
+	case m.fn.Addr == m.obj.file.EntryPoint() || notCalled[name]:
+		return plan.NoReturn, "nothing calls it: there is no return address on its stack"
+	case m.fn.Lang == event.LangGo:
+		return plan.Sites, "Go moves stacks: a replaced return address would end the program"
+	case r.scope.Return == ReturnSites:
+		return plan.Sites, "asked for with --return=sites"
+	case returnsTwice[name]:
+		return plan.Sites, "it keeps or reads return addresses: a replaced one would be used after the call is over"
+	case unwinder(name):
+		return plan.Sites, "it walks the stack and would meet a replaced return address"
+	case r.scope.Return == ReturnTrampoline && r.scope.Unsafe:
+		return plan.Trampoline, "asked for with --return=trampoline and --unsafe"
+	case m.obj.file.Unwinds():
+		return plan.Sites, fmt.Sprintf("%s code unwinds: an exception through a replaced return address would abort the program", languageName(m.fn.Lang))
+	case callsBack[name]:
+		return plan.Sites, "it calls back, and an exception may leave through it"
+	}
+	if why := r.hazard(m); why != "" {
+		return plan.Sites, why
+	}
+	switch {
+	case r.scope.Return == ReturnTrampoline:
+		return plan.Trampoline, "asked for with --return=trampoline"
+	case r.recursive(m) && r.endsSeen(m):
+		return plan.Sites, "it calls itself, and the kernel replaces 64 return addresses of a thread at most"
+	}
+	return plan.Trampoline, "the kernel's trampoline"
+}
+
+// endsSeen reports whether every end of a call has a site.
+func (r *resolver) endsSeen(m match) bool {
+	code, err := m.obj.file.Code(m.fn)
+	if err != nil {
+		return false
+	}
+	choices, err := site.ChooseReturns(code, m.fn.Lang, returnInfo(m.obj, m.fn))
+	return err == nil && len(choices) > 0
+}
+
+func languageName(l event.Language) string {
+	switch l {
+	case event.LangRust:
+		return "Rust"
+	case event.LangCPP:
+		return "C++"
+	}
+	return "this object's"
+}

@@ -1,0 +1,91 @@
+package safety
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// limit is how long one run may take: far more than any needs, on a busy machine too.
+const limit = 40 * time.Second
+
+// options splits flags at spaces that begin a new flag, so that "-ldflags=-s -w" stays one.
+func options(flags string) []string {
+	for _, whole := range []string{"-ldflags=", "-gcflags="} {
+		if strings.HasPrefix(flags, whole) {
+			return []string{flags}
+		}
+	}
+	return strings.Fields(flags)
+}
+
+var command = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sonde-safety-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "sonde")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/sonde-project/sonde/cmd/sonde").CombinedOutput()
+	if err != nil {
+		os.Stderr.Write(out)
+	}
+	return path, err
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if path, err := command(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(status)
+}
+
+func sonde(t *testing.T) Sonde {
+	t.Helper()
+	fixture.NeedRoot(t)
+	path, err := command()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Sonde{Path: path, Dir: t.TempDir(), Limit: limit}
+}
+
+// A program of which every function is probed prints what it prints alone and ends as it ends alone, and sonde counts
+// what the program counts.
+func TestProgramsDoNotNotice(t *testing.T) {
+	for _, p := range programs {
+		if !p.long {
+			t.Run(p.name, p.unnoticed)
+		}
+	}
+}
+
+// unnoticed runs the program alone and under each verb.
+func (p program) unnoticed(t *testing.T) {
+	s := sonde(t)
+	argv := p.build(t)
+	alone, err := Run(argv, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := Calls(alone.Stdout)
+	if p.uncounted {
+		own = nil
+	}
+	for _, verb := range []string{"count", "trace", "time"} {
+		seen, err := s.Observe(verb, p.probed(argv), argv)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", verb, err, tail(seen.Stderr))
+		}
+		wrong := append(Differences(alone, seen), Miscounts(own, seen, verb != "count")...)
+		if len(wrong) > 0 {
+			t.Errorf("%s of every function: %s\n%s", verb, strings.Join(wrong, "\n  "), tail(seen.Stderr))
+		}
+	}
+}
