@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -36,9 +37,13 @@ func perf() tool {
 		counted: func(j job) (int, int, error) { return perfCount(recording(j)) }}
 }
 
-// perfCount reads a recording line by line: it is long.
+var perfLost = regexp.MustCompile(`PERF_RECORD_LOST(_SAMPLES)? lost (\d+)`)
+
+// perfCount reads a recording line by line: it is long. Losses are told twice, as they happen and at the end.
 func perfCount(file string) (seen, lost int, err error) {
 	cmd := exec.Command("perf", "script", "--show-lost-events", "-i", file)
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, 0, err
@@ -46,18 +51,20 @@ func perfCount(file string) (seen, lost int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, 0, err
 	}
+	told := map[string]int{}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		text := lines.Text()
-		if strings.Contains(text, "bench:hit") {
+		if strings.Contains(lines.Text(), "bench:hit") {
 			seen++
-		}
-		if _, n, ok := strings.Cut(text, "PERF_RECORD_LOST lost "); ok {
-			some, _ := strconv.Atoi(strings.Fields(n)[0])
-			lost += some
+		} else if m := perfLost.FindStringSubmatch(lines.Text()); m != nil {
+			n, _ := strconv.Atoi(m[2])
+			told[m[1]] += n
 		}
 	}
-	return seen, lost, cmd.Wait()
+	if err := cmd.Wait(); err != nil {
+		return 0, 0, fmt.Errorf("perf script: %s", strings.TrimSpace(complaints.String()))
+	}
+	return seen, max(told[""], told["_SAMPLES"]), nil
 }
 
 func perfDefine(j job) error {
