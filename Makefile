@@ -29,6 +29,7 @@ fmt:
 
 vet:
 	$(GO) vet ./...
+	$(GO) vet -tags soak .
 
 cross:
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
