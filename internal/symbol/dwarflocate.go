@@ -20,6 +20,7 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 	v := verdict{changed: r.rewritten(chain, fn), dense: sig.Lang == event.LangGo}
 	// What Rust calls public is still only the program's own.
 	v.local = sig.Lang == event.LangRust || !inheritedFlag(chain, dwarf.AttrExternal)
+	v.drops = v.local && !v.dense && !strings.HasPrefix(e.unit.producer(), "GNU")
 	cfa := frameBaseIsCFA(e)
 	placement := ctype.Place(sig)
 	said := make([]located, len(params))
@@ -38,6 +39,7 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 type verdict struct {
 	changed bool // the compiler says that it did not keep to it
 	local   bool // it may not have, as all callers are known
+	drops   bool // a parameter without any place is not passed: LLVM drops those of local functions that need it not
 	dense   bool // pieces are said without the padding between them: Go's compiler
 }
 
@@ -47,7 +49,7 @@ func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype
 		return nil // an empty class
 	}
 	if !said.known {
-		if v.changed {
+		if v.changed || v.drops && said.absent {
 			return nowhere(max(size, 0))
 		}
 		return nil

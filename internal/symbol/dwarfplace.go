@@ -10,24 +10,25 @@ import (
 type located struct {
 	pieces []ctype.Piece
 	known  bool
+	absent bool // debug information names no place at all, for any part of the function
 }
 
 // whereAt reads DW_AT_location of a parameter for the first instruction of its function. What is true only behind the
 // prologue (a slot of the frame) is not known.
 func (e entryAt) whereAt(entry uint64, size int64, cfa bool) located {
 	if _, ok := e.get(dwarf.AttrConstValue); ok {
-		return located{nowhere(size), true}
+		return located{pieces: nowhere(size), known: true}
 	}
 	v, ok := e.get(dwarf.AttrLocation)
 	if !ok {
-		return located{}
+		return located{absent: true}
 	}
 	if v.isBlock() {
 		x := expression{size: size, cfa: cfa}
 		if !x.run(v.data) || x.framed || !fromCaller(x.pieces) {
 			return located{}
 		}
-		return located{x.pieces, true}
+		return located{pieces: x.pieces, known: true}
 	}
 	expr, ok := e.unit.locationAt(v, entry)
 	if !ok {
@@ -37,7 +38,7 @@ func (e entryAt) whereAt(entry uint64, size int64, cfa bool) located {
 	if !x.run(expr) {
 		return located{}
 	}
-	return located{x.pieces, true}
+	return located{pieces: x.pieces, known: true}
 }
 
 func nowhere(size int64) []ctype.Piece { return []ctype.Piece{{Kind: ctype.Nowhere, Size: size}} }

@@ -87,7 +87,20 @@ struct addrinfo {
 };
 struct iovec { void *iov_base; size_t iov_len; };
 
-typedef struct { unsigned long __val[16] @hex; } sigset_t;
+// What a set has of the signals that have names; the kernel knows 64, and the C library leaves room for 1024.
+enum signal_set {
+	SIGHUP = 1 << 0, SIGINT = 1 << 1, SIGQUIT = 1 << 2, SIGILL = 1 << 3, SIGTRAP = 1 << 4, SIGABRT = 1 << 5, SIGBUS = 1 << 6, SIGFPE = 1 << 7,
+	SIGKILL = 1 << 8, SIGUSR1 = 1 << 9, SIGSEGV = 1 << 10, SIGUSR2 = 1 << 11, SIGPIPE = 1 << 12, SIGALRM = 1 << 13, SIGTERM = 1 << 14,
+	SIGSTKFLT = 1 << 15, SIGCHLD = 1 << 16, SIGCONT = 1 << 17, SIGSTOP = 1 << 18, SIGTSTP = 1 << 19, SIGTTIN = 1 << 20, SIGTTOU = 1 << 21,
+	SIGURG = 1 << 22, SIGXCPU = 1 << 23, SIGXFSZ = 1 << 24, SIGVTALRM = 1 << 25, SIGPROF = 1 << 26, SIGWINCH = 1 << 27, SIGIO = 1 << 28,
+	SIGPWR = 1 << 29, SIGSYS = 1 << 30
+} @flags;
+typedef struct {
+	unsigned long __val @flags(signal_set);
+	unsigned long : 64, : 64, : 64, : 64, : 64;
+	unsigned long : 64, : 64, : 64, : 64, : 64;
+	unsigned long : 64, : 64, : 64, : 64, : 64;
+} sigset_t;
 typedef struct { unsigned long __bits[16] @hex; } cpu_set_t;
 struct sched_param { int sched_priority; };
 enum open_flags {
