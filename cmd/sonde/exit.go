@@ -35,7 +35,7 @@ var statusOf = map[int][]script.Code{
 		"no-variable", "not-a-function", "not-a-statement", "not-a-value", "not-at-return", "not-constant", "outside-loop", "type",
 	},
 	statusNothing: {
-		"no-container", "no-file", "no-function", "no-library", "no-line", "no-process", "no-program", "no-usdt",
+		"no-container", "no-driver", "no-file", "no-function", "no-library", "no-line", "no-process", "no-program", "no-usdt",
 	},
 	statusNotPermitted: {"not-permitted"},
 }

@@ -189,6 +189,7 @@ func show(w world, s *script.Script) error {
 type backend struct {
 	observe func(ctx context.Context, w world, r request) error
 	list    func(ctx context.Context, w world, l listing) error
+	sql     func(ctx context.Context, w world, s statements) error
 	doctor  func(ctx context.Context, w world, o output) error
 	// candidates are what a probe that begins with the text can go on as: targets, or functions once a target stands there.
 	candidates func(text string, pids []int) []string

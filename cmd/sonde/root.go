@@ -32,6 +32,7 @@ func verbs(w world) []*cobra.Command {
 		countCommand(w),
 		traceCommand(w),
 		timeCommand(w),
+		sqlCommand(w),
 		runCommand(w),
 		doctorCommand(w),
 		versionCommand(w),

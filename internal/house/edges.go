@@ -53,6 +53,7 @@ var rooms = map[string]room{
 	"internal/export":      {right, "event internal/agg"},
 
 	"internal/sqlprobe": {shared, "event script"},
+	"internal/sqlstat":  {right, "event internal/agg internal/sqlprobe"},
 	"internal/scaffold": {shared, "event script"},
 	"internal/doctor":   {left, "event script internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/engine/tracefs internal/symbol internal/target"},
 	"internal/fixture":  {shared, ""},
@@ -63,7 +64,7 @@ var rooms = map[string]room{
 		"internal/engine/user internal/engine/tracefs internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe " +
 		"internal/symbol internal/target"},
 	"cmd/sonde": {wiring, ". event script internal/agg internal/doctor internal/export internal/render internal/render/live " +
-		"internal/scaffold internal/sqlprobe"},
+		"internal/scaffold internal/sqlprobe internal/sqlstat"},
 
 	"sondetest": {wiring, ". event script"},
 

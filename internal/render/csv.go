@@ -36,6 +36,10 @@ func (c *csvTables) Event(e event.Event) error {
 		return c.row([]string{"time", "pid", "tid", "text"}, stamp(e.Time), strconv.Itoa(e.PID), strconv.Itoa(e.TID), e.Text())
 	case *event.MapPrint:
 		return c.showMap(e)
+	case *event.Statement:
+		return c.row(statementHeads(), statementCells(e)...)
+	case *event.Query:
+		return c.row(queryHeads(), queryCells(e)...)
 	}
 	return nil
 }

@@ -16,6 +16,9 @@ type text struct {
 	wrote bool // something stands above: tables keep a distance
 	open  bool // the last line has no end yet: printf need not write one
 	final bool // a final map was printed
+	// What stands in tables at the end.
+	queries      []*event.Query
+	transactions []*event.Transaction
 }
 
 func newText(w io.Writer, o Options) *text {
@@ -31,6 +34,12 @@ func (t *text) Event(e event.Event) error {
 		return t.print(e)
 	case *event.MapPrint:
 		return t.showMap(e)
+	case *event.Statement:
+		return t.write(appendStatement(t.buf[:0], e, t.o))
+	case *event.Query:
+		t.queries = append(t.queries, e)
+	case *event.Transaction:
+		t.transactions = append(t.transactions, e)
 	}
 	return nil // MapClear and Exit show nothing
 }
@@ -86,4 +95,15 @@ func tablePrint(p *event.MapPrint, o Options) []string {
 
 func (t *text) Flush() error { return t.w.Flush() }
 
-func (t *text) End(event.Stats) error { return t.w.Flush() }
+func (t *text) End(event.Stats) error {
+	lines := append(queryTable(t.queries, t.o), transactionLines(t.transactions, t.o)...)
+	if t.wrote && len(lines) > 0 {
+		lines = append([]string{""}, lines...)
+	}
+	for _, l := range lines {
+		if err := t.write([]byte(l + "\n")); err != nil {
+			return err
+		}
+	}
+	return t.w.Flush()
+}

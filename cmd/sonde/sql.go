@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/internal/render"
+	"github.com/sonde-project/sonde/internal/sqlstat"
+)
+
+// statements is what `sonde sql` asks for beside a request.
+type statements struct {
+	request
+	server     bool
+	stack      bool
+	slow       time.Duration
+	literals   bool
+	showScript bool
+}
+
+// capturedText is how many bytes of a statement are captured unless --string says otherwise.
+const capturedText = 2048
+
+func sqlCommand(w world) *cobra.Command {
+	var f flags
+	var s statements
+	c := &cobra.Command{
+		Use:   "sql [flags] [-- COMMAND ARGS...]",
+		Short: "the slowest SQL statements of any program or database server",
+		Long: `Show which SQL statements take the time: of programs, through the drivers that they load (libpq,
+libmariadb, SQLite, Go's database/sql, pgx), or of database servers (PostgreSQL, MariaDB). Statements
+are told apart without their literals, which are not shown.`,
+		Example: `  sonde sql -p 4242
+  sonde sql -- ./report.py
+  sonde sql --server -d 10s
+  sonde sql --slow 10ms`,
+		Args: cobra.ArbitraryArgs,
+	}
+	c.Flags().BoolVar(&s.server, "server", false, "observe database servers, not their clients")
+	c.Flags().Var((*period)(&s.slow), "slow", "show each statement that takes at least this `TIME`, as it ends")
+	c.Flags().BoolVar(&s.literals, "show-literals", false, "show statements with their literals")
+	f.stacked(c.Flags())
+	f.observing(c.Flags())
+	f.complete(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if rest := f.split(c, args); len(rest) > 0 {
+			return usage([]string{"a command stands behind --: sonde sql -- " + shellWords(rest)}, "sonde sql takes no probes: %q", rest[0])
+		}
+		s.request, s.stack, s.showScript = f.request, f.stack, f.showScript
+		return w.sql(c.Context(), w, s)
+	}
+	return c
+}
+
+// observeSQL runs the script of the drivers that are in reach and writes what their statements took.
+func observeSQL(ctx context.Context, w world, s statements) (err error) {
+	t, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if s.script, err = t.SQLScript(sonde.SQLOptions{Server: s.server, Stack: s.stack}); err != nil {
+		return err
+	}
+	if s.showScript {
+		return show(w, s.script)
+	}
+	if s.stringLimit == 0 {
+		s.stringLimit = capturedText
+	}
+	if s.explain {
+		return t.Explain(w.out, s.script, s.options()...)
+	}
+	to, err := s.output.open(w)
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, to.Close()) }()
+	sink, err := render.New(s.output.kind(), to, s.shown(w, to))
+	if err != nil {
+		return err
+	}
+	stream := sqlstat.NewStream(sink, sqlstat.Options{Slow: s.slow, Literals: s.literals})
+	options := append(s.options(), sonde.OnIdle(stream.Flush))
+	session, err := t.RunScript(ctx, s.script, append(options, s.signs(w)...)...)
+	if err != nil {
+		return err
+	}
+	return s.finish(w, session, drain(session, stream), stream)
+}

@@ -1,0 +1,55 @@
+package sqlprobe
+
+// libmariadb and libmysqlclient: offsets are those of MYSQL, MYSQL_STMT and MYSQL_RES in the public headers of MariaDB Connector/C 3.
+// mysql_query calls mysql_real_query.
+func libmariadb() Driver {
+	message := "retval != 0 ? str($m + 151) : \"\""
+	ended := Record{Role: Done, Fields: []string{"conn=%p", "$m", "status=%d", "retval", "rows=%d", "*(int64*)($m + 824)", "message=%s", message}}
+	stmtMessage := "retval != 0 ? str($m + 268) : \"\""
+	return Driver{Name: Libmariadb, System: MySQL, Libraries: []string{"libmariadb"}, Mark: "mariadb_stmt_execute_direct", Probes: []Probe{
+		{Function: "mysql_real_query", Says: Record{Role: Send, Fields: []string{"conn=%p", "arg0", "text=%s", "str(arg1, arg2)", "comm=%s", "comm"}, Begins: true}},
+		{Function: "mysql_real_query", Return: true, Body: "$m = arg0;", Says: ended},
+		{Function: "mysql_send_query", Says: Record{Role: Send, Fields: []string{"conn=%p", "arg0", "text=%s", "str(arg1, arg2)", "comm=%s", "comm"}, Begins: true}},
+		{Function: "mysql_send_query", Return: true, If: "retval != 0", Says: Record{Role: Refused, Fields: []string{"conn=%p", "arg0"}}},
+		{Function: "mysql_read_query_result", Return: true, Body: "$m = arg0;", Says: ended},
+		{Function: "mysql_store_result", Return: true, If: "retval != 0", Says: Record{Role: Result, Fields: []string{"conn=%p", "arg0", "rows=%d", "*(int64*)((uint64)retval)"}}},
+		{Function: "mysql_stmt_prepare", Return: true, Body: "$m = arg0;", Says: Record{Role: Prepare, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
+			"text=%s", "str(arg1, arg2)", "ns=%d", "duration", "message=%s", stmtMessage, "comm=%s", "comm"}}},
+		{Function: "mysql_stmt_execute", Says: Record{Role: Execute, Fields: []string{"stmt=%p", "arg0", "conn=%p", "*(uint64*)(arg0 + 56)", "comm=%s", "comm"}, Begins: true}},
+		{Function: "mysql_stmt_execute", Return: true, Body: "$m = arg0;", Says: Record{Role: Ended, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
+			"rows=%d", "*(int64*)($m + 248)", "message=%s", stmtMessage}}},
+		{Function: "mysql_stmt_close", Says: Record{Role: Forget, Fields: []string{"stmt=%p", "arg0"}}},
+		{Function: "mysql_close", Says: Record{Role: Forget, Fields: []string{"conn=%p", "arg0"}}},
+	}}
+}
+
+// mariadbd: dispatch_command(command, THD*, packet, length, ...).
+func mariadbd() Driver {
+	const dispatch = "_Z16dispatch_command19enum_server_commandP3THDPcj*"
+	const chosen = "arg0 == 3 || arg0 == 22 || arg0 == 23 || arg0 == 250"
+	return Driver{Name: Mariadbd, System: MySQL, Server: true, Programs: []string{"mariadbd", "mysqld"}, Mark: dispatch, Probes: append([]Probe{
+		{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg0", "text=%s", `arg0 == 3 || arg0 == 22 ? str(arg2, arg3) : ""`}}},
+		{Function: dispatch, Return: true, If: chosen, Says: Record{Role: Done, Fields: []string{"command=%d", "arg0"}}},
+		{Function: "_ZN8Protocol21net_send_error_packetEP3THDjPKcS3_", Says: Record{Role: Failed, Fields: []string{"message=%s", "str(arg3)"}}, Optional: true},
+		{Function: "_ZN8Protocol11net_send_okEP3THDjjyyPKcb", If: "0 == *(uint8*)(sp + 16)", Says: Record{Role: Ran, Fields: []string{"rows=%d", "arg4"}}, Optional: true},
+	}, handles("_ZN18Prepared_statement7prepareEPKcj", "_ZN18Prepared_statement12execute_loopEP6StringbPhS2_", "str(arg1, arg2)")...)}
+}
+
+// mysqld: MySQL 8's dispatch_command(THD*, const COM_DATA*, command), where COM_QUERY's data begins with the text and its length.
+func mysqld() Driver {
+	const dispatch = "_Z16dispatch_commandP3THDPK8COM_DATA19enum_server_command"
+	const chosen = "arg2 == 3 || arg2 == 22 || arg2 == 23"
+	return Driver{Name: Mariadbd, System: MySQL, Server: true, Programs: []string{"mysqld"}, Mark: dispatch, Probes: append([]Probe{
+		{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg2", "text=%s",
+			`arg2 == 3 || arg2 == 22 ? str(*(uint64*)arg1, *(uint32*)(arg1 + 8)) : ""`}}},
+		{Function: dispatch, Return: true, If: chosen, Says: Record{Role: Done, Fields: []string{"command=%d", "arg2"}}},
+	}, handles("_ZN18Prepared_statement7prepareEP3THDPKcm*", "_ZN18Prepared_statement12execute_loopEP3THDP6Stringb*", "str(arg2, arg3)")...)}
+}
+
+// handles are the server's prepared statements, known by their objects.
+func handles(prepare, execute, text string) []Probe {
+	return []Probe{
+		{Function: prepare, Says: Record{Role: Prepare, Fields: []string{"stmt=%p", "arg0", "text=%s", text}}, Optional: true},
+		{Function: execute, Says: Record{Role: Execute, Fields: []string{"stmt=%p", "arg0"}}, Optional: true},
+	}
+}

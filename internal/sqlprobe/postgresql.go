@@ -1,0 +1,54 @@
+package sqlprobe
+
+// libpq: PQexec and its like call the PQsend functions, and PQgetResult until it gives NULL, so that these few see every way of asking
+// once. Offsets into PGresult (ntups, resultStatus, cmdStatus, errMsg) have been the same since PostgreSQL 9.
+func libpq() Driver {
+	sent := []string{"conn=%p", "arg0", "text=%s", "str(arg1)", "comm=%s", "comm"}
+	refused := Record{Role: Refused, Fields: []string{"conn=%p", "arg0"}}
+	gone := Record{Role: Forget, Fields: []string{"conn=%p", "arg0"}}
+	other := Record{Role: Describe, Fields: []string{"conn=%p", "arg0"}}
+	prepare := Record{Role: Prepare, Fields: []string{"conn=%p", "arg0", "name=%s", "str(arg1)", "text=%s", "str(arg2)", "comm=%s", "comm"}, Begins: true}
+	execute := Record{Role: Execute, Fields: []string{"conn=%p", "arg0", "name=%s", "str(arg1)", "comm=%s", "comm"}, Begins: true}
+	result := Record{Role: Result, Fields: []string{"conn=%p", "arg0", "status=%d", "*(int32*)($r + 40)", "tuples=%d", "*(int32*)$r",
+		"tag=%s", "str($r + 44)", "message=%s", "*(uint64*)($r + 160) != 0 ? str(*(uint64*)($r + 160)) : \"\""}}
+	d := Driver{Name: Libpq, System: PostgreSQL, Libraries: []string{"libpq"}, Mark: "PQsendQueryPrepared"}
+	for _, p := range []struct {
+		function string
+		says     Record
+	}{
+		{"PQsendQuery", Record{Role: Send, Fields: sent, Begins: true}}, {"PQsendQueryParams", Record{Role: Send, Fields: sent, Begins: true}},
+		{"PQsendQueryPrepared", execute}, {"PQsendPrepare", prepare},
+		{"PQsendDescribePrepared", other}, {"PQsendDescribePortal", other},
+	} {
+		d.Probes = append(d.Probes, Probe{Function: p.function, Says: p.says, Optional: p.says.Role == Describe},
+			Probe{Function: p.function, Return: true, If: "retval == 0", Says: refused, Optional: p.says.Role == Describe})
+	}
+	d.Probes = append(d.Probes,
+		Probe{Function: "PQgetResult", Return: true, If: "retval != 0", Body: "$r = (uint64)retval;", Says: result},
+		Probe{Function: "PQgetResult", Return: true, If: "retval == 0", Says: Record{Role: Done, Fields: []string{"conn=%p", "arg0"}}},
+		Probe{Function: "PQfinish", Says: gone},
+		Probe{Function: "PQreset", Says: gone},
+	)
+	return d
+}
+
+// postgres: a server process reports what it works on: a text while it runs, none when it waits. PortalRun tells that something was
+// executed (a Parse or Bind alone is no call) and how many rows it gave: its last parameter, on the stack, is a QueryCompletion. After
+// an error the main loop calls AbortCurrentTransaction.
+func postgres() Driver {
+	return Driver{Name: Postgres, System: PostgreSQL, Server: true, Programs: []string{"postgres"}, Mark: "pgstat_report_activity", Probes: []Probe{
+		{Function: "pgstat_report_activity", Body: "if (arg1 != 0) {\n\tSAYS\n} else {\n\tprintf(\"" + Postgres + " " + Idle + "\\n\");\n}",
+			Says: Record{Role: Running, Fields: []string{"text=%s", "str(arg1)"}}},
+		{Function: "PortalRun", Says: Record{Role: Execute}},
+		{Function: "PortalRun", Return: true, If: "depth == 0", Body: "$qc = *(uint64*)(sp + 8);", Says: Record{Role: Ran, Fields: []string{"rows=%d", "*(uint64*)($qc + 8)"}}},
+		{Function: "AbortCurrentTransaction", Says: Record{Role: Failed}},
+	}}
+}
+
+// pgx: Query and Exec of a connection; the text is their second parameter behind the context.
+func pgx() Driver {
+	return Driver{Name: Pgx, System: PostgreSQL, Mark: "github.com/jackc/pgx/v5.(*Conn).Query", Probes: goCalls([]goCall{
+		{"github.com/jackc/pgx/v5.(*Conn).Query", `str(reg("di"), reg("si"))`, `reg("bx")`, ""},
+		{"github.com/jackc/pgx/v5.(*Conn).Exec", `str(reg("di"), reg("si"))`, "", `reg("di")`},
+	}, "github.com/jackc/pgx/v5.(*baseRows).Close")}
+}

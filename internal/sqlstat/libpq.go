@@ -1,0 +1,140 @@
+package sqlstat
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+)
+
+// Values of ExecStatusType (libpq-fe.h).
+const (
+	pgCommandOK     = 1
+	pgTuplesOK      = 2
+	pgCopyOut       = 3
+	pgCopyIn        = 4
+	pgBadResponse   = 5
+	pgFatal         = 7
+	pgCopyBoth      = 8
+	pgSingleTuple   = 9
+	pgPipelineSync  = 10
+	pgPipelineAbort = 11
+)
+
+// libpq: a connection answers its statements in the order in which they were sent. Each has results and then NULL; a pipeline's sync is
+// a result without NULL.
+type libpq struct {
+	prompt
+	ended    func(*execution)
+	queues   map[owner][]*execution
+	prepared map[owner]map[string]statementText
+}
+
+func newLibpq(ended func(*execution)) *libpq {
+	return &libpq{ended: ended, queues: map[owner][]*execution{}, prepared: map[owner]map[string]statementText{}}
+}
+
+func (m *libpq) open() int {
+	n := 0
+	for _, q := range m.queues {
+		n += len(q)
+	}
+	return n
+}
+
+func (m *libpq) take(r *record) {
+	conn := r.owner("conn")
+	switch r.Role {
+	case sqlprobe.Send:
+		m.push(r.begin(conn).says(r.statement()))
+	case sqlprobe.Execute:
+		m.push(r.begin(conn).says(m.prepared[conn][r.text("name")]))
+	case sqlprobe.Prepare:
+		m.prepare(conn, r)
+	case sqlprobe.Describe:
+		x := r.begin(conn)
+		x.other = true
+		m.push(x)
+	case sqlprobe.Refused:
+		if q := m.queues[conn]; len(q) > 0 {
+			m.queues[conn] = q[:len(q)-1]
+		}
+	case sqlprobe.Result:
+		m.result(conn, r)
+	case sqlprobe.Done:
+		m.done(conn, r)
+	case sqlprobe.Forget:
+		delete(m.queues, conn)
+		delete(m.prepared, conn)
+	}
+}
+
+func (m *libpq) push(x *execution) { m.queues[x.conn] = append(m.queues[x.conn], x) }
+
+func (m *libpq) prepare(conn owner, r *record) {
+	if m.prepared[conn] == nil {
+		m.prepared[conn] = map[string]statementText{}
+	}
+	m.prepared[conn][r.text("name")] = r.statement()
+	x := r.begin(conn).says(r.statement())
+	x.other = true
+	m.push(x)
+}
+
+func (m *libpq) result(conn owner, r *record) {
+	q := m.queues[conn]
+	if len(q) == 0 {
+		return
+	}
+	x, status := q[0], r.number("status")
+	if status == pgPipelineSync {
+		return
+	}
+	if x.FirstRow == 0 {
+		x.FirstRow = r.Time.Sub(x.Time)
+	}
+	switch status {
+	case pgTuplesOK, pgSingleTuple:
+		x.rows(int64(int32(r.number("tuples"))))
+	case pgCommandOK:
+		x.rows(changed(r.text("tag")))
+	case pgFatal, pgBadResponse:
+		x.fail(r.text("message"))
+	case pgPipelineAbort:
+		x.fail("aborted with its pipeline")
+	}
+	if status != pgCopyIn && status != pgCopyOut && status != pgCopyBoth {
+		x.end(r.Time) // NULL may be asked for much later
+	}
+}
+
+// changed is the number of rows in a command tag: "UPDATE 3", "INSERT 0 2", "COPY 5"; -1 when there is none.
+func changed(tag string) int64 {
+	words := strings.Fields(tag)
+	if len(words) < 2 {
+		return -1
+	}
+	n, err := strconv.ParseInt(words[len(words)-1], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+func (m *libpq) done(conn owner, r *record) {
+	q := m.queues[conn]
+	if len(q) == 0 || q[0].FirstRow == 0 {
+		return // NULL of what had been asked before: the oldest statement has no answer yet
+	}
+	x := q[0]
+	m.queues[conn] = q[1:]
+	if len(q) == 1 {
+		delete(m.queues, conn)
+	}
+	if x.Duration == 0 {
+		x.end(r.Time)
+	}
+	if !x.other || x.Failed {
+		m.ended(x)
+	}
+}

@@ -1,0 +1,165 @@
+package sqlstat
+
+import (
+	"time"
+
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+)
+
+// libmariadb: a connection has one statement at a time; a prepared one is known by its handle. mysql_real_query may call mysql_send_query
+// and mysql_read_query_result: the outermost begins and ends the statement.
+type libmariadb struct {
+	ended    func(*execution)
+	running  map[owner]*execution
+	last     map[owner]*execution // ended, its rows may still be fetched
+	prepared map[owner]statementText
+}
+
+func newLibmariadb(ended func(*execution)) *libmariadb {
+	return &libmariadb{ended, map[owner]*execution{}, map[owner]*execution{}, map[owner]statementText{}}
+}
+
+func (m *libmariadb) open() int { return len(m.running) }
+
+func (m *libmariadb) take(r *record) {
+	conn, stmt := r.owner("conn"), r.owner("stmt")
+	switch r.Role {
+	case sqlprobe.Send:
+		m.handOn(conn)
+		if m.running[conn] == nil {
+			m.running[conn] = r.begin(conn).says(r.statement())
+		}
+	case sqlprobe.Refused:
+		delete(m.running, conn)
+	case sqlprobe.Done:
+		m.done(conn, r)
+	case sqlprobe.Result:
+		if x := m.last[conn]; x != nil {
+			x.Rows = max(x.Rows, 0) + r.number("rows")
+		}
+	case sqlprobe.Prepare:
+		m.prepare(stmt, r)
+	case sqlprobe.Execute:
+		x := r.begin(stmt).says(m.prepared[stmt])
+		x.conn = conn
+		m.running[stmt] = x
+	case sqlprobe.Ended:
+		m.done(stmt, r)
+		m.handOn(stmt)
+	case sqlprobe.Forget:
+		for _, o := range []owner{conn, stmt} {
+			m.handOn(o)
+			delete(m.running, o)
+			delete(m.prepared, o)
+		}
+	}
+}
+
+func (m *libmariadb) prepare(stmt owner, r *record) {
+	if r.number("status") == 0 {
+		m.prepared[stmt] = r.statement()
+		return
+	}
+	x := r.begin(stmt).says(r.statement())
+	x.Duration = time.Duration(r.number("ns"))
+	x.Time = x.Time.Add(-x.Duration)
+	x.fail(r.text("message"))
+	m.ended(x)
+}
+
+func (m *libmariadb) done(o owner, r *record) {
+	x := m.running[o]
+	if x == nil {
+		return
+	}
+	delete(m.running, o)
+	x.end(r.Time)
+	if int32(r.number("status")) != 0 {
+		x.fail(r.text("message"))
+	} else {
+		x.rows(r.number("rows"))
+	}
+	m.last[o] = x
+}
+
+// handOn gives the last statement away, now that no more rows of it come.
+func (m *libmariadb) handOn(o owner) {
+	if x := m.last[o]; x != nil {
+		delete(m.last, o)
+		m.ended(x)
+	}
+}
+
+func (m *libmariadb) settle(before time.Time) {
+	for o, x := range m.last {
+		if x.Time.Add(x.Duration).Before(before) {
+			m.handOn(o)
+		}
+	}
+}
+
+// mariadbd: a thread of the server does one command at a time. A prepared statement is an object; the command that executes it does not
+// name it, so that the text comes with the object that is executed inside.
+type mariadbd struct {
+	prompt
+	ended    func(*execution)
+	running  map[owner]*execution
+	prepared map[owner]statementText
+}
+
+// Commands of the protocol (enum_server_command).
+const (
+	comPrepare     = 22
+	comExecute     = 23
+	comBulkExecute = 250
+)
+
+func newMariadbd(ended func(*execution)) *mariadbd {
+	return &mariadbd{ended: ended, running: map[owner]*execution{}, prepared: map[owner]statementText{}}
+}
+
+func (m *mariadbd) open() int { return len(m.running) }
+
+func (m *mariadbd) take(r *record) {
+	thread := r.thread()
+	x := m.running[thread]
+	switch r.Role {
+	case sqlprobe.Send:
+		m.send(thread, r)
+	case sqlprobe.Prepare:
+		m.prepared[r.owner("stmt")] = r.statement()
+	case sqlprobe.Execute:
+		if x != nil && !x.known {
+			x.says(m.prepared[r.owner("stmt")])
+		}
+	case sqlprobe.Failed:
+		if x != nil {
+			x.fail(r.text("message"))
+		}
+	case sqlprobe.Ran:
+		if x != nil {
+			x.rows(r.number("rows"))
+		}
+	case sqlprobe.Done:
+		if x != nil {
+			delete(m.running, thread)
+			if x.end(r.Time); !x.other || x.Failed {
+				m.ended(x)
+			}
+		}
+	}
+}
+
+func (m *mariadbd) send(thread owner, r *record) {
+	x := r.begin(thread)
+	x.Comm = "mariadbd"
+	switch r.number("command") {
+	case comExecute, comBulkExecute:
+		x.says(statementText{})
+	case comPrepare:
+		x.says(r.statement()).other = true
+	default:
+		x.says(r.statement())
+	}
+	m.running[thread] = x
+}

@@ -1,0 +1,181 @@
+// Package sqlstat makes statements of the records that a script of package sqlprobe prints, and tables of statements.
+//
+// In: printf events in the order of the ring, which for one connection is the order in which they happened. Out: event.Statement for
+// each execution, event.Query for each digest. Invariant: an execution counts once, when its end was seen; what began and whose end was
+// not seen counts as unfinished and never lends its beginning to another. It must not know engines or terminals.
+package sqlstat
+
+import (
+	"time"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+)
+
+// unknown is the text of a statement that was prepared before its preparation could be seen.
+const unknown = "(prepared before attach)"
+
+// pairing turns records into statements.
+type pairing struct {
+	ended    func(s *execution)
+	shapes   map[string]sqlprobe.Shape
+	machines map[string]machine
+}
+
+// machine is the life of statements in one driver.
+type machine interface {
+	take(r *record)
+	open() int               // statements that have begun and not ended
+	settle(before time.Time) // hand on what ended before and was kept for more facts
+}
+
+// prompt machines keep nothing back.
+type prompt struct{}
+
+func (prompt) settle(time.Time) {}
+
+// execution is a statement that runs or has run.
+type execution struct {
+	event.Statement
+	conn  owner // whose transaction it belongs to
+	other bool  // no statement: a preparation, a description
+	known bool  // its text was seen
+}
+
+// owner is whose statements follow each other: a connection, a handle, a thread, a goroutine, within its process.
+type owner struct {
+	driver string
+	pid    int
+	key    uint64
+}
+
+// newPairing makes a pairing that hands on each statement when it ends.
+func newPairing(ended func(*execution)) *pairing {
+	p := &pairing{ended: ended, shapes: map[string]sqlprobe.Shape{}}
+	p.machines = map[string]machine{
+		sqlprobe.Libpq:      newLibpq(ended),
+		sqlprobe.Postgres:   newPostgres(ended),
+		sqlprobe.Libmariadb: newLibmariadb(ended),
+		sqlprobe.Mariadbd:   newMariadbd(ended),
+		sqlprobe.SQLite:     newSQLite(ended),
+	}
+	calls := newGoCalls(ended) // one for both: database/sql calls pgx
+	p.machines[sqlprobe.GoSQL], p.machines[sqlprobe.Pgx] = calls, calls
+	return p
+}
+
+// add takes a printf of the script; ok is false when it is none of its records.
+func (p *pairing) add(e *event.Print) (ok bool) {
+	shape, known := p.shapes[e.Format]
+	if !known {
+		shape, known = sqlprobe.ShapeOf(e.Format)
+		if !known {
+			return false
+		}
+		p.shapes[e.Format] = shape
+	}
+	m := p.machines[shape.Driver]
+	if m == nil || len(shape.Fields) != len(e.Args) {
+		return false
+	}
+	m.take(&record{Print: e, Shape: shape})
+	return true
+}
+
+// open is how many statements have begun and not ended.
+func (p *pairing) open() int {
+	n := 0
+	for name, m := range p.machines {
+		if name != sqlprobe.Pgx { // shares its machine
+			n += m.open()
+		}
+	}
+	return n
+}
+
+func (p *pairing) settle(before time.Time) {
+	for _, m := range p.machines {
+		m.settle(before)
+	}
+}
+
+// record is one printf with its fields by name.
+type record struct {
+	*event.Print
+	sqlprobe.Shape
+}
+
+func (r *record) value(name string) event.Value {
+	for i, field := range r.Fields {
+		if field == name {
+			return r.Args[i]
+		}
+	}
+	return event.Value{}
+}
+
+func (r *record) text(name string) string { return r.value(name).Str }
+
+func (r *record) number(name string) int64 { return int64(r.bits(name)) }
+
+func (r *record) bits(name string) uint64 {
+	v := r.value(name)
+	return v.Bits()
+}
+
+// owner is the one that the field names.
+func (r *record) owner(name string) owner { return owner{r.Driver, r.PID, r.bits(name)} }
+
+// thread is the owner of what belongs to the thread that the record is of.
+func (r *record) thread() owner { return owner{r.Driver, r.PID, uint64(r.TID)} }
+
+// begin makes an execution that begins with this record.
+func (r *record) begin(o owner) *execution {
+	x := &execution{conn: o}
+	x.Time, x.PID, x.TID, x.Comm, x.System, x.Rows = r.Time, r.PID, r.TID, r.text("comm"), sqlprobe.SystemOf(r.Driver), -1
+	x.Stack = r.value("stack").Frames
+	return x
+}
+
+// says gives an execution its text.
+func (x *execution) says(t statementText) *execution {
+	x.Text, x.Cut, x.known = t.text, t.cut, t.known
+	if !t.known {
+		x.Text = unknown
+	}
+	return x
+}
+
+// statementText is the text of a prepared statement.
+type statementText struct {
+	text       string
+	cut, known bool
+}
+
+func (r *record) statement() statementText {
+	v := r.value("text")
+	if v.Problem != "" {
+		return statementText{text: "(" + string(v.Problem) + ")", known: true}
+	}
+	return statementText{text: v.Str, cut: v.Truncated, known: true}
+}
+
+// end fixes how long it took.
+func (x *execution) end(at time.Time) *execution {
+	x.Duration = at.Sub(x.Time)
+	return x
+}
+
+func (x *execution) fail(message string) {
+	x.Failed = true
+	if message != "" {
+		x.Error = message
+	}
+}
+
+// rows adds rows that were told.
+func (x *execution) rows(n int64) {
+	if n >= 0 {
+		x.Rows = max(x.Rows, 0) + n
+	}
+}

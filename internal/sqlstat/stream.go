@@ -1,0 +1,90 @@
+package sqlstat
+
+import (
+	"time"
+
+	"github.com/sonde-project/sonde/event"
+)
+
+// Options say what is shown of statements.
+type Options struct {
+	// Slow hands on each statement that took at least so long; 0: none.
+	Slow time.Duration
+	// Literals shows statements and messages as they are; false: without the values in them.
+	Literals bool
+}
+
+// Sink is where statements and tables go.
+type Sink interface {
+	Event(e event.Event) error
+	Flush() error
+	End(s event.Stats) error
+}
+
+// Stream takes the events of a run, hands on slow statements as they end, and one event.Query for each digest at the end.
+type Stream struct {
+	to      Sink
+	o       Options
+	pairing *pairing
+	table   *table
+	err     error // of the sink, while records were taken
+}
+
+// NewStream makes a stream in front of a sink.
+func NewStream(to Sink, o Options) *Stream {
+	s := &Stream{to: to, o: o, table: newTable(o.Literals)}
+	s.pairing = newPairing(s.ended)
+	return s
+}
+
+// Event takes a record of the script; what else the script prints is not shown.
+func (s *Stream) Event(e event.Event) error {
+	if p, ok := e.(*event.Print); ok {
+		s.pairing.add(p)
+	}
+	return s.err
+}
+
+// kept is how long an ended statement waits for what is told of it later.
+const kept = 200 * time.Millisecond
+
+// Flush hands on what waited long enough.
+func (s *Stream) Flush() error {
+	s.pairing.settle(time.Now().Add(-kept))
+	if s.err != nil {
+		return s.err
+	}
+	return s.to.Flush()
+}
+
+func (s *Stream) ended(x *execution) {
+	s.table.add(x)
+	if s.o.Slow > 0 && x.Duration >= s.o.Slow && s.err == nil {
+		s.err = s.to.Event(&x.Statement)
+	}
+}
+
+// Queries is the table as it stands, the largest total time first.
+func (s *Stream) Queries() []*event.Query { return s.table.queries() }
+
+// Open is how many statements have begun and not ended.
+func (s *Stream) Open() int { return s.pairing.open() }
+
+// End hands on the table.
+func (s *Stream) End(stats event.Stats) error {
+	s.pairing.settle(time.Now().Add(time.Hour))
+	for _, q := range s.Queries() {
+		if s.err == nil {
+			s.err = s.to.Event(q)
+		}
+	}
+	for _, t := range s.table.transactions() {
+		if s.err == nil {
+			s.err = s.to.Event(t)
+		}
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return s.to.End(stats)
+}
