@@ -89,5 +89,5 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.finish(w, session, drain(session, stream), stream)
+	return s.finish(w, session, s.drain(session, stream), stream)
 }

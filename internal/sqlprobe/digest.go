@@ -79,7 +79,8 @@ func collapse(digest string) string {
 	rest := digest[at+row:]
 	for strings.HasPrefix(rest, ", (") {
 		next := closing(rest[2:])
-		if rest[2:2+next] != digest[at:at+row] && next < len(rest)-2 {
+		cut := next == len(rest)-2 && !strings.HasSuffix(rest, ")")
+		if !cut && rest[2:2+next] != digest[at:at+row] {
 			break
 		}
 		rest = rest[2+next:]

@@ -1,0 +1,212 @@
+package sqlstat
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde/event"
+)
+
+var start = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+
+// story plays records, one a line and a millisecond: "PID driver role field=value ...", and gives what ended: "text 2ms", with rows and errors.
+func story(t *testing.T, text string) (*pairing, []string) {
+	t.Helper()
+	var out []string
+	p := newPairing(func(x *execution) {
+		line := fmt.Sprintf("%s %s", x.Text, x.Duration)
+		if x.Rows >= 0 {
+			line += fmt.Sprintf(" rows=%d", x.Rows)
+		}
+		if x.Failed {
+			line += " failed: " + x.Error
+		}
+		out = append(out, line)
+	})
+	at := start
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		words := strings.Fields(line)
+		pid := 0
+		fmt.Sscan(words[0], &pid)
+		e := &event.Print{Time: at, PID: pid, TID: pid, Format: words[1] + " " + words[2]}
+		for _, pair := range words[3:] {
+			name, value, _ := strings.Cut(pair, "=")
+			e.Format += " " + name + "=%s"
+			var number int64
+			if _, err := fmt.Sscan(value, &number); err == nil {
+				e.Args = append(e.Args, event.Int(number))
+			} else {
+				e.Args = append(e.Args, event.String(value))
+			}
+		}
+		if !p.add(e) {
+			t.Fatalf("not taken: %s", line)
+		}
+		at = at.Add(time.Millisecond)
+	}
+	p.settle(at.Add(time.Hour))
+	return p, out
+}
+
+func TestStories(t *testing.T) {
+	tests := []struct {
+		name, story string
+		want        []string
+		open        int
+	}{
+		{"a statement ends with its last result, however late NULL is asked for", `
+			1 libpq done conn=9
+			1 libpq send conn=9 text=A
+			1 libpq result conn=9 status=2 tuples=3 tag=x message=
+			2 libpq done conn=9
+			1 libpq done conn=9
+			1 libpq done conn=9`, []string{"A 1ms rows=3"}, 0},
+		{"a pipeline answers in order", `
+			1 libpq prepare conn=9 name=p text=P
+			1 libpq execute conn=9 name=p
+			1 libpq send conn=9 text=B
+			1 libpq result conn=9 status=1 tag=x
+			1 libpq done conn=9
+			1 libpq result conn=9 status=2 tuples=1
+			1 libpq done conn=9
+			1 libpq result conn=9 status=7 message=bad
+			1 libpq done conn=9
+			1 libpq result conn=9 status=10
+			1 libpq done conn=9`, []string{"P 4ms rows=1", "B 5ms failed: bad"}, 0},
+		{"what was refused is no statement and lends its beginning to none", `
+			1 libpq send conn=9 text=A
+			1 libpq refused conn=9
+			1 libpq send conn=9 text=B
+			1 libpq result conn=9 status=1 tag=x
+			1 libpq done conn=9`, []string{"B 1ms"}, 0},
+		{"a connection at the address of a closed one knows none of its statements", `
+			1 libpq prepare conn=9 name=p text=P
+			1 libpq result conn=9 status=1 tag=x
+			1 libpq done conn=9
+			1 libpq send conn=9 text=A
+			1 libpq forget conn=9
+			1 libpq execute conn=9 name=p
+			1 libpq result conn=9 status=2 tuples=0
+			1 libpq done conn=9`, []string{"(prepared before attach) 1ms rows=0"}, 0},
+		{"a backend's Parse, Bind and Execute are one statement, preparing is none, a batch is several", `
+			1 postgres running text=A
+			1 postgres idle
+			1 postgres running text=A
+			1 postgres running text=A
+			1 postgres execute
+			1 postgres ran rows=2
+			1 postgres running text=B
+			1 postgres running text=B
+			1 postgres execute
+			1 postgres ran rows=1
+			1 postgres idle`, []string{"A 4ms rows=2", "B 4ms rows=1"}, 0},
+		{"a parallel worker ends no statement", `
+			1 postgres running text=A
+			1 postgres execute
+			2 postgres running text=A
+			1 postgres ran rows=1
+			1 postgres idle`, []string{"A 4ms rows=1"}, 0},
+		{"a backend that fails before it executes has failed", `
+			1 postgres running text=A
+			1 postgres failed
+			1 postgres idle`, []string{"A 2ms failed: "}, 0},
+		{"a killed backend leaves its statement open", `
+			1 postgres running text=A
+			1 postgres execute`, nil, 1},
+		{"nested functions of libmariadb are one statement, and rows come after its end", `
+			1 libmariadb send conn=9 text=A
+			1 libmariadb send conn=9 text=A
+			1 libmariadb done conn=9 status=0 rows=-1 message=
+			1 libmariadb done conn=9 status=0 rows=-1 message=
+			1 libmariadb result conn=9 rows=5
+			1 libmariadb send conn=9 text=B
+			1 libmariadb done conn=9 status=1 rows=-1 message=bad`, []string{"A 2ms rows=5", "B 1ms failed: bad"}, 0},
+		{"a handle's statement", `
+			1 libmariadb prepare stmt=7 status=0 text=P ns=5
+			1 libmariadb execute stmt=7 conn=9
+			1 libmariadb ended stmt=7 status=0 rows=2 message=
+			1 libmariadb forget stmt=7
+			1 libmariadb execute stmt=7 conn=9
+			1 libmariadb ended stmt=7 status=0 rows=1 message=`, []string{"P 1ms rows=2", "(prepared before attach) 1ms rows=1"}, 0},
+		{"the server's command gets the text of what it executes", `
+			1 mariadbd send command=22 text=P
+			1 mariadbd prepare stmt=7 text=P
+			1 mariadbd done command=22
+			1 mariadbd send command=23 text=
+			1 mariadbd execute stmt=7
+			1 mariadbd ran rows=4
+			1 mariadbd done command=23
+			1 mariadbd send command=3 text=A
+			1 mariadbd failed message=bad
+			1 mariadbd done command=3`, []string{"P 3ms rows=4", "A 2ms failed: bad"}, 0},
+		{"preparing counts to the first execution of a SQLite statement", `
+			1 sqlite prepare stmt=7 status=0 bytes=-1 tail=1 ns=1000 text=A;B
+			1 sqlite ended stmt=7 status=101 ns=500 rows=2
+			1 sqlite ended stmt=7 status=19 ns=500 rows=0
+			1 sqlite prepare stmt=0 status=1 bytes=-1 tail=0 ns=1000 text=X
+			1 sqlite ended stmt=8 status=101 ns=500 rows=0`,
+			[]string{"A 1.5µs rows=2", "A 500ns rows=0 failed: SQLITE_CONSTRAINT", "X 1µs failed: SQLITE_ERROR", "(prepared before attach) 500ns rows=0"}, 0},
+		{"what a Go driver does inside of database/sql is the same statement, and rows end it when they are closed", `
+			1 gosql send goid=4 text=A
+			1 pgx send goid=4 text=A
+			1 pgx result goid=4 rows=0 error=0
+			1 gosql result goid=4 rows=77 error=0
+			1 gosql closed rows=77
+			1 gosql closed rows=77
+			1 gosql send goid=5 text=B
+			1 gosql result goid=5 rows=0 error=1`, []string{"A 4ms", "B 1ms failed: "}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, got := story(t, tt.story)
+			if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+			if p.open() != tt.open {
+				t.Errorf("%d open, want %d", p.open(), tt.open)
+			}
+		})
+	}
+}
+
+// A printf that is not of a driver's script is not taken.
+func TestForeignRecords(t *testing.T) {
+	p := newPairing(func(*execution) { t.Error("a statement ended") })
+	for _, format := range []string{"", "x", "hello %s\n", "libpq send conn=%p\n", "nodriver send conn=%p\n"} {
+		if p.add(&event.Print{Format: format}) {
+			t.Errorf("took %q", format)
+		}
+	}
+}
+
+// The same statement many times in one transaction is told, and transactions are counted with what is inside of them.
+func TestTransactions(t *testing.T) {
+	tb := newTable(false)
+	run := func(conn uint64, text string) {
+		x := &execution{conn: owner{"libpq", 1, conn}, known: true}
+		x.Text, x.System, x.Time, x.Duration = text, "postgresql", start, time.Millisecond
+		tb.add(x)
+	}
+	run(1, "BEGIN")
+	run(2, "select 9")
+	for i := range 5 {
+		run(1, fmt.Sprintf("select %d", i))
+	}
+	run(1, "rollback to savepoint a")
+	run(1, "COMMIT")
+	run(2, "START TRANSACTION")
+	run(2, "select 1")
+	run(2, "ROLLBACK")
+	run(1, "select 3")
+	tx := tb.transactions()
+	if len(tx) != 1 || tx[0].Count != 2 || tx[0].RolledBack != 1 || tx[0].Statements != 7 {
+		t.Errorf("transactions: %+v", tx)
+	}
+	for _, q := range tb.queries() {
+		if q.Digest == "SELECT ?" && (q.Count != 8 || q.Repeated != 5) {
+			t.Errorf("%+v", q)
+		}
+	}
+}
