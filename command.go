@@ -37,6 +37,44 @@ func (s *Session) watch(pids []int) error {
 	return nil
 }
 
+// followMappings keeps track of what the observed processes map, if stacks are to be named. Without the right to do so,
+// processes that end early keep their addresses only.
+func (s *Session) followMappings(pids []int) {
+	stacks := false
+	s.plan.Walk(func(node any) {
+		switch node := node.(type) {
+		case *plan.UserStack, *plan.SymOf:
+			stacks = true
+		case *plan.Slot:
+			stacks = stacks || node.Kind == plan.SlotStack || node.Kind == plan.SlotSym
+		}
+	})
+	if !stacks {
+		return
+	}
+	pid := -1
+	switch {
+	case s.command != nil:
+		pid = s.command.PID()
+	case len(pids) == 1:
+		pid = pids[0]
+	}
+	if w, err := target.NewMapWatch(pid); err == nil {
+		s.mapped = w
+		s.symbols.Follow(w)
+	}
+}
+
+// closeMappings ends what followMappings began.
+func (s *Session) closeMappings() {
+	if s.mapped != nil {
+		s.symbols.Update()
+		s.symbols.Follow(nil)
+		s.mapped.Close()
+		s.mapped = nil
+	}
+}
+
 // endCommand ends the command with the session if it still runs: as perf does, by SIGTERM, and never by force.
 func (s *Session) endCommand() {
 	byItself := true

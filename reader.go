@@ -25,6 +25,7 @@ func (r *reader) loop() error {
 		r.next[i] = s.begun.Add(p.Interval)
 	}
 	for !r.done && s.ctx.Err() == nil {
+		s.symbols.Update()
 		if err := s.engine.Read(r.deadline(), r.record); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type Session struct {
 	refused []plan.Refusal // by the kernel, at arming
 	decoder *plan.Decoder
 	symbols *resolve.Symbolizer
+	mapped  *target.MapWatch // nil: nothing asks for names of addresses
 	command *target.Command
 	ended   <-chan struct{} // closed when what is observed has ended; nil: it never does
 	begun   time.Time
@@ -134,6 +135,7 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 	if err = s.watch(t.pids); err != nil {
 		return nil, err
 	}
+	s.followMappings(t.pids)
 	s.begun = time.Now()
 	if err = s.runAll(plan.Begin); err != nil {
 		return nil, err
@@ -169,6 +171,7 @@ func (r *run) stage(what string) {
 // abandon undoes a start that went wrong.
 func (s *Session) abandon() {
 	s.stop()
+	s.closeMappings()
 	s.watching.Wait()
 	if s.engine != nil {
 		s.engine.Close()
@@ -340,6 +343,7 @@ func (s *Session) close() {
 	s.stop()
 	s.watching.Wait()
 	s.fail(s.engine.Close())
+	s.closeMappings()
 	if s.command != nil {
 		s.endCommand()
 	}

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -200,7 +202,7 @@ func (r *record) values(call *event.Call) {
 	}
 	if shape.StackSlot >= 0 {
 		if got := r.slot(shape.StackSlot); got.problem == "" {
-			call.Stack = r.stack(got.bytes)
+			call.Stack = r.stack(r.withCaller(shape, got.bytes))
 		}
 	}
 }
@@ -229,6 +231,15 @@ func (r *record) unfilled(n *Node) bool {
 		}
 	}
 	return true
+}
+
+// withCaller puts the caller into a stack that lacks it.
+func (r *record) withCaller(shape *Shape, pcs []byte) []byte {
+	got := r.slot(shape.CallerSlot - 1)
+	if shape.CallerSlot == 0 || got.problem != "" || len(pcs) < 8 || len(pcs) >= 16 && bytes.Equal(pcs[8:16], got.bytes) {
+		return pcs
+	}
+	return slices.Insert(slices.Clone(pcs), 8, got.bytes...)
 }
 
 // stack gives the frames of raw PCs. All but the first are return addresses: the call is the instruction before.

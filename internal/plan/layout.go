@@ -111,6 +111,9 @@ type Shape struct {
 	// ErrnoSlot is the slot holding errno, -1 none; StackSlot the one holding the stack, -1 none.
 	ErrnoSlot int
 	StackSlot int
+	// CallerSlot, one more than its number, is the slot holding the return address as the entry found it; 0 none. Before a
+	// function has set up its frame, a stack that follows frame pointers leaves out its caller.
+	CallerSlot int
 }
 
 // For gives the shape that records of the function have.

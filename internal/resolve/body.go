@@ -152,6 +152,9 @@ func (b *body) numberSlots() {
 		}
 		e.shape.ErrnoSlot = numberSlot(e.shape.ErrnoSlot, e.Entry)
 		e.shape.StackSlot = numberSlot(e.shape.StackSlot, e.Entry)
+		if e.shape.CallerSlot > 0 {
+			e.shape.CallerSlot = numberSlot(e.shape.CallerSlot-1, e.Entry) + 1
+		}
 	}
 }
 

@@ -303,6 +303,10 @@ func (b *body) callRecord(e *script.Call) ([]plan.Stmt, error) {
 			return nil, err
 		}
 		shape.StackSlot = n
+		if !b.inside && b.note == nil {
+			caller := &plan.Load{Addr: &plan.Value{B: plan.SP, T: uint64Type}, Size: 8, T: uint64Type}
+			shape.CallerSlot = atEntry(plan.Slot{Kind: plan.SlotInt, X: caller}) + 1
+		}
 	}
 	if b.kind == plan.Return {
 		b.captureResults(&shape, keep)

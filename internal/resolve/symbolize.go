@@ -1,6 +1,7 @@
 package resolve
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ type Symbolizer struct {
 	objects *Objects
 	mu      sync.Mutex
 	maps    map[int][]mapping
+	watch   *target.MapWatch // nil: /proc is all there is
 }
 
 type mapping struct {
@@ -41,6 +43,44 @@ func (s *Symbolizer) Learn(pid int) {
 			s.open(pid, m)
 		}
 	}
+}
+
+// Follow makes the symbolizer learn what processes map as they do it, so that those that end early keep their names. The
+// watch stays the caller's; Unfollow before closing it.
+func (s *Symbolizer) Follow(w *target.MapWatch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = w
+}
+
+// Update takes in what was mapped since the last time. It is called often enough that the watch does not overflow.
+func (s *Symbolizer) Update() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.update()
+}
+
+func (s *Symbolizer) update() {
+	if s.watch == nil {
+		return
+	}
+	s.watch.Read(func(e target.MapEvent) {
+		if e.Parent != 0 {
+			s.maps[e.PID] = append([]mapping(nil), s.maps[e.Parent]...)
+			return
+		}
+		s.maps[e.PID] = insert(s.maps[e.PID], mapping{Mapping: e.Mapping})
+	})
+}
+
+// insert puts a mapping in its place, instead of those that it covers.
+func insert(list []mapping, m mapping) []mapping {
+	from := sort.Search(len(list), func(i int) bool { return list[i].End > m.Start })
+	to := from
+	for to < len(list) && list[to].Start < m.End {
+		to++
+	}
+	return slices.Replace(list, from, to, m)
 }
 
 // Frame gives the frames at a run-time address: the function, preceded by what was inlined into it there. It always
@@ -99,6 +139,10 @@ func (s *Symbolizer) find(pid int, pc uint64) *mapping {
 	defer s.mu.Unlock()
 	m := lookup(s.maps[pid], pc)
 	if m == nil {
+		s.update()
+		m = lookup(s.maps[pid], pc)
+	}
+	if m == nil {
 		s.read(pid)
 		m = lookup(s.maps[pid], pc)
 	}
@@ -141,11 +185,16 @@ func (s *Symbolizer) read(pid int) {
 
 func (s *Symbolizer) open(pid int, m *mapping) {
 	m.bad = true
-	p, err := target.Open(pid)
-	if err != nil {
+	var file target.Object
+	if p, err := target.Open(pid); err == nil {
+		file = p.Object(m.Mapping)
+	} else if gone, ok := target.ObjectAt(m.Mapping); ok {
+		file = gone
+	} else {
 		return
 	}
-	if m.obj, err = s.objects.get(p.Object(m.Mapping)); err != nil {
+	var err error
+	if m.obj, err = s.objects.get(file); err != nil {
 		return
 	}
 	bias, ok := m.obj.file.Bias(m.Symbol())

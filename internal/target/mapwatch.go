@@ -1,0 +1,149 @@
+package target
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// MapWatch is told by the kernel what processes map to run, as they do it: what /proc no longer says once they are gone. It
+// costs nothing per call; the records are those of `perf record` (perf_event_open(2), PERF_RECORD_MMAP2).
+type MapWatch struct {
+	rings []mapRing // one per processor
+}
+
+type mapRing struct {
+	fd   int
+	area []byte // a control page, then the ring
+}
+
+// MapEvent is a new mapping of executable code, or a fork: then Parent is set, and the child maps what its parent does.
+type MapEvent struct {
+	PID     int
+	Parent  int
+	Mapping Mapping
+}
+
+// mapRingPages is the size of a ring without its control page; a power of two. A mapping takes some 130 bytes.
+const mapRingPages = 16
+
+// Layout of perf_event_mmap_page and perf_event_header (include/uapi/linux/perf_event.h).
+const (
+	ringHead       = 1024
+	ringTail       = 1032
+	recordFork     = 7
+	recordMmap2    = 10
+	mmap2NameAt    = 72
+	forkRecordSize = 24
+)
+
+// NewMapWatch watches a process and what it starts, or with pid -1 every process. Close must be called.
+func NewMapWatch(pid int) (*MapWatch, error) {
+	w := &MapWatch{}
+	attr := unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
+		Bits: unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitTask | unix.PerfBitExcludeKernel,
+	}
+	if pid >= 0 {
+		attr.Bits |= unix.PerfBitInherit
+	}
+	for cpu := range runtime.NumCPU() {
+		if err := w.add(&attr, pid, cpu); err != nil && !errors.Is(err, unix.ENODEV) {
+			w.Close()
+			return nil, fmt.Errorf("watch mappings: %w", err)
+		}
+	}
+	return w, nil
+}
+
+func (w *MapWatch) add(attr *unix.PerfEventAttr, pid, cpu int) error {
+	fd, err := unix.PerfEventOpen(attr, pid, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	area, err := unix.Mmap(fd, 0, (1+mapRingPages)*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	w.rings = append(w.rings, mapRing{fd, area})
+	return nil
+}
+
+// Read hands on what happened since the last call, processor by processor.
+func (w *MapWatch) Read(fn func(MapEvent)) {
+	for _, r := range w.rings {
+		r.read(fn)
+	}
+}
+
+// Close ends the watch.
+func (w *MapWatch) Close() {
+	for _, r := range w.rings {
+		unix.Munmap(r.area)
+		unix.Close(r.fd)
+	}
+	w.rings = nil
+}
+
+func (r mapRing) read(fn func(MapEvent)) {
+	data := r.area[os.Getpagesize():]
+	head := atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.area[ringHead])))
+	tail := (*uint64)(unsafe.Pointer(&r.area[ringTail]))
+	at := atomic.LoadUint64(tail)
+	for head-at >= 8 {
+		header := wrapped(data, at, 8)
+		size := uint64(binary.LittleEndian.Uint16(header[6:]))
+		if size < 8 || size > head-at {
+			break
+		}
+		if e, ok := mapEvent(binary.LittleEndian.Uint32(header), wrapped(data, at, size)); ok {
+			fn(e)
+		}
+		at += size
+	}
+	atomic.StoreUint64(tail, head)
+}
+
+// wrapped copies size bytes of a ring from a position that only grows.
+func wrapped(ring []byte, at, size uint64) []byte {
+	out := make([]byte, size)
+	n := copy(out, ring[at%uint64(len(ring)):])
+	copy(out[n:], ring)
+	return out
+}
+
+// mapEvent reads a record.
+//
+//	MMAP2  +8 u32 pid, tid  +16 u64 addr, len, pgoff  +40 u32 maj, min  +48 u64 ino, generation  +64 u32 prot, flags  +72 name
+//	FORK   +8 u32 pid, ppid, tid, ptid
+func mapEvent(kind uint32, b []byte) (MapEvent, bool) {
+	word := func(at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
+	long := func(at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
+	switch {
+	case kind == recordFork && len(b) >= forkRecordSize && word(8) != word(12):
+		return MapEvent{PID: int(word(8)), Parent: int(word(12))}, true
+	case kind == recordMmap2 && len(b) > mmap2NameAt:
+		name, _, _ := strings.Cut(string(b[mmap2NameAt:]), "\x00")
+		return MapEvent{PID: int(word(8)), Mapping: Mapping{
+			Start: long(16), End: long(16) + long(24), Offset: long(32), Perms: "r-xp",
+			Dev: unix.Mkdev(word(40), word(44)), Ino: long(48), Path: name,
+		}}, true
+	}
+	return MapEvent{}, false
+}
+
+// ObjectAt finds the file that a mapping of a process that is gone showed, in our mount namespace.
+func ObjectAt(m Mapping) (Object, bool) {
+	if !m.File() || fileID(m.Path).ino != m.Ino {
+		return Object{}, false
+	}
+	return Object{Path: m.Path, Open: m.Path, Dev: m.Dev, Ino: m.Ino}, true
+}
