@@ -33,3 +33,20 @@ func (t *Target) List(pt script.Point, what Listing) ([]event.Function, error) {
 	}
 	return resolve.List(pt, scope)
 }
+
+// Describe gives the one function that a probe names, with its parameters and results. A probe that names several
+// is a mistake of code script.Several, whose hint has their names.
+func (t *Target) Describe(probe string) (event.Function, error) {
+	pt, err := script.ParsePoint(probe, script.Uprobe)
+	if err != nil {
+		return event.Function{}, err
+	}
+	if pt.Target == "" {
+		pt.Target = t.object
+	}
+	scope := resolve.Scope{PIDs: t.pids, Objects: t.objects}
+	if len(t.argv) > 0 {
+		scope.Program, scope.Started = t.argv[0], true
+	}
+	return resolve.Describe(pt, scope)
+}

@@ -119,4 +119,10 @@ type Function struct {
 	IFunc     bool
 	Inlined   int    // number of inlined instances; Address is 0 when there is nothing else
 	Provider  string // USDT provider; Name is the probe, Signature its arguments
+	// Typed says that Params and Results are known, not only empty.
+	Typed   bool
+	Params  []Parameter
+	Results []Parameter
+	// Entry is how far after Address the entry is armed.
+	Entry uint64
 }

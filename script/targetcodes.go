@@ -10,6 +10,7 @@ const (
 	NoProcess      Code = "no-process"      // no such process
 	NoContainer    Code = "no-container"    // no such container
 	NoFunction     Code = "no-function"     // the target has no such function; hints name those like it
+	Several        Code = "several"         // a name of several functions where one is meant
 	NoLine         Code = "no-line"         // no code at that source line
 	NoStaticProbe  Code = "no-usdt"         // no such static probe
 	NoParameter    Code = "no-parameter"    // an expression names a parameter that the function has not

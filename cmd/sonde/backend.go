@@ -14,7 +14,7 @@ import (
 
 // engines is the backend that observes: package sonde on one side, package render on the other.
 func engines() backend {
-	return backend{observe: observe, list: list, sql: observeSQL, doctor: examine, candidates: sonde.Complete}
+	return backend{observe: observe, list: list, sql: observeSQL, doctor: examine, describe: describe, candidates: sonde.Complete}
 }
 
 // observe runs what a verb asks for and writes what comes back.
@@ -211,6 +211,16 @@ func list(_ context.Context, w world, l listing) (err error) {
 	}
 	defer func() { err = firstError(err, to.Close()) }()
 	return render.List(l.output.kind(), to, found, render.Terminal(to, w.env))
+}
+
+// describe finds the one function that a probe names.
+func describe(probe string) (event.Function, error) {
+	t, err := sonde.Open()
+	if err != nil {
+		return event.Function{}, err
+	}
+	defer t.Close()
+	return t.Describe(probe)
 }
 
 // examine writes what this machine allows.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/render"
 	"github.com/sonde-project/sonde/script"
 )
@@ -191,6 +192,8 @@ type backend struct {
 	list    func(ctx context.Context, w world, l listing) error
 	sql     func(ctx context.Context, w world, s statements) error
 	doctor  func(ctx context.Context, w world, o output) error
+	// describe finds the one function that a probe names.
+	describe func(probe string) (event.Function, error)
 	// candidates are what a probe that begins with the text can go on as: targets, or functions once a target stands there.
 	candidates func(text string, pids []int) []string
 }

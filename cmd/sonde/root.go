@@ -34,6 +34,7 @@ func verbs(w world) []*cobra.Command {
 		timeCommand(w),
 		sqlCommand(w),
 		runCommand(w),
+		newCommand(w),
 		doctorCommand(w),
 		versionCommand(w),
 	}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sonde-project/sonde/internal/scaffold"
+	"github.com/sonde-project/sonde/script"
+)
+
+// making is what `sonde new` was asked for.
+type making struct {
+	dir      string
+	function string
+	project  scaffold.Project
+}
+
+func newCommand(w world) *cobra.Command {
+	var m making
+	p := &m.project
+	c := &cobra.Command{
+		Use:   "new [flags] DIR [-- COMMAND ARGS...]",
+		Short: "a project of one's own that observes a function",
+		Long: `Write a Go module that observes one function: it builds, passes its own test and runs at once.
+What is not said by flags is asked. COMMAND is something that calls the function: the project's
+test and its make run use it.`,
+		Example: `  sonde new mine
+  sonde new --target libc --function getaddrinfo --do trace mine -- getent ahosts localhost
+  sonde new --target ./app --function 'main.(*Store).Put' --do hist --by size --template ebpf mine`,
+	}
+	f := c.Flags()
+	f.StringVar(&p.Target, "target", "", "`TARGET`: a library's name, a program, a path")
+	f.StringVar(&m.function, "function", "", "`FUNCTION` to observe")
+	f.StringVar((*string)(&p.Do), "do", "", "`WHAT`: "+strings.Join(scaffold.Dos(), ", "))
+	f.StringVar(&p.By, "by", "", "`PARAMETER` that hist is made of")
+	f.StringVar((*string)(&p.Template), "template", "", "`TEMPLATE`: library (on package sonde), ebpf (its own C and cilium/ebpf)")
+	f.StringVar(&p.Module, "module", "", "`PATH` of the Go module; the folder's name unless given")
+	f.StringVar(&p.SondeDir, "sonde-dir", "", "`FOLDER` with sonde's sources, for the template library")
+	for flag, values := range map[string][]string{"do": scaffold.Dos(), "template": scaffold.Templates()} {
+		c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if at := c.ArgsLenAtDash(); at >= 0 {
+			args, p.Command = args[:at], args[at:]
+		}
+		if len(args) != 1 {
+			return usage([]string{"sonde new --target libc --function getaddrinfo --do trace mine"}, "one folder is needed, not %d", len(args))
+		}
+		m.dir = args[0]
+		return m.run(w)
+	}
+	return c
+}
+
+// run completes the answers and writes the project.
+func (m *making) run(w world) error {
+	p := &m.project
+	if err := m.answers(w); err != nil {
+		return err
+	}
+	if p.Template == scaffold.Library {
+		p.Version, p.SondeDir = sources(p.SondeDir)
+	}
+	names, err := scaffold.Write(m.dir, *p)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w.out, "%s: %s\n", m.dir, strings.Join(names, " "))
+	fmt.Fprintf(w.out, "next: cd %s && make test && make run\n", shellWord(m.dir))
+	return nil
+}
+
+// answers asks for what the flags left open. A function that is not there is asked for again on a terminal and is a mistake in a flag.
+func (m *making) answers(w world) error {
+	p := &m.project
+	ask := asker{in: bufio.NewReader(w.in), world: w}
+	for range 10 {
+		given := p.Target != "" && m.function != ""
+		if err := errors.Join(
+			ask.fill("target", "target (a library such as libc, a program, a path)", &p.Target, nil),
+			ask.fill("function", "function in "+p.Target, &m.function, nil)); err != nil {
+			return err
+		}
+		err := m.look(w)
+		if err == nil {
+			break
+		}
+		if given {
+			return err
+		}
+		report(w.err, err)
+		if !errors.Is(err, script.NoFunction) && !errors.Is(err, script.Several) {
+			p.Target = ""
+		}
+		m.function = ""
+	}
+	if p.Function.Name == "" {
+		return usage(nil, "no function was found")
+	}
+	fmt.Fprintln(w.err, signatureOf(p))
+	if err := ask.fill("do", "what to do", (*string)(&p.Do), scaffold.Dos()); err != nil {
+		return err
+	}
+	if numbers := scaffold.Numeric(p.Function); p.Do == scaffold.Hist && len(numbers) > 0 {
+		if err := ask.fill("by", "histogram of", &p.By, numbers); err != nil {
+			return err
+		}
+	}
+	return ask.fill("template", "template", (*string)(&p.Template), scaffold.Templates())
+}
+
+// signatureOf tells which function was found.
+func signatureOf(p *scaffold.Project) string {
+	if p.Function.Signature != "" {
+		return p.Function.Signature
+	}
+	return p.Function.Name + " in " + p.Function.Target
+}
+
+// look finds the function. A program is named by its path from here on, because the project is used elsewhere.
+func (m *making) look(w world) error {
+	p := &m.project
+	if strings.ContainsRune(p.Target, '/') {
+		full, err := filepath.Abs(p.Target)
+		if err != nil {
+			return err
+		}
+		p.Target = full
+	}
+	f, err := w.describe(p.Target + ":" + m.function)
+	p.Function = f
+	return err
+}
+
+// asker asks questions on standard error and reads the answers.
+type asker struct {
+	world
+	in *bufio.Reader
+}
+
+// fill asks for an answer unless a flag gave it. With choices, an empty answer is the first, and only they are taken.
+func (a asker) fill(flag, question string, answer *string, choices []string) error {
+	if *answer != "" {
+		return nil
+	}
+	if len(choices) > 0 {
+		question += " (" + strings.Join(choices, ", ") + ") [" + choices[0] + "]"
+	}
+	for range 10 {
+		fmt.Fprintf(a.err, "%s: ", question)
+		line, err := a.in.ReadString('\n')
+		if err != nil && line == "" {
+			fmt.Fprintln(a.err)
+			return usage([]string{"sonde new --help lists the flags"}, "--%s is not given and nobody answers", flag)
+		}
+		line = strings.TrimSpace(line)
+		if line == "" && len(choices) > 0 {
+			line = choices[0]
+		}
+		if line != "" && (len(choices) == 0 || slices.Contains(choices, line)) {
+			*answer = line
+			return nil
+		}
+	}
+	return usage(nil, "--%s is not given and no answer is one of %s", flag, strings.Join(choices, ", "))
+}
+
+// sources says where the library is: a published version, or the folder of a checkout.
+func sources(given string) (version, dir string) {
+	if given != "" {
+		full, err := filepath.Abs(given)
+		if err != nil {
+			return "", given
+		}
+		return "", full
+	}
+	const module = "github.com/sonde-project/sonde"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path == module && strings.HasPrefix(info.Main.Version, "v") && info.Main.Sum != "" {
+		return info.Main.Version, ""
+	}
+	var starts []string
+	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) { // not in a build with -trimpath
+		starts = append(starts, filepath.Dir(file))
+	}
+	if exe, err := os.Executable(); err == nil {
+		starts = append(starts, filepath.Dir(exe))
+	}
+	if wd, err := os.Getwd(); err == nil {
+		starts = append(starts, wd)
+	}
+	for _, start := range starts {
+		for d := start; ; d = filepath.Dir(d) {
+			text, err := os.ReadFile(filepath.Join(d, "go.mod"))
+			if err == nil && strings.HasPrefix(string(text), "module "+module+"\n") {
+				return "", d
+			}
+			if d == filepath.Dir(d) {
+				break
+			}
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,119 @@
+package resolve
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/script"
+)
+
+// offered is how many functions a hint names when a point means several.
+const offered = 8
+
+// Describe describes the one function that a point names, with its parameters. A point that names several is a mistake.
+func Describe(pt script.Point, scope Scope) (event.Function, error) {
+	r := newResolver(&script.Script{}, scope)
+	matches, err := r.find(&pt)
+	if err != nil {
+		return event.Function{}, err
+	}
+	if len(matches) > 1 {
+		var names []string
+		for _, m := range matches[:min(len(matches), offered)] {
+			names = append(names, m.name())
+		}
+		return event.Function{}, r.diag(pt.FunctionSpan, script.Several, pt.Function+" names "+strconv.Itoa(len(matches))+" functions",
+			"one of: "+strings.Join(names, ", "))
+	}
+	m := matches[0]
+	f := r.describe(m)
+	if sig := r.signature(m); sig != nil {
+		places := ctype.Place(sig)
+		f.Typed = true
+		f.Params = parameters(sig.Params, places.Params)
+		f.Results = parameters(sig.Results, places.Results)
+	}
+	if code, err := m.obj.file.Code(m.fn); err == nil {
+		if c, err := site.ChooseEntry(code, m.fn.Lang); err == nil {
+			f.Entry = c.Offset
+		}
+	}
+	return f, nil
+}
+
+func parameters(params []ctype.Param, places [][]ctype.Piece) []event.Parameter {
+	var out []event.Parameter
+	for i, p := range params {
+		one := event.Parameter{Name: p.Name, Type: p.Type.String(), Kind: valueKind(p.Type), Size: p.Type.Sizeof(), Receiver: p.Receiver}
+		if one.Kind == event.KindString {
+			one.Behind = behind(p.Type)
+		}
+		for _, piece := range places[i] {
+			if piece.Kind == ctype.InMemory {
+				one.Behind = true
+			}
+			if piece.Kind != ctype.InRegister && (piece.Kind != ctype.InMemory || piece.Offset != 0) || piece.Reg.Vector() {
+				one.Registers = nil
+				break
+			}
+			one.Registers = append(one.Registers, generalNames[piece.Reg])
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// generalNames follow ctype.Register.
+var generalNames = [...]string{"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"}
+
+// behind reports whether a text's address and length stand in memory: a string class by reference.
+func behind(t *ctype.Type) bool {
+	u := t.Underlying()
+	if u != nil && (u.Kind == ctype.Pointer || u.Kind == ctype.Reference) {
+		return isStringClass(u.Elem)
+	}
+	return false
+}
+
+func isStringClass(t *ctype.Type) bool {
+	if t == nil {
+		return false
+	}
+	u := t.Underlying()
+	if u == nil || u.Kind != ctype.Struct {
+		return false
+	}
+	name := u.Name
+	return strings.HasPrefix(name, "std::") && (strings.Contains(name, "basic_string<char") || name == "std::string") || name == "alloc::string::String"
+}
+
+// scalarKinds are the kinds of values whose type alone says it.
+var scalarKinds = map[ctype.Kind]event.Kind{
+	ctype.Bool: event.KindBool, ctype.Int: event.KindInt, ctype.Uint: event.KindUint, ctype.Char: event.KindChar, ctype.Rune: event.KindChar,
+	ctype.Float: event.KindFloat, ctype.Enum: event.KindEnum, ctype.CString: event.KindString, ctype.GoString: event.KindString,
+	ctype.Str: event.KindString, ctype.Array: event.KindArray, ctype.Slice: event.KindArray, ctype.Map: event.KindMap,
+	ctype.Interface: event.KindInterface, ctype.Struct: event.KindStruct, ctype.Union: event.KindStruct, ctype.Func: event.KindPointer,
+	ctype.Chan: event.KindPointer, ctype.Variant: event.KindStruct, ctype.TraitObject: event.KindStruct,
+}
+
+// valueKind is the kind of the values that a type gives.
+func valueKind(t *ctype.Type) event.Kind {
+	u := t.Underlying()
+	switch {
+	case u == nil:
+		return event.KindNone
+	case u.Kind == ctype.Enum && u.Flags:
+		return event.KindFlags
+	case isStringClass(u):
+		return event.KindString
+	case u.Kind == ctype.Pointer || u.Kind == ctype.Reference:
+		if e := u.Elem; e != nil && (e.Underlying() != nil && e.Underlying().Kind == ctype.Char || isStringClass(e)) {
+			return event.KindString
+		}
+		return event.KindPointer
+	}
+	return scalarKinds[u.Kind]
+}
