@@ -178,7 +178,7 @@ func bucketNumbers() []int64 {
 			list = append(list, 1<<e+d, -(1<<e)+d, 3<<e>>1+d)
 		}
 	}
-	for v := int64(-120); v < 1100; v += 7 {
+	for v := int64(-120); v < 1100; v += 19 {
 		list = append(list, v)
 	}
 	return list
@@ -193,26 +193,23 @@ func TestBucketsAreThoseOfTheDecoder(t *testing.T) {
 		}
 	}
 	numbers := bucketNumbers()
-	loop := &plan.VarRef{Var: 0, T: long}
 	for _, m := range maps {
 		p := begin()
-		p.Maps, p.Vars = []plan.Map{valueMap("@in"), m}, []plan.Var{{Name: "$i", Type: long}}
-		p.Probes[0].Bodies[0].Stmts = []plan.Stmt{&plan.Loop{
-			Cond: &plan.Binary{Op: "<", X: loop, Y: num(int64(len(numbers))), Signed: true, T: long}, Max: 10000,
-			Body: []plan.Stmt{
-				&plan.MapAggregate{Map: 1, Key: []plan.Expr{loop}, X: &plan.MapGet{Map: 0, Key: []plan.Expr{loop}, T: long}},
-				&plan.SetVar{Var: 0, X: &plan.Binary{Op: "+", X: loop, Y: num(1), T: long}},
-			},
-		}}
-		p.Probes = append(p.Probes, feed(numbers)...)
+		p.Maps = []plan.Map{valueMap("@in"), m}
+		p.Probes = nil
+		for i, v := range numbers {
+			if i%30 == 0 {
+				p.Probes = append(p.Probes, plan.Probe{Kind: plan.Interval, Name: "feed", Bodies: make([]plan.Body, 1)})
+			}
+			body := &p.Probes[len(p.Probes)-1].Bodies[0]
+			body.Stmts = append(body.Stmts, &plan.MapSet{Map: 0, Key: []plan.Expr{num(int64(i))}, X: num(v)},
+				&plan.MapAggregate{Map: 1, Key: []plan.Expr{num(int64(i))}, X: input(i)})
+		}
 		s := load(t, p, f)
-		for i := range p.Probes[1:] {
-			if err := s.Run(i + 1); err != nil {
+		for i := range p.Probes {
+			if err := s.Run(i); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := s.Run(0); err != nil {
-			t.Fatal(err)
 		}
 		got := cells(t, s, p, 1)
 		for i, v := range numbers {
@@ -222,19 +219,6 @@ func TestBucketsAreThoseOfTheDecoder(t *testing.T) {
 		}
 		wantCounts(t, s, nil)
 	}
-}
-
-// feed is probes that put numbers under their places in map 0.
-func feed(numbers []int64) []plan.Probe {
-	var probes []plan.Probe
-	for from := 0; from < len(numbers); from += 500 {
-		var stmts []plan.Stmt
-		for i := from; i < min(from+500, len(numbers)); i++ {
-			stmts = append(stmts, &plan.MapSet{Map: 0, Key: []plan.Expr{num(int64(i))}, X: num(numbers[i])})
-		}
-		probes = append(probes, plan.Probe{Kind: plan.Interval, Name: "feed", Bodies: []plan.Body{{Stmts: stmts}}})
-	}
-	return probes
 }
 
 func TestAMapWithoutRoomCountsWhatItLoses(t *testing.T) {

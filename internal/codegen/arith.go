@@ -22,7 +22,7 @@ func (x *code) operands(left, right plan.Expr) (value int64, constant bool) {
 		x.evalTo(left, asm.R0)
 	default:
 		mark := x.used
-		keep := x.allocStack(8)
+		keep := x.alloc(8)
 		x.eval(left)
 		x.store(keep, asm.R0, asm.DWord)
 		x.eval(right)

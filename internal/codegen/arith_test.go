@@ -169,23 +169,41 @@ func cast(v int64, t plan.Type) int64 {
 func TestRandomExpressionsHaveTheirValue(t *testing.T) {
 	eachKernel(t, func(t *testing.T, f codegen.Features) {
 		for seed := range uint64(12) {
-			r := rand.New(rand.NewPCG(seed, 1))
-			inputs := make([]int64, 6)
-			for i := range inputs {
-				inputs[i] = interesting[r.IntN(len(interesting))]
-			}
-			var exprs []plan.Expr
-			var want []int64
-			for range 40 {
-				e, v := tree(r, inputs, 1+r.IntN(4))
-				exprs, want = append(exprs, e), append(want, v)
-			}
-			got := evaluate(t, f, inputs, exprs)
-			for i := range exprs {
-				if got[int64(i)] != want[i] {
-					t.Errorf("seed %d, expression %d: %d, want %d", seed, i, got[int64(i)], want[i])
-				}
-			}
+			randomExpressions(t, f, seed)
 		}
 	})
+}
+
+// Any expression has the value in the kernel that it has in Go.
+func FuzzExpressionsHaveTheirValue(f *testing.F) {
+	kernels := []codegen.Features{features(f), {RingBuf: true}}
+	f.Add(uint64(100), false)
+	f.Fuzz(func(t *testing.T, seed uint64, old bool) {
+		kernel := kernels[0]
+		if old {
+			kernel = kernels[1]
+		}
+		randomExpressions(t, kernel, seed)
+	})
+}
+
+func randomExpressions(t *testing.T, f codegen.Features, seed uint64) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 1))
+	inputs := make([]int64, 6)
+	for i := range inputs {
+		inputs[i] = interesting[r.IntN(len(interesting))]
+	}
+	var exprs []plan.Expr
+	var want []int64
+	for range 40 {
+		e, v := tree(r, inputs, 1+r.IntN(4))
+		exprs, want = append(exprs, e), append(want, v)
+	}
+	got := evaluate(t, f, inputs, exprs)
+	for i := range exprs {
+		if got[int64(i)] != want[i] {
+			t.Errorf("seed %d, expression %d: %d, want %d", seed, i, got[int64(i)], want[i])
+		}
+	}
 }

@@ -27,7 +27,6 @@ type emitter struct {
 	wanted []bool
 	jumps  []jump
 	dead   bool
-	forks  int // conditional jumps so far: what verifying costs
 }
 
 // jump is an instruction whose offset waits for its label.
@@ -98,18 +97,15 @@ func (e *emitter) jump(to label) {
 
 // jumpImm jumps if dst op value; value must fit.
 func (e *emitter) jumpImm(op asm.JumpOp, dst asm.Register, value int64, to label) {
-	e.forks++
 	e.emitJump(asm.Instruction{OpCode: op.Op(asm.ImmSource), Dst: dst, Constant: value}, to)
 }
 
 func (e *emitter) jumpReg(op asm.JumpOp, dst, src asm.Register, to label) {
-	e.forks++
 	e.emitJump(asm.Instruction{OpCode: op.Op(asm.RegSource), Dst: dst, Src: src}, to)
 }
 
 // mayGoto leaves a loop when the kernel's budget for it is used up; verifying it once is enough then.
 func (e *emitter) mayGoto(to label) {
-	e.forks++
 	e.emitJump(asm.Instruction{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.JCOND), Src: asm.PseudoMayGoto}, to)
 }
 

@@ -24,6 +24,7 @@ func (x *code) truth(e plan.Expr) {
 	x.place(yes)
 	x.imm(asm.R0, 1)
 	x.place(end)
+	x.blur()
 }
 
 // branch jumps to the label if the truth of e is as wanted, and goes on otherwise. R0 to R5 are lost.

@@ -17,6 +17,7 @@ import (
 const (
 	stackFixed = 24
 	stackMax   = 488 // may_goto takes some itself
+	stackEase  = 320 // from here on only what must be on the stack goes there
 	// onStack is the largest piece of memory that is not taken from scratch.
 	onStack = 128
 	// scratchMax is what offsets of 16 bits reach.
@@ -45,11 +46,12 @@ type code struct {
 	duration  place // Return parts with a frame
 	frame     *frameLayout
 	key       place // of the frame
+	entered   bool  // the frame is at its register
 	end       label // where Finish goes
 	loops     []loop
 	needs     needs
+	looping   bool // there is a loop
 	measuring bool // a first pass: the code is not kept
-	unrolled  int  // instructions that the verifier sees again because of loops
 	err       error
 }
 
@@ -74,10 +76,23 @@ func (x *code) fail(format string, args ...any) {
 // alloc takes memory for n bytes: of the stack while there is room, else of the thread's scratch memory.
 func (x *code) alloc(n int) place {
 	n = (n + 7) &^ 7
-	if n <= onStack && x.used.stack+n <= stackMax {
+	if !x.looping && n <= onStack && x.used.stack+n <= stackEase {
 		return x.allocStack(n)
 	}
 	return x.allocScratch(n)
+}
+
+// blur hides from the verifier what it knows about R0. Where ways meet again in a loop it would follow on with each value that
+// they bring, round after round.
+func (x *code) blur() {
+	if !x.looping {
+		return
+	}
+	mark := x.used
+	keep := x.allocScratch(8)
+	x.store(keep, asm.R0, asm.DWord)
+	x.load(asm.R0, keep, asm.DWord)
+	x.release(mark)
 }
 
 func (x *code) allocStack(n int) place {
@@ -186,15 +201,7 @@ func (x *code) findOrCreate(name string, key place) {
 const (
 	updateAny     = 0
 	updateNoExist = 1
-	errnoExist    = -17
 )
-
-// wholeErrno makes a number of what a map operation returned. Kernels before 6.4 call functions that return an int, so that the
-// upper half of R0 is not the sign.
-func (x *code) wholeErrno() {
-	x.opImm(asm.LSh, asm.R0, 32)
-	x.opImm(asm.ArSh, asm.R0, 32)
-}
 
 func (x *code) lookup(name string, key place) {
 	x.mapPtr(asm.R1, x.c.use(name))
@@ -202,13 +209,21 @@ func (x *code) lookup(name string, key place) {
 	x.call(asm.FnMapLookupElem)
 }
 
-// update stores a value whose address the function value puts in R3; R0 tells.
+// update stores a value whose address the function value puts in R3; R0 is 0 or, in its lower half, an error: kernels before 6.4
+// leave the upper half of a negative int empty.
 func (x *code) update(name string, key place, flag int64, value func()) {
 	x.mapPtr(asm.R1, x.c.use(name))
 	x.addr(asm.R2, key)
 	value()
 	x.imm(asm.R4, flag)
 	x.call(asm.FnMapUpdateElem)
+}
+
+// unlessExists jumps when an update failed for another reason than that the key is there.
+func (x *code) unlessExists(to label) {
+	const exists = -17 // EEXIST
+	x.extend(asm.R0, plan.Type{Kind: plan.IntType, Size: 4, Signed: true})
+	x.jumpImm(asm.JNE, asm.R0, exists, to)
 }
 
 func (x *code) remove(name string, key place) {

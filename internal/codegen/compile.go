@@ -6,7 +6,7 @@
 //
 // An engine that runs the programs elsewhere must offer these helpers: map_lookup_elem, map_update_elem, map_delete_elem,
 // ktime_get_ns, get_prandom_u32, get_smp_processor_id, get_current_pid_tgid, get_current_uid_gid, get_current_comm,
-// get_current_cgroup_id, get_stack, probe_read_user, probe_read_user_str, copy_from_user, probe_read_kernel (of the program's own
+// get_current_cgroup_id, get_current_task (for the thread pointer), get_stack, probe_read_user, probe_read_user_str, copy_from_user, probe_read_kernel (of the program's own
 // memory), ringbuf_query, ringbuf_output, get_attach_cookie, get_func_ip, and, depending on Features, get_current_task_btf with
 // task_storage_get, get_ns_current_pid_tgid, and the kernel function bpf_copy_from_user_str. Its map types: HASH, ARRAY, PERCPU_ARRAY,
 // RINGBUF, TASK_STORAGE: all that sleepable programs may use since 6.1. Programs have no functions but the main

@@ -149,7 +149,7 @@ func (x *code) have(v *plan.Value, dst asm.Register) {
 			x.imm(dst, 0)
 		}
 	case plan.Depth:
-		if x.frame != nil && x.frame.depth >= 0 && (x.returns() || x.frame.record > 0) {
+		if x.frame != nil && x.frame.depth >= 0 && x.entered {
 			x.load(dst, place{regFrame, x.frame.depth}, asm.Word)
 		} else {
 			x.imm(dst, 0)

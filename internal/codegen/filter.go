@@ -130,6 +130,20 @@ func (c *compiler) forked(e *emitter, out label) {
 	e.mov(asm.R3, asm.R0)
 	e.imm(asm.R4, updateAny)
 	e.call(asm.FnMapUpdateElem)
+	e.jumpImm(asm.JEq, asm.R0, 0, out)
+	e.findStats(c, childPlace(), out)
+	e.imm(asm.R1, 1)
+	e.atomicAdd(place{regStats, 8 * int(plan.CountLostMap)}, asm.R1)
+}
+
+// findStats puts this CPU's counters in their register; the key takes 4 bytes on the stack.
+func (e *emitter) findStats(c *compiler, key place, out label) {
+	e.storeImm(key, 0, asm.Word)
+	e.mapPtr(asm.R1, c.use(StatsMap))
+	e.addr(asm.R2, key)
+	e.call(asm.FnMapLookupElem)
+	e.jumpImm(asm.JEq, asm.R0, 0, out)
+	e.mov(regStats, asm.R0)
 }
 
 // died is sched_process_free(task) or sched_process_exit(task): the last of a process is its leader.

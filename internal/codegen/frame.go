@@ -196,8 +196,7 @@ func (x *code) insert(value func(), again func()) {
 	stored, lost := x.label(), x.label()
 	x.update(x.framesMap(), x.key, updateNoExist, value)
 	x.jumpImm(asm.JEq, asm.R0, 0, stored)
-	x.wholeErrno()
-	x.jumpImm(asm.JNE, asm.R0, errnoExist, lost)
+	x.unlessExists(lost)
 	x.count(plan.CountMissedUnwound)
 	again()
 	x.jump(stored)
@@ -251,6 +250,7 @@ func (x *code) enterRecord(depth place) {
 	x.lookup(x.framesMap(), x.key)
 	x.guard(x.lostFrame)
 	x.mov(regFrame, asm.R0)
+	x.entered = true
 	d := x.frame.draft()
 	x.storeImm(d.cursor, int64(d.fixed), asm.Word)
 	x.load(asm.R0, depth, asm.Word)
@@ -274,6 +274,7 @@ func (x *code) leave() {
 	x.lookup(x.framesMap(), x.key)
 	x.guard(func() { x.exit() })
 	x.mov(regFrame, asm.R0)
+	x.entered = true
 	x.count(plan.CountReturns)
 	x.duration = x.allocStack(8)
 	x.load(asm.R0, x.now(), asm.DWord)

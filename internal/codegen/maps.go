@@ -146,7 +146,7 @@ func (x *code) amount(e plan.Expr) func(asm.Register) {
 	if simple(e) {
 		return func(dst asm.Register) { x.evalTo(e, dst) }
 	}
-	keep := x.allocStack(8)
+	keep := x.alloc(8)
 	x.eval(e)
 	x.store(keep, asm.R0, asm.DWord)
 	return func(dst asm.Register) { x.load(dst, keep, asm.DWord) }

@@ -181,7 +181,7 @@ func (x *code) captureData(s *plan.Slot, address func(asm.Register), null, bad l
 func (x *code) captureString(size int, address func(asm.Register), bad label) {
 	cut, done := x.label(), x.label()
 	x.readStringAt(func() { address(asm.R1) }, size+2, 0)
-	x.jumpImm(asm.JSLE, asm.R0, 0, bad)
+	x.jumpImm(asm.JSLT, asm.R0, 0, bad)
 	x.jumpImm(asm.JSGT, asm.R0, int64(size+1), cut)
 	x.opImm(asm.Sub, asm.R0, 1)
 	x.jump(done)

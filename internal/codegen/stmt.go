@@ -21,14 +21,20 @@ func (x *code) variable(i int) place {
 	return x.vars[i]
 }
 
-// placeVars takes memory for the variables of the body and clears it: a variable that was not set is 0 or "".
+// placeVars takes memory for the variables of the body and clears it: a variable that was not set is 0 or "". In a body with loops they
+// are in scratch memory, of which the verifier knows no values: on the stack it would follow each value that they take from round to
+// round.
 func (x *code) placeVars() {
 	if x.measuring {
 		return
 	}
 	for _, i := range slices.Sorted(maps.Keys(x.vars)) {
 		size := x.c.p.Vars[i].Type.PartSize()
-		x.vars[i] = x.alloc(size)
+		if x.looping {
+			x.vars[i] = x.allocScratch(size)
+		} else {
+			x.vars[i] = x.alloc(size)
+		}
 		x.zero(x.vars[i], size)
 	}
 }
@@ -116,56 +122,67 @@ func (x *code) leaveLoop(to func(loop) label) {
 	x.jump(to(x.loops[len(x.loops)-1]))
 }
 
-// loop counts its rounds. With may_goto (6.9) the verifier looks at the body once, provided that it does not know the count: so the
-// count is in scratch memory. Without, the verifier goes through all rounds one by one, so the count is on the stack where it sees
-// it grow, and the bound shrinks to what the verifier has patience for.
+// loop runs at most Max rounds; that more were wanted is counted.
 func (x *code) loop(s *plan.Loop) {
-	var counter place
 	if x.c.f.MayGoto {
-		counter = x.allocScratch(8)
+		x.loopAround(s)
 	} else {
-		counter = x.allocStack(8)
+		x.loopUnrolled(s)
 	}
+}
+
+// loopAround needs may_goto (6.9): with it the verifier looks at the body once, provided that it does not know the count, nor
+// anything else that changes from round to round: so that is in scratch memory.
+func (x *code) loopAround(s *plan.Loop) {
+	x.looping = true
+	counter := x.allocScratch(8)
 	x.storeImm(counter, 0, asm.DWord)
 	l := loop{next: x.label(), end: x.label()}
 	spent := x.label()
 	x.loops = append(x.loops, l)
-	before := cost{x.at + x.unrolled, x.forks}
 	x.place(l.next)
-	if x.c.f.MayGoto {
-		x.mayGoto(spent)
-	}
+	x.mayGoto(spent)
 	x.branch(s.Cond, l.end, false)
 	x.load(asm.R0, counter, asm.DWord)
-	bound, alive := len(x.ins), !x.dead
 	x.jumpImm(asm.JGE, asm.R0, int64(max(s.Max, 0)), spent)
 	x.opImm(asm.Add, asm.R0, 1)
 	x.store(counter, asm.R0, asm.DWord)
 	x.stmts(s.Body)
 	x.jump(l.next)
-	if !x.c.f.MayGoto && alive {
-		x.shrink(bound, cost{x.at + x.unrolled - before.instructions, x.forks - before.forks}, s.Max)
-	}
 	x.place(spent)
 	x.count(plan.CountTruncated)
 	x.place(l.end)
 	x.loops = x.loops[:len(x.loops)-1]
 }
 
-// cost is what the verifier has to do for some code.
-type cost struct{ instructions, forks int }
-
-// What one loop may cost: the verifier gives up at a million instructions, or 8192 forks that it has to come back to.
+// What all rounds of unrolled loops may take: jumps over them must reach. A loop gets half of what is left, one inside another a
+// small part of that.
 const (
-	loopInstructions = 200_000
-	loopForks        = 6_000
+	loopRoom   = 24_000
+	nestedPart = 16
 )
 
-// shrink lowers the bound of a loop, the operand of instruction at, to what the verifier can go through.
-func (x *code) shrink(at int, round cost, most int) {
-	rounds := min(loopInstructions/max(round.instructions, 1), loopForks/max(round.forks, 1))
-	rounds = max(min(max(rounds, 1), most), 0)
-	x.ins[at].Constant = int64(rounds)
-	x.unrolled += rounds * round.instructions
-	x.forks += rounds * round.forks
+// loopUnrolled writes the rounds one after the other, as many as there is room for. A jump back would do, but the verifier follows
+// bounded loops round by round, and hardly ever sees that two ways through them have met again.
+func (x *code) loopUnrolled(s *plan.Loop) {
+	end, start := x.label(), x.at
+	room := (loopRoom - start) / 2
+	if len(x.loops) > 0 {
+		room /= nestedPart
+	}
+	rounds := s.Max
+	for i := 0; i < rounds && !x.dead; i++ {
+		next := x.label()
+		x.loops = append(x.loops, loop{next, end})
+		x.branch(s.Cond, end, false)
+		x.stmts(s.Body)
+		x.loops = x.loops[:len(x.loops)-1]
+		x.place(next)
+		if i == 0 {
+			rounds = min(rounds, max(room/max(x.at-start, 1), 1))
+		}
+	}
+	x.branch(s.Cond, end, false)
+	x.count(plan.CountTruncated)
+	x.place(end)
 }

@@ -172,7 +172,7 @@ func (x *code) userText(e *plan.Str, to place, size int) {
 	x.jumpImm(asm.JEq, asm.R0, 0, none)
 	x.mov(asm.R3, asm.R0)
 	x.readString(temp, limit+2)
-	x.jumpImm(asm.JSLE, asm.R0, 0, bad)
+	x.jumpImm(asm.JSLT, asm.R0, 0, bad)
 	x.jumpImm(asm.JSLE, asm.R0, int64(limit+1), fine)
 	x.count(plan.CountTruncated)
 	x.storeImm(temp.plus(limit), 0, asm.Byte)
@@ -232,7 +232,7 @@ func (x *code) length(u userBytes, n place) {
 	if simple(u.Addr) {
 		x.evalLength(u)
 	} else {
-		keep := x.allocStack(8)
+		keep := x.alloc(8)
 		x.eval(u.Addr)
 		x.store(keep, asm.R0, asm.DWord)
 		x.evalLength(u)

@@ -116,7 +116,7 @@ func (c *compiler) body(u *unit, index int, draft *code) *code {
 	if draft == nil {
 		x.measuring = true
 	} else {
-		x.vars = draft.vars
+		x.vars, x.looping = draft.vars, draft.looping
 	}
 	x.write()
 	return x
@@ -208,12 +208,7 @@ func (c *compiler) provide(e *emitter, u *unit, n needs, out label) {
 		c.identity(e)
 	}
 	if n.stats {
-		e.storeImm(nowPlace(), 0, asm.Word)
-		e.mapPtr(asm.R1, c.use(StatsMap))
-		e.addr(asm.R2, nowPlace())
-		e.call(asm.FnMapLookupElem)
-		e.jumpImm(asm.JEq, asm.R0, 0, out)
-		e.mov(regStats, asm.R0)
+		e.findStats(c, nowPlace(), out)
 	}
 	if n.now {
 		e.call(asm.FnKtimeGetNs)
