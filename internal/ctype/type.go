@@ -145,8 +145,8 @@ type Param struct {
 type Convention uint8
 
 const (
-	SysV    Convention = iota // C, C++, Rust "C" ABI and, by practice, Rust's own on amd64
+	SysV    Convention = iota // C, C++, Rust's extern "C"
 	GoRegs                    // Go ABIInternal
 	GoStack                   // Go ABI0
-	RustABI                   // Rust: as SysV but aggregates over 16 bytes or scalar pairs follow Rust's rules
+	RustABI                   // Rust's own: see placeRust
 )

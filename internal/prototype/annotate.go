@@ -159,5 +159,5 @@ func (p *parser) nearTypes(name string) []string {
 	if len(near) > 0 {
 		hints = append(hints, "near names: "+strings.Join(near[:min(3, len(near))], ", "))
 	}
-	return hints
+	return append(hints, "a header that includes others is read whole after gcc -E")
 }

@@ -7,10 +7,24 @@ import (
 	"github.com/sonde-project/sonde/internal/ctype"
 )
 
-// levels of binary operators, loosest first. Comparison does not occur in declarations worth reading.
-var levels = [...]string{"|", "^", "&", "<< >>", "+ -", "* / %"}
+// levels of binary operators, loosest first.
+var levels = [...]string{"||", "&&", "|", "^", "&", "== !=", "< > <= >=", "<< >>", "+ -", "* / %"}
 
-func (p *parser) constantExpr() int64 { return p.binary(0) }
+func (p *parser) constantExpr() int64 {
+	c := p.binary(0)
+	if !p.is("?") || !p.enter() {
+		return c
+	}
+	defer p.leave()
+	p.advance()
+	x := p.constantExpr()
+	p.expect(":")
+	y := p.constantExpr()
+	if c != 0 {
+		return x
+	}
+	return y
+}
 
 func (p *parser) binary(level int) int64 {
 	if level == len(levels) {
@@ -36,6 +50,8 @@ func operates(level, op string) bool {
 
 func (p *parser) apply(op token, x, y int64) int64 {
 	switch op.text {
+	case "||", "&&", "==", "!=", "<", ">", "<=", ">=":
+		return truth(op.text, x, y)
 	case "|":
 		return x | y
 	case "^":
@@ -63,6 +79,32 @@ func (p *parser) apply(op token, x, y int64) int64 {
 	return x % y
 }
 
+func truth(op string, x, y int64) int64 {
+	yes := false
+	switch op {
+	case "||":
+		yes = x != 0 || y != 0
+	case "&&":
+		yes = x != 0 && y != 0
+	case "==":
+		yes = x == y
+	case "!=":
+		yes = x != y
+	case "<":
+		yes = x < y
+	case ">":
+		yes = x > y
+	case "<=":
+		yes = x <= y
+	case ">=":
+		yes = x >= y
+	}
+	if yes {
+		return 1
+	}
+	return 0
+}
+
 func (p *parser) unary() int64 {
 	if !p.enter() {
 		return 0
@@ -76,6 +118,8 @@ func (p *parser) unary() int64 {
 		return p.unary()
 	case p.accept("~"):
 		return ^p.unary()
+	case p.accept("!"):
+		return truth("==", p.unary(), 0)
 	case p.accept("sizeof"), p.accept("_Alignof"):
 		return p.sizeof(t)
 	case p.accept("("):

@@ -15,13 +15,13 @@ type declared struct {
 	konst bool
 	count string // what stands in the first brackets of a parameter: "count", "return", "*len", "size*n"
 	array bool   // a parameter written as an array
-	align int64
+	attrs attributes
 	notes []annotation
 }
 
 // declarator reads "*name[3]", "(*name)(int)" and the like; param says that arrays and functions decay.
 func (p *parser) declarator(s specifiers, param bool) declared {
-	d := declared{t: s.t, konst: s.konst, align: s.align}
+	d := declared{t: s.t, konst: s.konst, attrs: s.attrs}
 	if s.t == nil || !p.enter() {
 		d.t = &ctype.Type{Kind: ctype.Void}
 		return d
@@ -30,6 +30,7 @@ func (p *parser) declarator(s specifiers, param bool) declared {
 	p.pointers(&d)
 	p.direct(&d, param)
 	p.trailing(&d)
+	d.t = d.attrs.apply(d.t)
 	return d
 }
 
@@ -189,7 +190,7 @@ func (p *parser) parameters() *ctype.Signature {
 
 // param turns what was read into a parameter; a byte buffer written as buf[count] is no text.
 func (p *parser) param(s specifiers, d declared) ctype.Param {
-	out := ctype.Param{Name: d.name.text, Type: d.t}
+	out := ctype.Param{Name: d.name.text, Type: decayed(d.t)}
 	if d.array && d.count != "" {
 		if elem := d.t.Elem.Underlying().Sizeof(); elem <= 1 {
 			out.Len = d.count
@@ -202,14 +203,25 @@ func (p *parser) param(s specifiers, d declared) ctype.Param {
 	return out
 }
 
+// decayed: a parameter of an array type by another name (va_list, jmp_buf) is a pointer, and keeps the name.
+func decayed(t *ctype.Type) *ctype.Type {
+	u := t.Underlying()
+	if u.Kind != ctype.Array || u.Vector || t.Kind != ctype.Typedef {
+		return t
+	}
+	c := *t
+	c.Elem, c.Size = pointerTo(u.Elem, false), 8
+	return &c
+}
+
 // trailing reads annotations, attributes and, behind a function, macros such as __THROW.
 func (p *parser) trailing(d *declared) {
 	for p.tok.kind == word || p.tok.kind == note {
 		switch {
 		case p.tok.kind == note:
 			d.notes = append(d.notes, p.annotation())
-		case p.is("__attribute__") || p.is("__attribute") || p.is("_Alignas"):
-			d.align = max(d.align, p.attribute(nil))
+		case p.isAttribute():
+			p.attribute(&d.attrs)
 		case ignored[p.tok.text]:
 			p.advance()
 		case d.t.Kind == ctype.Func || skipped[p.tok.text]:

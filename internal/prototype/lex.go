@@ -14,7 +14,7 @@ const (
 	word
 	number
 	text  // string or character literal
-	mark  // punctuation; text is the character, or "..." "<<" ">>"
+	mark  // punctuation; text is the character, or one of the longer operators
 	note  // @word: an annotation of ours
 	wrong // text cannot be lexed
 )
@@ -54,9 +54,10 @@ func (l *lexer) next() token {
 		return l.literal(start, c)
 	}
 	l.at++
-	for _, long := range [...]string{"...", "<<", ">>"} {
+	for _, long := range [...]string{"...", "<<", ">>", "==", "!=", "<=", ">=", "&&", "||"} {
 		if strings.HasPrefix(l.src[start:], long) {
 			l.at = start + len(long)
+			break
 		}
 	}
 	return token{kind: mark, text: l.src[start:l.at], at: start}

@@ -85,6 +85,9 @@ void (*signal_like(int sig, void (*func)(int)))(int);
 unsigned long long int wide(unsigned char c, long double d, __int128 i, float _Complex z) __THROW;
 API int exported(void);
 _Static_assert(sizeof(int) == 4, "int");
+enum { SHIFTED = ((9) < 8 ? ((1 << (9)) << 8) : ((1 << (9)) >> 8)), TRUE = !(3 == 4) && 2 >= 2 };
+int sized(char a[SHIFTED], int b);
+SOME_API ANOTHER_MACRO extern int twice_exported(const char *);
 typedef unsigned char bytes[16] __attribute__((aligned(16)));
 int write_all(int fd /*@fd*/, const char buf[n] /* plain */, unsigned n) /*@fails(negative)*/;
 }
@@ -101,6 +104,7 @@ int write_all(int fd /*@fd*/, const char buf[n] /* plain */, unsigned n) /*@fail
 		"signal_like": "void (*signal_like(int sig, void (*func)(int)))(int)",
 		"wide":        "unsigned long long wide(unsigned char c, long double d, __int128 i, float _Complex z)",
 		"exported":    "int exported(void)",
+		"sized":       "int sized(char *a, int b)",
 		"write_all":   "int write_all(int fd, const char *buf, unsigned int n)",
 	} {
 		sig, ok := table.Lookup(name)

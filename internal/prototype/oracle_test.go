@@ -146,3 +146,24 @@ func gccErrors(t *testing.T, src string) map[int]string {
 	}
 	return complaints
 }
+
+// TestSystemHeadersAreReadAsTheCompilerReadsThem: after the preprocessor every declaration is understood, and every
+// structure laid out as the compiler does.
+func TestSystemHeadersAreReadAsTheCompilerReadsThem(t *testing.T) {
+	fixture.Need(t, "gcc")
+	for _, l := range libraries {
+		t.Run(l.name, func(t *testing.T) {
+			cmd := exec.Command("gcc", "-E", "-xc", "-")
+			cmd.Stdin = strings.NewReader(includes(l.name))
+			text, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			table, mistake := parse(string(text), base())
+			if mistake != nil {
+				t.Fatalf("%v: %q", mistake, mistake.Text[max(mistake.Span.From-100, 0):min(mistake.Span.To+100, len(mistake.Text))])
+			}
+			checkLayouts(t, l.name, table)
+		})
+	}
+}

@@ -196,7 +196,11 @@ func (p *parser) define(s specifiers, d declared) {
 	case name == "":
 		p.fail(p.tok, "expected a name here, found "+describe(p.tok))
 	case s.typedef:
-		p.table.types[name] = p.named(name, p.annotate(d.t, d.notes, nil))
+		t := p.named(name, p.annotate(d.t, d.notes, nil))
+		if d.attrs.align > 0 {
+			t.Align = d.attrs.align // a typedef may also lower it
+		}
+		p.table.types[name] = t
 	case d.t.Kind == ctype.Func:
 		sig := d.t.Func
 		if len(sig.Results) > 0 {

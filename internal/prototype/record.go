@@ -58,9 +58,11 @@ func (p *parser) tag(keyword, tag string, defines bool) *ctype.Type {
 }
 
 func (p *parser) recordAttributes(l *layout) {
-	for p.is("__attribute__") || p.is("__attribute") || p.is("_Alignas") {
-		l.asked = max(l.asked, p.attribute(&l.packed))
+	var a attributes
+	for p.isAttribute() {
+		p.attribute(&a)
 	}
+	l.asked, l.packed = max(l.asked, a.align), l.packed || a.packed
 }
 
 // readMember reads one declaration inside a struct.
@@ -76,7 +78,7 @@ func (p *parser) readMember(l *layout) {
 	s := p.specifiers()
 	if p.accept(";") { // an unnamed struct or union, or an unnamed enum
 		if s.t.Kind == ctype.Struct || s.t.Kind == ctype.Union {
-			l.members = append(l.members, member{Field: ctype.Field{Type: s.t}, asked: s.align})
+			l.members = append(l.members, member{Field: ctype.Field{Type: s.t}, asked: s.attrs.align})
 		}
 		return
 	}
@@ -114,7 +116,7 @@ func (p *parser) oneMember(s specifiers, l *layout) {
 	}
 	var unused ctype.Param
 	f := ctype.Field{Name: d.name.text, Type: p.annotate(d.t, append(s.notes, d.notes...), &unused)}
-	l.members = append(l.members, member{Field: f, asked: d.align})
+	l.members = append(l.members, member{Field: f, asked: d.attrs.align})
 }
 
 // layout places members as the System V ABI does (section 3.1.2).
@@ -231,8 +233,8 @@ func (p *parser) enum() *ctype.Type {
 func (p *parser) enumerator(t *ctype.Type, value int64) int64 {
 	e := ctype.Enumerator{Name: p.tok.text}
 	p.advance()
-	for p.is("__attribute__") {
-		p.attribute(nil)
+	for p.isAttribute() {
+		p.attribute(&attributes{})
 	}
 	if p.accept("=") {
 		value = p.constantExpr()

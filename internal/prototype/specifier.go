@@ -12,7 +12,7 @@ type specifiers struct {
 	t       *ctype.Type
 	konst   bool
 	typedef bool
-	align   int64
+	attrs   attributes
 	notes   []annotation
 }
 
@@ -53,8 +53,8 @@ func (p *parser) specifiers() specifiers {
 			p.advance()
 			p.group()
 			continue
-		case w == "__attribute__" || w == "__attribute" || w == "_Alignas":
-			s.align = max(s.align, p.attribute(nil))
+		case p.isAttribute():
+			p.attribute(&s.attrs)
 			continue
 		case basic[w]:
 			words = append(words, w)
@@ -68,8 +68,8 @@ func (p *parser) specifiers() specifiers {
 			return p.finish(s, words)
 		case p.table.typedef(w) != nil:
 			s.t = p.table.typedef(w)
-		case p.startsType(p.ahead):
-			// a macro in front of the type: SQLITE_API int f(void)
+		case p.startsType(p.ahead), p.ahead.kind == word && w == strings.ToUpper(w):
+			// a macro in front of the type: SQLITE_API int f(void), __BEGIN_DECLS extern int g(void)
 		default:
 			p.fail(p.tok, "no type is called \""+w+"\"", p.nearTypes(w)...)
 			return s
@@ -175,27 +175,59 @@ func floatType(count map[string]int) *ctype.Type {
 	return nil
 }
 
-// attribute reads __attribute__((...)) or _Alignas(...): what it says of alignment, 0 nothing. packed is set, unless
-// nil, when the attribute packs.
-func (p *parser) attribute(packed *bool) (align int64) {
+// attributes is what __attribute__((...)) and _Alignas(...) say that matters for where a value lies.
+type attributes struct {
+	packed bool
+	align  int64 // 0: nothing
+	vector int64 // bytes of a SIMD vector
+	mode   int64 // bytes of an integer of another size than its words say
+}
+
+var modes = map[string]int64{"QI": 1, "byte": 1, "HI": 2, "SI": 4, "DI": 8, "word": 8, "pointer": 8, "TI": 16}
+
+func (p *parser) isAttribute() bool {
+	return p.is("__attribute__") || p.is("__attribute") || p.is("_Alignas")
+}
+
+// attribute adds one attribute list.
+func (p *parser) attribute(a *attributes) {
 	alignas := p.is("_Alignas")
 	p.advance()
 	group := p.group()
 	for i, t := range group {
-		switch strings.Trim(t.text, "_") {
+		switch rest := group[i+1:]; strings.Trim(t.text, "_") {
 		case "packed":
-			if packed != nil {
-				*packed = true
-			}
+			a.packed = true
 		case "aligned":
-			align = max(align, alignment(group[i+1:]))
+			a.align = max(a.align, alignment(rest))
+		case "vector_size":
+			if len(rest) > 1 {
+				a.vector, _ = parseNumber(rest[1].text)
+			}
+		case "mode":
+			if len(rest) > 1 {
+				a.mode = modes[strings.Trim(rest[1].text, "_")]
+			}
 		case "(":
 			if alignas {
-				align = max(align, alignment(group[i:]))
+				a.align = max(a.align, alignment(group[i:]))
 			}
 		}
 	}
-	return align
+}
+
+// apply changes a type as the attributes say.
+func (a *attributes) apply(t *ctype.Type) *ctype.Type {
+	size := t.Sizeof()
+	switch {
+	case a.vector > 0 && a.vector <= 64 && size > 0 && a.vector%size == 0:
+		return &ctype.Type{Kind: ctype.Array, Lang: event.LangC, Elem: t, Len: a.vector / size, Size: a.vector, Vector: true}
+	case a.mode > 0 && (t.Kind == ctype.Int || t.Kind == ctype.Uint):
+		c := *t
+		c.Size = a.mode
+		return &c
+	}
+	return t
 }
 
 // alignment reads "(16)"; without it the compiler takes the largest useful one.

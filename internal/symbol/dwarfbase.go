@@ -25,7 +25,6 @@ const (
 	encSignedChar   = 0x06
 	encUnsigned     = 0x07
 	encUnsignedChar = 0x08
-	encDecimal      = 0x0f
 	encUTF          = 0x10
 )
 
@@ -48,7 +47,7 @@ func fillBase(t *ctype.Type, e entryAt) {
 		t.Kind = ctype.Uint
 	case encUTF:
 		t.Kind = ctype.Rune
-	default: // encDecimal, imaginary and fixed-point numbers: nothing here can show them
+	default: // decimal, imaginary and fixed-point numbers: nothing here can show them
 		t.Kind = ctype.Opaque
 	}
 	switch {

@@ -211,7 +211,7 @@ func (v value) number() (n int64, ok bool) {
 	return 0, false
 }
 
-// constantForms reports whether an attribute that may be a constant or a section offset is a constant.
+// isBlock tells an expression or other bytes from a number or an offset into a section of lists.
 func (v value) isBlock() bool {
 	switch v.form {
 	case formExprloc, formBlock, formBlock1, formBlock2, formBlock4:

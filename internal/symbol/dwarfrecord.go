@@ -222,7 +222,6 @@ func declaresCopying(class entryAt) bool {
 
 const (
 	attrDefaulted    dwarf.Attr = 0x8b
-	attrDeleted      dwarf.Attr = 0x8a
 	defaultedInClass            = 1
 )
 

@@ -160,7 +160,7 @@ func (d *debugInfo) spanUnits() {
 
 const tagSkeletonUnit dwarf.Tag = 0x4a
 
-// span is a range of addresses.
+// span64 is a range of addresses.
 type span64 struct{ low, high uint64 }
 
 // rangesOf gives the addresses of an entry: DW_AT_low_pc with DW_AT_high_pc, or DW_AT_ranges. Source: DWARF 5, section 2.17.

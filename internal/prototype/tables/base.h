@@ -17,7 +17,9 @@ typedef long intmax_t;
 typedef unsigned long uintmax_t;
 typedef int wchar_t;
 typedef unsigned int wint_t;
-typedef void *__builtin_va_list;
+typedef __int128 __int128_t;
+typedef unsigned __int128 __uint128_t;
+typedef struct __va_list_tag { unsigned gp_offset; unsigned fp_offset; void *overflow_arg_area; void *reg_save_area; } __builtin_va_list[1];
 typedef void *va_list;
 
 typedef int pid_t @pid;
