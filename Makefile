@@ -3,7 +3,7 @@
 # soak    long runs that look for losses and leaks
 # fuzz    every fuzz target for FUZZTIME
 # bench   side by side with bpftrace, perf, ltrace and BCC
-# golden  write the expected outputs anew
+# golden  write the expected outputs, and the lists that projects are made with, anew
 
 GO       ?= go
 FUZZTIME ?= 20s
@@ -49,7 +49,7 @@ bench: build
 	$(GO) run ./bench $(BENCH)
 
 golden:
-	$(GO) test ./internal/render/... -update
+	$(GO) test ./internal/render/... ./internal/scaffold -update
 
 clean:
 	rm -rf bin

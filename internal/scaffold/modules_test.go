@@ -54,3 +54,12 @@ func same(t *testing.T, name string, want []byte) {
 		t.Errorf("%s is behind go.mod: go test ./internal/scaffold -update\n%s\nwant\n%s", name, got, want)
 	}
 }
+
+// Objects are compiled by hand; who changes the C must not forget it.
+func TestTheCompiledProgramsAreThoseOfTheSources(t *testing.T) {
+	check := exec.Command("sha256sum", "--check", "--quiet", "sums")
+	check.Dir = "bpf"
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("run internal/scaffold/bpf/build: %v\n%s", err, out)
+	}
+}
