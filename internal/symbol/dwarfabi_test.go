@@ -29,8 +29,12 @@ func TestValuesAreWhereSignaturesPutThem(t *testing.T) {
 		{"abi/abi.rs", []string{"-C", "opt-level=0", "-C", "relocation-model=static", "-C", "link-arg=-no-pie"}, 60},
 		{"abi/goabi", nil, 40},
 		{"abi/goabi", []string{"-gcflags=-N -l"}, 40},
+		{"abi/goabi", []string{"-tags=nodwarf5"}, 40}, // the tag names another build; GOEXPERIMENT makes it one
 	} {
 		t.Run(strings.Join(append([]string{c.source}, c.flags...), " "), func(t *testing.T) {
+			if c.source == "abi/goabi" && len(c.flags) > 0 && c.flags[0] == "-tags=nodwarf5" {
+				t.Setenv("GOEXPERIMENT", "nodwarf5")
+			}
 			program := fixture.Build(t, c.source, c.flags...)
 			f, err := Open(program)
 			if err != nil {

@@ -87,7 +87,7 @@ func (r *typeReader) signature(e entryAt, fn *Function) *ctype.Signature {
 func convention(e entryAt, language event.Language, fn *Function) ctype.Convention {
 	switch language {
 	case event.LangGo:
-		if strings.Contains(e.unit.producer(), "regabi") {
+		if strings.Contains(e.unit.producer(), "regabi") && !strings.HasSuffix(fn.Name, ".abi0") {
 			return ctype.GoRegs
 		}
 		return ctype.GoStack
