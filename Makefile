@@ -1,5 +1,6 @@
 # build   the command, static, in bin/sonde
 # test    everything that must hold before a change lands; installs what it needs by build/prepare
+# test-kernels  the kernel engine under Linux 6.1 and 6.12, in a virtual machine (a few minutes)
 # soak    long runs that look for losses and leaks
 # fuzz    every fuzz target for FUZZTIME
 # bench   side by side with bpftrace, perf, ltrace and BCC
@@ -12,7 +13,7 @@ BENCH    ?=
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
-.PHONY: all build test unit vet fmt cross prepare soak fuzz bench golden clean
+.PHONY: all build test test-kernels unit vet fmt cross prepare soak fuzz bench golden clean
 
 all: build
 
@@ -37,6 +38,9 @@ cross:
 # -p 2: tests share the kernel's probes and a small machine's cores.
 unit:
 	$(GO) test -json -count=1 -p 2 -timeout 12m ./... | $(GO) run ./build/report
+
+test-kernels:
+	build/kernels bookworm trixie
 
 soak: build
 	SONDE_SOAK=$(SOAK) $(GO) test -tags soak -run Soak -count=1 -p 1 -timeout 6h -v ./...

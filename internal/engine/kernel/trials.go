@@ -112,13 +112,18 @@ func hasSignedDivision() bool {
 	}, nothing()...)}.loads()
 }
 
-// hasMayGoto tries a bounded loop: may_goto +0; r0 = 0; exit.
+// hasMayGoto tries a loop's end that the kernel decides: r0 = 0; may_goto +1; r0 = 0; exit.
 func hasMayGoto() bool {
-	const jcond = 0xe5 // BPF_JMP | BPF_JCOND
+	const (
+		jcond = 0xe5 // BPF_JMP | BPF_JCOND
+		mov   = 0xb7 // BPF_ALU64 | BPF_MOV | BPF_K, of r0
+		exit  = 0x95
+	)
 	fd, err := loadRaw(trial{kind: ebpf.Kprobe}, []byte{
-		jcond, 0, 0, 0, 0, 0, 0, 0,
-		0xb7, 0, 0, 0, 0, 0, 0, 0,
-		0x95, 0, 0, 0, 0, 0, 0, 0,
+		mov, 0, 0, 0, 0, 0, 0, 0,
+		jcond, 0, 1, 0, 0, 0, 0, 0,
+		mov, 0, 0, 0, 0, 0, 0, 0,
+		exit, 0, 0, 0, 0, 0, 0, 0,
 	})
 	if err != nil {
 		return false
