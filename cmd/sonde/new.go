@@ -48,6 +48,12 @@ test and its make run use it.`,
 	for flag, values := range map[string][]string{"do": scaffold.Dos(), "template": scaffold.Templates()} {
 		c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
+	c.RegisterFlagCompletionFunc("target", func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+		return trimmed(w.candidates(text, nil), "", ":"), cobra.ShellCompDirectiveDefault
+	})
+	c.RegisterFlagCompletionFunc("function", func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+		return trimmed(w.candidates(p.Target+":"+text, nil), p.Target+":", ""), cobra.ShellCompDirectiveNoFileComp
+	})
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if at := c.ArgsLenAtDash(); at >= 0 {
 			args, p.Command = args[:at], args[at:]
@@ -59,6 +65,15 @@ test and its make run use it.`,
 		return m.run(w)
 	}
 	return c
+}
+
+// trimmed takes what stands before and after from each word.
+func trimmed(words []string, before, after string) []string {
+	var out []string
+	for _, word := range words {
+		out = append(out, strings.TrimSuffix(strings.TrimPrefix(word, before), after))
+	}
+	return out
 }
 
 // run completes the answers and writes the project.

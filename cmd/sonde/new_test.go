@@ -56,7 +56,7 @@ func TestProjectsBuildAndSeeTheCallsOfTheirCommand(t *testing.T) {
 				}
 				inside(t, dir, "go", "vet", "./...")
 				inside(t, dir, "go", "test", "-count=1", "./...")
-				inside(t, dir, "go", "build", "-o", "observer", ".")
+				inside(t, dir, "go", "build", "-ldflags=-s -w", "-o", "observer", ".")
 				formatted := inside(t, dir, "gofmt", "-l", ".")
 				if formatted != "" {
 					t.Errorf("gofmt would change %s", formatted)
