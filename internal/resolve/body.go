@@ -53,6 +53,7 @@ type body struct {
 	entry bool
 	// typed: the outcome depends on the function's types or language.
 	typed     bool
+	result    bool // what the function returned is asked for
 	emissions []emission
 	loops     int
 }
@@ -69,6 +70,7 @@ type compiled struct {
 	body      plan.Body
 	emissions []emission
 	typed     bool
+	result    bool   // see body
 	key       string // equal for bodies that are one program
 }
 
@@ -94,7 +96,7 @@ func (b *body) compile(p *script.Probe) (compiled, error) {
 		}
 	}
 	b.numberSlots()
-	out.emissions, out.typed = b.emissions, b.typed
+	out.emissions, out.typed, out.result = b.emissions, b.typed, b.result
 	out.key = dump(out.body)
 	for _, e := range out.emissions {
 		out.key += dump(machine(e.Emission))

@@ -81,7 +81,7 @@ func (b *body) retval(e *script.Ident) (operand, error) {
 	if b.kind != plan.Return {
 		return operand{}, b.diag(e.Span, "not-at-return", "retval is known when the function returns", "use uretprobe")
 	}
-	b.typed = true
+	b.typed, b.result = true, true
 	if b.fn.types() == nil {
 		return operand{x: &plan.Reg{R: ctype.RAX, T: int64Type}}, nil
 	}

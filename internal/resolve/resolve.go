@@ -221,6 +221,9 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 			if s.Role == 0 && out.Kind == plan.Return && out.Bodies[index].Frame == nil {
 				continue // nothing of the entry is needed
 			}
+			if s.Role == site.TailJump && c.result {
+				continue // the function that it goes to has yet to make the result
+			}
 			s.Body = index
 			out.Sites = append(out.Sites, s)
 		}

@@ -3,6 +3,7 @@ package resolve
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -81,14 +82,14 @@ func (r *resolver) returnWay(m match) (plan.ReturnWay, string) {
 	return plan.Trampoline, "the kernel's trampoline"
 }
 
-// endsSeen reports whether every end of a call has a site.
+// endsSeen reports whether every end of a call has a site that knows the result: a tail jump does not.
 func (r *resolver) endsSeen(m match) bool {
 	code, err := m.obj.file.Code(m.fn)
 	if err != nil {
 		return false
 	}
 	choices, err := site.ChooseReturns(code, m.fn.Lang, returnInfo(m.obj, m.fn))
-	return err == nil && len(choices) > 0
+	return err == nil && len(choices) > 0 && !slices.ContainsFunc(choices, func(c site.Choice) bool { return c.Role == site.TailJump })
 }
 
 func languageName(l event.Language) string {
