@@ -1,26 +1,34 @@
 package sqlprobe
 
-// libmariadb and libmysqlclient: offsets are those of MYSQL, MYSQL_STMT and MYSQL_RES in the public headers of MariaDB Connector/C 3.
-// mysql_query calls mysql_real_query.
+// libmariadb: offsets are those of MYSQL, MYSQL_STMT and MYSQL_RES in the public headers of MariaDB Connector/C 3. mysql_query calls
+// mysql_real_query, which leaves by a jump through a pointer, so that its return cannot be seen safely: a statement has ended when the
+// program first asks what came of it, or for its rows.
 func libmariadb() Driver {
-	message := "retval != 0 ? str($m + 151) : \"\""
-	ended := Record{Role: Done, Fields: []string{"conn=%p", "$m", "status=%d", "retval", "rows=%d", "*(int64*)($m + 824)", "message=%s", message}}
+	const pending = "@mysql_pending[pid, arg0]"
 	stmtMessage := "retval != 0 ? str($m + 268) : \"\""
-	return Driver{Name: Libmariadb, System: MySQL, Libraries: []string{"libmariadb"}, Mark: "mariadb_stmt_execute_direct", Probes: []Probe{
-		{Function: "mysql_real_query", Says: Record{Role: Send, Fields: []string{"conn=%p", "arg0", "text=%s", "str(arg1, arg2)", "comm=%s", "comm"}, Begins: true}},
-		{Function: "mysql_real_query", Return: true, Body: "$m = arg0;", Says: ended},
-		{Function: "mysql_send_query", Says: Record{Role: Send, Fields: []string{"conn=%p", "arg0", "text=%s", "str(arg1, arg2)", "comm=%s", "comm"}, Begins: true}},
-		{Function: "mysql_send_query", Return: true, If: "retval != 0", Says: Record{Role: Refused, Fields: []string{"conn=%p", "arg0"}}},
-		{Function: "mysql_read_query_result", Return: true, Body: "$m = arg0;", Says: ended},
-		{Function: "mysql_store_result", Return: true, If: "retval != 0", Says: Record{Role: Result, Fields: []string{"conn=%p", "arg0", "rows=%d", "*(int64*)((uint64)retval)"}}},
-		{Function: "mysql_stmt_prepare", Return: true, Body: "$m = arg0;", Says: Record{Role: Prepare, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
-			"text=%s", "str(arg1, arg2)", "ns=%d", "duration", "message=%s", stmtMessage, "comm=%s", "comm"}}},
-		{Function: "mysql_stmt_execute", Says: Record{Role: Execute, Fields: []string{"stmt=%p", "arg0", "conn=%p", "*(uint64*)(arg0 + 56)", "comm=%s", "comm"}, Begins: true}},
-		{Function: "mysql_stmt_execute", Return: true, Body: "$m = arg0;", Says: Record{Role: Ended, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
-			"rows=%d", "*(int64*)($m + 248)", "message=%s", stmtMessage}}},
-		{Function: "mysql_stmt_close", Says: Record{Role: Forget, Fields: []string{"stmt=%p", "arg0"}}},
-		{Function: "mysql_close", Says: Record{Role: Forget, Fields: []string{"conn=%p", "arg0"}}},
+	send := Record{Role: Send, Fields: []string{"conn=%p", "arg0", "text=%s", "str(arg1, arg2)", "comm=%s", "comm"}, Begins: true}
+	gone := Record{Role: Forget, Fields: []string{"conn=%p", "arg0"}}
+	done := Record{Role: Done, Fields: []string{"conn=%p", "$m", "status=%d", "*(uint32*)($m + 144)", "rows=%d", "*(int64*)($m + 824)",
+		"message=%s", "*(uint32*)($m + 144) != 0 ? str($m + 151) : \"\""}}
+	d := Driver{Name: Libmariadb, System: MySQL, Libraries: []string{"libmariadb"}, Mark: "mariadb_stmt_execute_direct", Probes: []Probe{
+		{Function: "mysql_real_query", Body: pending + " = 1;", Says: send},
+		{Function: "mysql_send_query", Body: pending + " = 1;", Says: send},
+		{Function: "mysql_close", Body: "$m = arg0;\nif (" + pending + " == 1) {\n\tSAYS\n\tdelete(" + pending + ");\n}\n" + gone.statement(Libmariadb, false), Says: done},
 	}}
+	for _, asks := range []string{"mysql_store_result", "mysql_use_result", "mysql_errno", "mysql_error", "mysql_sqlstate", "mysql_affected_rows",
+		"mysql_field_count", "mysql_insert_id", "mysql_warning_count", "mysql_info", "mysql_more_results", "mysql_next_result", "mysql_stmt_init"} {
+		d.Probes = append(d.Probes, Probe{Function: asks, If: pending + " == 1", Body: "$m = arg0;\nSAYS\ndelete(" + pending + ");", Says: done, Optional: true})
+	}
+	d.Probes = append(d.Probes,
+		Probe{Function: "mysql_store_result", Return: true, If: "retval != 0", Says: Record{Role: Result, Fields: []string{"conn=%p", "arg0", "rows=%d", "*(int64*)((uint64)retval)"}}},
+		Probe{Function: "mysql_stmt_prepare", Return: true, Body: "$m = arg0;", Says: Record{Role: Prepare, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
+			"text=%s", "str(arg1, arg2)", "ns=%d", "duration", "message=%s", stmtMessage, "comm=%s", "comm"}}},
+		Probe{Function: "mysql_stmt_execute", Says: Record{Role: Execute, Fields: []string{"stmt=%p", "arg0", "conn=%p", "*(uint64*)(arg0 + 56)", "comm=%s", "comm"}, Begins: true}},
+		Probe{Function: "mysql_stmt_execute", Return: true, Body: "$m = arg0;", Says: Record{Role: Ended, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
+			"rows=%d", "*(int64*)($m + 248)", "message=%s", stmtMessage}}},
+		Probe{Function: "mysql_stmt_close", Says: Record{Role: Forget, Fields: []string{"stmt=%p", "arg0"}}},
+	)
+	return d
 }
 
 // mariadbd: dispatch_command(command, THD*, packet, length, ...).

@@ -1,10 +1,9 @@
 package sqlprobe
 
 // libpq: PQexec and its like call the PQsend functions, and PQgetResult until it gives NULL, so that these few see every way of asking
-// once. Offsets into PGresult (ntups, resultStatus, cmdStatus, errMsg) have been the same since PostgreSQL 9.
+// once. Whether sending succeeded is not known, for these functions leave by jumps into others. Offsets into PGresult (ntups, resultStatus, cmdStatus, errMsg) have been the same since PostgreSQL 9.
 func libpq() Driver {
 	sent := []string{"conn=%p", "arg0", "text=%s", "str(arg1)", "comm=%s", "comm"}
-	refused := Record{Role: Refused, Fields: []string{"conn=%p", "arg0"}}
 	gone := Record{Role: Forget, Fields: []string{"conn=%p", "arg0"}}
 	other := Record{Role: Describe, Fields: []string{"conn=%p", "arg0"}}
 	prepare := Record{Role: Prepare, Fields: []string{"conn=%p", "arg0", "name=%s", "str(arg1)", "text=%s", "str(arg2)", "comm=%s", "comm"}, Begins: true}
@@ -20,8 +19,7 @@ func libpq() Driver {
 		{"PQsendQueryPrepared", execute}, {"PQsendPrepare", prepare},
 		{"PQsendDescribePrepared", other}, {"PQsendDescribePortal", other},
 	} {
-		d.Probes = append(d.Probes, Probe{Function: p.function, Says: p.says, Optional: p.says.Role == Describe},
-			Probe{Function: p.function, Return: true, If: "retval == 0", Says: refused, Optional: p.says.Role == Describe})
+		d.Probes = append(d.Probes, Probe{Function: p.function, Says: p.says, Optional: p.says.Role == Describe})
 	}
 	d.Probes = append(d.Probes,
 		Probe{Function: "PQgetResult", Return: true, If: "retval != 0", Body: "$r = (uint64)retval;", Says: result},

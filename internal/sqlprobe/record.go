@@ -16,7 +16,6 @@ const (
 	Execute  = "execute"  // a prepared statement begins: its name or handle
 	Prepare  = "prepare"  // a statement is prepared: name or handle, and text
 	Describe = "describe" // something else than a statement was asked; its answer must not be taken for a statement's
-	Refused  = "refused"  // what was begun last did not take place
 	Result   = "result"   // an answer: status, rows
 	Done     = "done"     // the oldest statement has ended
 	Forget   = "forget"   // the connection or the handle is gone

@@ -55,10 +55,6 @@ func (m *libpq) take(r *record) {
 		x := r.begin(conn)
 		x.other = true
 		m.push(x)
-	case sqlprobe.Refused:
-		if q := m.queues[conn]; len(q) > 0 {
-			m.queues[conn] = q[:len(q)-1]
-		}
 	case sqlprobe.Result:
 		m.result(conn, r)
 	case sqlprobe.Done:
@@ -123,8 +119,14 @@ func changed(tag string) int64 {
 
 func (m *libpq) done(conn owner, r *record) {
 	q := m.queues[conn]
-	if len(q) == 0 || q[0].FirstRow == 0 {
-		return // NULL of what had been asked before: the oldest statement has no answer yet
+	switch {
+	case len(q) == 0:
+		return
+	case q[0].FirstRow == 0:
+		if len(q) == 1 { // nothing is under way: it was not sent
+			delete(m.queues, conn)
+		}
+		return // in a pipeline NULL also parts the results
 	}
 	x := q[0]
 	m.queues[conn] = q[1:]

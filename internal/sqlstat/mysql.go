@@ -6,8 +6,7 @@ import (
 	"github.com/sonde-project/sonde/internal/sqlprobe"
 )
 
-// libmariadb: a connection has one statement at a time; a prepared one is known by its handle. mysql_real_query may call mysql_send_query
-// and mysql_read_query_result: the outermost begins and ends the statement.
+// libmariadb: a connection has one statement at a time; a prepared one is known by its handle.
 type libmariadb struct {
 	ended    func(*execution)
 	running  map[owner]*execution
@@ -25,12 +24,7 @@ func (m *libmariadb) take(r *record) {
 	conn, stmt := r.owner("conn"), r.owner("stmt")
 	switch r.Role {
 	case sqlprobe.Send:
-		m.handOn(conn)
-		if m.running[conn] == nil {
-			m.running[conn] = r.begin(conn).says(r.statement())
-		}
-	case sqlprobe.Refused:
-		delete(m.running, conn)
+		m.send(conn, r)
 	case sqlprobe.Done:
 		m.done(conn, r)
 	case sqlprobe.Result:
@@ -81,6 +75,23 @@ func (m *libmariadb) done(o owner, r *record) {
 	}
 	m.last[o] = x
 }
+
+// send begins a statement. What still runs is either the outer function's, with the same text, or one of whose outcome nobody asked:
+// it ends here at the latest.
+func (m *libmariadb) send(conn owner, r *record) {
+	m.handOn(conn)
+	if x := m.running[conn]; x != nil {
+		if x.TID == r.TID && x.Text == r.text("text") && r.Time.Sub(x.Time) < nested {
+			return
+		}
+		m.last[conn] = x.end(r.Time)
+		m.handOn(conn)
+	}
+	m.running[conn] = r.begin(conn).says(r.statement())
+}
+
+// nested is within what time a function of the library calls the next one with the same text.
+const nested = 100 * time.Microsecond
 
 // handOn gives the last statement away, now that no more rows of it come.
 func (m *libmariadb) handOn(o owner) {

@@ -77,7 +77,7 @@ func TestStories(t *testing.T) {
 			1 libpq done conn=9`, []string{"P 4ms rows=1", "B 5ms failed: bad"}, 0},
 		{"what was refused is no statement and lends its beginning to none", `
 			1 libpq send conn=9 text=A
-			1 libpq refused conn=9
+			1 libpq done conn=9
 			1 libpq send conn=9 text=B
 			1 libpq result conn=9 status=1 tag=x
 			1 libpq done conn=9`, []string{"B 1ms"}, 0},
@@ -115,14 +115,17 @@ func TestStories(t *testing.T) {
 		{"a killed backend leaves its statement open", `
 			1 postgres running text=A
 			1 postgres execute`, nil, 1},
-		{"nested functions of libmariadb are one statement, and rows come after its end", `
-			1 libmariadb send conn=9 text=A
+		{"a statement of libmariadb ends once, and its rows come after its end", `
 			1 libmariadb send conn=9 text=A
 			1 libmariadb done conn=9 status=0 rows=-1 message=
 			1 libmariadb done conn=9 status=0 rows=-1 message=
 			1 libmariadb result conn=9 rows=5
 			1 libmariadb send conn=9 text=B
-			1 libmariadb done conn=9 status=1 rows=-1 message=bad`, []string{"A 2ms rows=5", "B 1ms failed: bad"}, 0},
+			1 libmariadb done conn=9 status=1 rows=-1 message=bad`, []string{"A 1ms rows=5", "B 1ms failed: bad"}, 0},
+		{"a statement of libmariadb of whose outcome nobody asks ends when the next one begins", `
+			1 libmariadb send conn=9 text=A
+			1 libmariadb send conn=9 text=A
+			1 libmariadb done conn=9 status=0 rows=2 message=`, []string{"A 1ms", "A 1ms rows=2"}, 0},
 		{"a handle's statement", `
 			1 libmariadb prepare stmt=7 status=0 text=P ns=5
 			1 libmariadb execute stmt=7 conn=9

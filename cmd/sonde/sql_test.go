@@ -1,0 +1,213 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+	"github.com/sonde-project/sonde/internal/sqlstat"
+)
+
+// queries is a sink that keeps the table.
+type queries map[string]*event.Query
+
+func (q queries) Event(e event.Event) error {
+	if query, ok := e.(*event.Query); ok {
+		q[query.Digest] = query
+	}
+	return nil
+}
+func (queries) Flush() error          { return nil }
+func (queries) End(event.Stats) error { return nil }
+
+// sqlOf observes the statements of a target while something runs, or until its command ends. Nothing may be lost.
+func sqlOf(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.Option) queries {
+	t.Helper()
+	target, err := sonde.Open(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	script, err := target.SQLScript(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := target.RunScript(t.Context(), script, sonde.StringLimit(capturedText), sonde.For(2*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if during != nil {
+		go func() {
+			defer s.Stop()
+			during()
+			time.Sleep(200 * time.Millisecond) // a server ends its statement after its client got the answer
+		}()
+	}
+	found := queries{}
+	stream := sqlstat.NewStream(found, sqlstat.Options{})
+	for e := range s.Events() {
+		if err := stream.Event(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Lost > 0 || st.MissedReturns > 0 && !o.Server {
+		t.Errorf("lost %v, missed %v", st.LostBy, st.MissedBy)
+	}
+	if err := stream.End(s.Stats()); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func (q queries) String() string {
+	var b strings.Builder
+	for digest, query := range q {
+		fmt.Fprintf(&b, "%d calls, %d errors, %d rows: %s\n", query.Count, query.Errors, query.Rows, digest)
+	}
+	return b.String()
+}
+
+// expect is calls, rows (-1 unknown) and errors of a digest.
+type expect struct{ calls, rows, errors int64 }
+
+func (q queries) check(t *testing.T, digest string, want expect) {
+	t.Helper()
+	got := q[digest]
+	if got == nil {
+		t.Errorf("%s: not seen in\n%s", digest, q)
+		return
+	}
+	if have := (expect{int64(got.Count), got.Rows, int64(got.Errors)}); have != want {
+		t.Errorf("%s: %+v, want %+v", digest, have, want)
+	}
+}
+
+// Under pgbench with 8 clients, in each mode of the protocol, calls and rows are what the server's own statistics say, seen from the
+// server and from the client.
+func TestPgbenchCountsAsTheServerDoes(t *testing.T) {
+	pg := fixture.Postgres(t)
+	pg.Run(t, "pgbench", "-i", "-q")
+	const clients, each = 8, 25
+	bench := func(mode string) []string {
+		return []string{pg.Tool("pgbench"), "-n", "-M", mode, "-c", strconv.Itoa(clients), "-t", strconv.Itoa(each)}
+	}
+	for _, mode := range []string{"simple", "extended", "prepared"} {
+		for _, side := range []string{"server", "client"} {
+			t.Run(mode+" "+side, func(t *testing.T) {
+				pg.Run(t, "psql", "-XAtc", "select pg_stat_statements_reset()")
+				var got queries
+				if side == "server" {
+					got = sqlOf(t, sonde.SQLOptions{Server: true}, func() { pg.Run(t, bench(mode)...) }, sonde.PID(pg.PID))
+				} else {
+					got = sqlOf(t, sonde.SQLOptions{}, nil, quiet(pg, bench(mode)...))
+				}
+				comparePostgres(t, pg, mode, got)
+				got.check(t, "BEGIN", expect{clients * each, map[string]int64{"server": 0, "client": -1}[side], 0})
+			})
+		}
+	}
+}
+
+// quiet is a command that finds the server and says nothing.
+func quiet(s *fixture.Server, argv ...string) sonde.Option {
+	words := []string{"env"}
+	for _, setting := range s.Env {
+		if strings.HasPrefix(setting, "PG") {
+			words = append(words, setting)
+		}
+	}
+	return sonde.Command(append(append(words, "sh", "-c", `"$@" >/dev/null 2>&1; true`, "sh"), argv...)...)
+}
+
+// comparePostgres compares with pg_stat_statements, which in prepared mode counts BEGIN and END once for each connection.
+func comparePostgres(t *testing.T, pg *fixture.Server, mode string, got queries) {
+	t.Helper()
+	truth := pg.Run(t, "psql", "-XAtc", `select calls || ' ' || rows || ' ' || regexp_replace(query, '\s+', ' ', 'g') from pg_stat_statements where query !~ 'pg_stat'`)
+	digester, compared := sqlprobe.NewDigester(), 0
+	for line := range strings.Lines(truth) {
+		var calls, rows int64
+		fmt.Sscan(line, &calls, &rows)
+		text := strings.SplitN(strings.TrimSpace(line), " ", 3)[2]
+		digest := digester.Digest(sqlprobe.PostgreSQL, text, false)
+		if digest == "BEGIN" || digest == "END" {
+			continue
+		}
+		compared++
+		got.check(t, digest, expect{calls, rows, 0})
+	}
+	if compared < 7 {
+		t.Errorf("%d statements compared in mode %s:\n%s", compared, mode, truth)
+	}
+}
+
+// Errors, preparing alone, batches and PREPARE by SQL are told apart, at the server and at the client.
+func TestPostgresErrors(t *testing.T) {
+	pg := fixture.Postgres(t)
+	ask := []string{"psql", "-Xq", "-c", "select 'a', 1", "-c", "select nope", "-c", "prepare x as select generate_series(1, $1)", "-c", "execute x(3)",
+		"-c", "select 1 / (generate_series(0, 2) - 1)", "-c", "create table t(a int primary key)", "-c", "insert into t values (1), (2)", "-c", "insert into t values (1)"}
+	run := func() {
+		pg.Run(t, append([]string{"sh", "-c", `"$@" 2>/dev/null; true`, "sh", pg.Tool("psql")}, ask[1:]...)...)
+	}
+	server := sqlOf(t, sonde.SQLOptions{Server: true}, run, sonde.PID(pg.PID))
+	server.check(t, "SELECT nope", expect{1, 0, 1})
+	server.check(t, "EXECUTE x ( ? )", expect{1, 3, 0})
+	server.check(t, "SELECT ?, ?", expect{1, 1, 0})
+	server.check(t, "INSERT INTO t VALUES ( ? )", expect{2, 2, 1})
+	client := sqlOf(t, sonde.SQLOptions{}, nil, quiet(pg, append([]string{pg.Tool("psql")}, ask[1:]...)...))
+	client.check(t, "SELECT nope", expect{1, 0, 1})
+	client.check(t, "EXECUTE x ( ? )", expect{1, 3, 0})
+	client.check(t, "INSERT INTO t VALUES ( ? )", expect{2, 0, 2}) // the rows are there from the first time
+	if got := client["SELECT nope"]; got != nil && got.Error != "column ? does not exist" {
+		t.Errorf("error %q", got.Error)
+	}
+}
+
+// Text and prepared statements of MariaDB count once, at the server and at the client.
+func TestMariaDB(t *testing.T) {
+	my := fixture.MariaDB(t)
+	program := fixture.Build(t, "sql/mariadb.c", "-Wl,--no-as-needed", "-lmariadb")
+	const rounds = 50
+	run := func() { my.Run(t, program, my.Socket(), strconv.Itoa(rounds)) }
+	server := sqlOf(t, sonde.SQLOptions{Server: true}, run, sonde.PID(my.PID))
+	client := sqlOf(t, sonde.SQLOptions{}, nil, quiet(my, program, my.Socket(), strconv.Itoa(rounds)))
+	for _, got := range []queries{server, client} {
+		got.check(t, "INSERT INTO t VALUES ( ? )", expect{rounds, rounds, 0})
+		got.check(t, "SELECT nope", expect{1, 0, 1})
+		got.check(t, "SELECT nada", expect{1, 0, 1})
+	}
+	server.check(t, "SELECT a FROM t WHERE a < ?", expect{rounds, -1, 0})
+	client.check(t, "SELECT a FROM t WHERE a < ?", expect{rounds, 3 * rounds, 0})
+}
+
+// A program that counts its own SQLite statements and sonde agree, however the statements are executed.
+func TestSQLiteCountsAsItsProgram(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "sql/sqlite.c", "-Wl,--no-as-needed", "-lsqlite3")
+	file, text := filepath.Join(t.TempDir(), "db"), filepath.Join(t.TempDir(), "said")
+	got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command("sh", "-c", `exec "$0" "$1" 40 >"$2"`, program, file, text))
+	written, err := os.ReadFile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, digester := string(written), sqlprobe.NewDigester()
+	for line := range strings.Lines(said) {
+		var want expect
+		fmt.Sscan(line, &want.calls, &want.rows, &want.errors)
+		text := strings.SplitN(strings.TrimSpace(line), " ", 4)[3]
+		got.check(t, digester.Digest(sqlprobe.SQLite3, text, false), want)
+	}
+	if len(said) == 0 || got["SELECT ?"] != nil {
+		t.Errorf("said %q, seen\n%s", said, got)
+	}
+}
