@@ -110,7 +110,7 @@ func TestPgbenchCountsAsTheServerDoes(t *testing.T) {
 				if side == "server" {
 					got = sqlOf(t, sonde.SQLOptions{Server: true}, func() { pg.Run(t, bench(mode)...) }, sonde.PID(pg.PID))
 				} else {
-					got = sqlOf(t, sonde.SQLOptions{}, nil, quiet(pg, bench(mode)...))
+					got = sqlOf(t, sonde.SQLOptions{}, nil, silenced(pg, bench(mode)...))
 				}
 				comparePostgres(t, pg, mode, got)
 				got.check(t, "BEGIN", expect{clients * each, map[string]int64{"server": 0, "client": -1}[side], 0})
@@ -119,8 +119,8 @@ func TestPgbenchCountsAsTheServerDoes(t *testing.T) {
 	}
 }
 
-// quiet is a command that finds the server and says nothing.
-func quiet(s *fixture.Server, argv ...string) sonde.Option {
+// silenced is a command that finds the server and says nothing.
+func silenced(s *fixture.Server, argv ...string) sonde.Option {
 	words := []string{"env"}
 	for _, setting := range s.Env {
 		if strings.HasPrefix(setting, "PG") {
@@ -164,7 +164,7 @@ func TestPostgresErrors(t *testing.T) {
 	server.check(t, "EXECUTE x ( ? )", expect{1, 3, 0})
 	server.check(t, "SELECT ?, ?", expect{1, 1, 0})
 	server.check(t, "INSERT INTO t VALUES ( ? )", expect{2, 2, 1})
-	client := sqlOf(t, sonde.SQLOptions{}, nil, quiet(pg, append([]string{pg.Tool("psql")}, ask[1:]...)...))
+	client := sqlOf(t, sonde.SQLOptions{}, nil, silenced(pg, append([]string{pg.Tool("psql")}, ask[1:]...)...))
 	client.check(t, "SELECT nope", expect{1, 0, 1})
 	client.check(t, "EXECUTE x ( ? )", expect{1, 3, 0})
 	client.check(t, "INSERT INTO t VALUES ( ? )", expect{2, 0, 2}) // the rows are there from the first time
@@ -180,7 +180,7 @@ func TestMariaDB(t *testing.T) {
 	const rounds = 50
 	run := func() { my.Run(t, program, my.Socket(), strconv.Itoa(rounds)) }
 	server := sqlOf(t, sonde.SQLOptions{Server: true}, run, sonde.PID(my.PID))
-	client := sqlOf(t, sonde.SQLOptions{}, nil, quiet(my, program, my.Socket(), strconv.Itoa(rounds)))
+	client := sqlOf(t, sonde.SQLOptions{}, nil, silenced(my, program, my.Socket(), strconv.Itoa(rounds)))
 	for _, got := range []queries{server, client} {
 		got.check(t, "INSERT INTO t VALUES ( ? )", expect{rounds, rounds, 0})
 		got.check(t, "SELECT nope", expect{1, 0, 1})
@@ -210,4 +210,16 @@ func TestSQLiteCountsAsItsProgram(t *testing.T) {
 	if len(said) == 0 || got["SELECT ?"] != nil {
 		t.Errorf("said %q, seen\n%s", said, got)
 	}
+}
+
+// Statements of Go's database/sql count once, prepared ones with their text.
+func TestGoStatements(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "gosql/main.go")
+	got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(program))
+	got.check(t, "SELECT a FROM t WHERE b = ?", expect{5, -1, 0})
+	got.check(t, "UPDATE t SET a = ?", expect{5, -1, 0})
+	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, -1, 0})
+	got.check(t, "SELECT one FROM single", expect{1, -1, 0})
+	got.check(t, "INSERT INTO nope VALUES ( ? )", expect{1, 0, 1})
 }
