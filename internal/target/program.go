@@ -139,5 +139,6 @@ func findFile(path string) (Object, error) {
 	if err != nil {
 		return Object{}, fileProblem(NoProgram, path, err)
 	}
+	o.Program = runnable(absolute, path) == nil
 	return o, nil
 }
