@@ -1,6 +1,11 @@
 package resolve
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/sonde-project/sonde/internal/symbol"
+)
 
 // notCalled are entered by something else than a call, so what lies at the stack pointer is no return address.
 // The dynamic linker's resolvers are jumped to with two words pushed; the restorer is returned into.
@@ -28,6 +33,21 @@ func unwinder(name string) bool {
 	return false
 }
 
+// names are all names of a function, without versions.
+func names(fn *symbol.Function) []string {
+	out := []string{fn.Name}
+	for _, alias := range fn.Aliases {
+		plain, _, _ := strings.Cut(alias, "@")
+		out = append(out, plain)
+	}
+	return out
+}
+
+// among reports whether any of a function's names is in the set.
+func among(set map[string]bool, fn *symbol.Function) bool {
+	return slices.ContainsFunc(names(fn), func(name string) bool { return set[name] })
+}
+
 func set(names ...string) map[string]bool {
 	out := make(map[string]bool, len(names))
 	for _, n := range names {
@@ -48,3 +68,12 @@ var cancellable = set("accept", "accept4", "clock_nanosleep", "__clock_nanosleep
 	"write", "__write", "writev", "getrandom", "copy_file_range", "thrd_sleep", "cnd_wait", "cnd_timedwait", "thrd_join",
 	"pthread_exit", "__pthread_exit", "thrd_exit", "pthread_cancel", "pthread_setcanceltype", "pthread_setcancelstate", "__pthread_unwind", "__pthread_unwind_next", "raise", "gsignal", "pthread_kill", "kill", "abort",
 	"getc", "fgetc", "fgets", "getline", "getdelim", "fread", "fwrite", "fflush", "fputs", "puts", "printf", "vprintf", "fprintf", "vfprintf")
+
+// keepsToItself are the functions of the C library that people measure most and that call nothing foreign and wait for nothing that
+// can be cancelled.
+var keepsToItself = set("malloc", "free", "cfree", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign", "valloc", "pvalloc", "malloc_usable_size",
+	"__libc_malloc", "__libc_free", "__libc_calloc", "__libc_realloc", "__libc_memalign", "_int_malloc", "_int_free", "_int_realloc", "_int_memalign",
+	"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock", "pthread_spin_lock", "pthread_spin_unlock", "pthread_getspecific", "pthread_setspecific", "pthread_self",
+	"strdup", "strndup", "strtol", "strtoul", "strtoll", "strtoull", "strtod", "strtof", "atoi", "atol", "getenv", "secure_getenv", "setenv", "strcoll", "strxfrm", "strtok", "strtok_r",
+	"gettimeofday", "clock_gettime", "time", "localtime", "localtime_r", "gmtime", "gmtime_r", "mktime", "strftime", "rand", "random", "srand", "srandom", "rand_r", "inet_pton", "inet_ntop", "inet_aton",
+	"mbstowcs", "wcstombs", "mbrtowc", "wcrtomb", "setlocale", "sem_post", "pthread_cond_signal", "pthread_cond_broadcast", "mmap", "munmap", "mprotect", "brk", "sbrk")

@@ -19,17 +19,15 @@ import (
 
 // hazard says what a replaced return address of the function could meet, "" nothing.
 func (r *resolver) hazard(m match) string {
-	if systemC(m.obj) {
-		if cancellable[m.fn.Name] {
-			return "a thread may be cancelled in it, and unwinding would end at a replaced return address"
-		}
-		if m.fn.Source == "eh_frame" && !leaf(m) {
-			return "it has no name that says whether it calls back"
-		}
+	switch system := systemC(m.obj); {
+	case system && strings.HasPrefix(filepath.Base(m.obj.Path), "libm"), among(keepsToItself, m.fn):
 		return ""
-	}
-	if leaf(m) {
+	case system && among(cancellable, m.fn):
+		return "a thread may be cancelled in it, and unwinding would end at a replaced return address"
+	case leaf(m):
 		return ""
+	case system:
+		return "it may call back or be where a thread is cancelled, and unwinding would end at a replaced return address"
 	}
 	why, ok := r.hazards[m.obj]
 	if !ok {

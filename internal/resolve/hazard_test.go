@@ -30,6 +30,7 @@ func TestReturnWayOfCFunctions(t *testing.T) {
 		{"libc", "malloc", plan.Trampoline, "trampoline"},
 		{"libc", "read", plan.Sites, "cancelled"},
 		{"libc", "qsort", plan.Sites, "calls back"},
+		{"libc", "getaddrinfo", plan.Sites, "may call back"},
 	} {
 		s, err := script.Parse("uretprobe:" + c.path + ":" + c.function + " { @ = count(); }")
 		if err != nil {

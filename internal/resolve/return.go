@@ -51,23 +51,22 @@ func returnInfo(obj *object, fn *symbol.Function) site.FnInfo {
 
 // returnWay decides how the returns of a function are seen, and why.
 func (r *resolver) returnWay(m match) (plan.ReturnWay, string) {
-	name := m.fn.Name
 	switch {
-	case m.fn.Addr == m.obj.file.EntryPoint() || notCalled[name]:
+	case m.fn.Addr == m.obj.file.EntryPoint() || among(notCalled, m.fn):
 		return plan.NoReturn, "nothing calls it: there is no return address on its stack"
 	case m.fn.Lang == event.LangGo:
 		return plan.Sites, "Go moves stacks: a replaced return address would end the program"
 	case r.scope.Return == ReturnSites:
 		return plan.Sites, "asked for with --return=sites"
-	case returnsTwice[name]:
+	case among(returnsTwice, m.fn):
 		return plan.Sites, "it keeps or reads return addresses: a replaced one would be used after the call is over"
-	case unwinder(name):
+	case slices.ContainsFunc(names(m.fn), unwinder):
 		return plan.Sites, "it walks the stack and would meet a replaced return address"
 	case r.scope.Return == ReturnTrampoline && r.scope.Unsafe:
 		return plan.Trampoline, "asked for with --return=trampoline and --unsafe"
 	case m.obj.file.Unwinds():
 		return plan.Sites, fmt.Sprintf("%s code unwinds: an exception through a replaced return address would abort the program", languageName(m.fn.Lang))
-	case callsBack[name]:
+	case among(callsBack, m.fn):
 		return plan.Sites, "it calls back, and an exception may leave through it"
 	}
 	if why := r.hazard(m); why != "" {

@@ -82,11 +82,11 @@ var programs = []program{
 	{name: "stacks", source: "go/stacks"},
 	{name: "stacks, a panic at the end", source: "go/stacks", args: []string{"panic"}},
 	{name: "stacks, without optimisation", source: "go/stacks", flags: gcAll, long: true},
-	{name: "stacks, stripped", source: "go/stacks", flags: "-ldflags=-s -w"},
+	{name: "stacks, stripped", source: "go/stacks", flags: "-ldflags=-s -w", long: true},
 	{name: "stacks, race detector", source: "go/stacks", flags: "-race", long: true},
 	{name: "stacks, PIE", source: "go/stacks", flags: "-buildmode=pie", long: true},
 	{name: "callbacks", source: "go/callbacks"},
-	{name: "plugins", source: "go/plugged", shared: "go/plugin", sharedFlags: "-buildmode=plugin"},
+	{name: "plugins", source: "go/plugged", shared: "go/plugin", sharedFlags: "-buildmode=plugin", long: true},
 }
 
 // build makes the program and says how it is started.
