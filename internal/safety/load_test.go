@@ -1,0 +1,222 @@
+package safety
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// amount is how much load the programs get: one in every test run, many in the soak.
+var amount = 1
+
+// server is a real program under load.
+type server struct {
+	name   string
+	needs  []string
+	probes string
+	argv   func(t *testing.T, dir string, port int) []string
+	load   func(t *testing.T, dir string, port int) string // what the load must show in any case
+}
+
+var servers = []server{
+	{
+		name: "redis", needs: []string{"redis-server", "redis-benchmark", "redis-cli"}, probes: "libc:*",
+		argv: func(t *testing.T, dir string, port int) []string {
+			return []string{"redis-server", "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--daemonize", "no"}
+		},
+		load: func(t *testing.T, _ string, port int) string {
+			must(t, "redis-benchmark", "-p", fmt.Sprint(port), "-q", "-c", "5", "-n", fmt.Sprint(200*amount), "-t", "set,get,incr,lpush,lpop,sadd,zadd,mset")
+			return must(t, "redis-cli", "-p", fmt.Sprint(port), "get", "counter:__rand_int__") + must(t, "redis-cli", "-p", fmt.Sprint(port), "eval", "local s=0 for i=1,100 do s=s+i end return s", "0")
+		},
+	},
+	{
+		name: "nginx", needs: []string{"nginx", "curl"}, probes: "libc:* nginx:*",
+		argv: func(t *testing.T, dir string, port int) []string {
+			page := strings.Repeat("a page\n", 500)
+			write(t, filepath.Join(dir, "index.html"), page)
+			conf := filepath.Join(dir, "nginx.conf")
+			write(t, conf, fmt.Sprintf("daemon off; user root; worker_processes 2; pid %s/pid; error_log %s/error.log; events {}\nhttp { access_log %s/access.log; gzip on; server { listen 127.0.0.1:%d; root %s; } }\n", dir, dir, dir, port, dir))
+			return []string{"nginx", "-p", dir, "-c", conf}
+		},
+		load: func(t *testing.T, _ string, port int) string {
+			url := fmt.Sprintf("http://127.0.0.1:%d/", port)
+			if _, err := exec.LookPath("wrk"); err == nil {
+				if out := must(t, "wrk", "-c", "4", "-t", "1", "-d", fmt.Sprintf("%ds", amount), url); strings.Contains(out, "Socket errors") || strings.Contains(out, "Non-2xx") {
+					t.Errorf("wrk: %s", out)
+				}
+			}
+			return must(t, "curl", "-s", "--compressed", url)
+		},
+	},
+	{
+		name: "postgres", needs: []string{"/usr/lib/postgresql/15/bin/postgres", "pgbench", "psql", "setpriv"},
+		probes: "libc:* /usr/lib/postgresql/15/bin/postgres:/^(Exec|heap_|pg_|Portal|Lock|Lw|Create|Get|palloc|Mem)/",
+		argv: func(t *testing.T, dir string, port int) []string {
+			data := filepath.Join(dir, "data")
+			must(t, "chmod", "-R", "a+rx", filepath.Dir(filepath.Dir(dir)))
+			must(t, "chown", "postgres", dir)
+			must(t, "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "/usr/lib/postgresql/15/bin/initdb", "-D", data, "-A", "trust", "-N")
+			return []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "/usr/lib/postgresql/15/bin/postgres",
+				"-D", data, "-p", fmt.Sprint(port), "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"}
+		},
+		load: func(t *testing.T, dir string, port int) string {
+			at := []string{"-h", "127.0.0.1", "-p", fmt.Sprint(port), "-U", "postgres"}
+			must(t, "psql", append(at, "-c", "create table t (id int primary key, n int); insert into t select i, 0 from generate_series(1, 200) i", "postgres")...)
+			script := filepath.Join(dir, "bench.sql")
+			write(t, script, "\\set id random(1, 200)\nbegin;\nupdate t set n = n + 1 where id = :id;\nselect n, md5(id::text) from t where id = :id;\nend;\n")
+			out := must(t, "pgbench", append(at, "-n", "-f", script, "-c", "2", "-t", fmt.Sprint(15*amount), "postgres")...)
+			if !strings.Contains(out, "failed transactions: 0 ") {
+				t.Errorf("pgbench: %s", out)
+			}
+			return must(t, "psql", append(at, "-At", "-c", "select count(*), sum(n) from t; select 1 / (n - n) from t", "postgres")...)
+		},
+	},
+}
+
+// Servers under load answer the same while hundreds of their functions are timed, and stop when asked to.
+func TestServersUnderLoadDoNotNotice(t *testing.T) { eachServer(t) }
+
+func eachServer(t *testing.T) {
+	for _, c := range servers {
+		t.Run(c.name, func(t *testing.T) {
+			s := sonde(t)
+			fixture.Need(t, c.needs...)
+			alone, _ := c.run(t, nil)
+			seen, log := c.run(t, append([]string{s.Path, "time", "-o", filepath.Join(s.Dir, "results.json")}, append(strings.Fields(c.probes), "--")...))
+			if seen != alone {
+				t.Errorf("answers %q, alone %q", tail(seen), tail(alone))
+			}
+			if !strings.Contains(log, " hits") {
+				t.Errorf("sonde saw nothing: %s", tail(log))
+			}
+		})
+	}
+}
+
+// run starts the server behind a prefix, loads it, stops it, and gives the answers and what went to standard error.
+func (c server) run(t *testing.T, prefix []string) (answers, log string) {
+	t.Helper()
+	dir := t.TempDir()
+	port := freePort(t)
+	argv := c.argv(t, dir, port)
+	cmd := exec.Command(append(prefix, argv...)[0], append(prefix, argv...)[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 2 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	if !listening(port, limit) {
+		t.Fatalf("%s does not listen: %s", c.name, tail(out.String()))
+	}
+	time.Sleep(300 * time.Millisecond)
+	answers = c.load(t, dir, port)
+	syscall.Kill(serverPID(cmd.Process.Pid, len(prefix) > 0), syscall.SIGINT)
+	select {
+	case <-ended:
+	case <-time.After(limit):
+		t.Errorf("%s does not stop", c.name)
+	}
+	return answers, out.String()
+}
+
+// serverPID is the started process, or the one that sonde started.
+func serverPID(pid int, observed bool) int {
+	if !observed {
+		return pid
+	}
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, name := range tasks {
+		if len(text) == 0 {
+			text, _ = os.ReadFile(name)
+		}
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) == 0 {
+		return pid
+	}
+	child, _ := strconv.Atoi(fields[0])
+	return child
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func listening(port int, patience time.Duration) bool {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			c.Close()
+			return true
+		}
+	}
+	return false
+}
+
+func must(t *testing.T, argv0 string, args ...string) string {
+	t.Helper()
+	out, err := Run(append([]string{argv0}, args...), time.Duration(amount)*limit)
+	if err != nil || out.Hung {
+		t.Errorf("%s %s: %v hung %v", argv0, strings.Join(args, " "), err, out.Hung)
+	}
+	return out.Stdout
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Programs that work for a while print the same, while hundreds of functions of theirs are timed.
+func TestWorkingProgramsDoNotNotice(t *testing.T) {
+	for _, c := range []struct{ name, probes, shell string }{
+		{"python", "libc:p* libc:s* libc:r* libc:w* libc:f*", `/usr/bin/python3 -I -S -c 'import json,hashlib,threading,zlib,re,decimal
+r=[]
+def f(n): r.append(hashlib.sha256(zlib.compress(json.dumps(list(range(n))).encode())).hexdigest())
+t=[threading.Thread(target=f,args=(i*50,)) for i in range(6)]
+[x.start() for x in t]; [x.join() for x in t]
+try: 1//0
+except ZeroDivisionError as e: r.append(str(e))
+print(sorted(r), decimal.Decimal(2).sqrt(), re.sub("a+","b","caaat"))'`},
+		{"sort", "libc:* sort:*", `seq 3000 | sort -R --random-source=/etc/passwd | sort -n | md5sum`},
+		{"go list", "go:/^(os|sync|strings|bytes|path)\\./", `cd $(go env GOROOT)/src && go list -deps errors unicode/utf8 && go version`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := sonde(t)
+			argv := []string{"sh", "-c", c.shell}
+			alone, err := Run(argv, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen, err := s.Observe("time", strings.Fields(c.probes), argv)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, tail(seen.Stderr))
+			}
+			if wrong := Differences(alone, seen); len(wrong) > 0 {
+				t.Errorf("time %s: %s\n%s", c.probes, strings.Join(wrong, "\n  "), tail(seen.Stderr))
+			}
+		})
+	}
+}
