@@ -138,6 +138,7 @@ func (r request) finish(w world, s *sonde.Session, err error, stream render.Stre
 		return err
 	}
 	err = firstError(err, render.Footer(w.err, stats, render.Terminal(w.err, w.env)))
+	fmt.Fprint(w.err, leftOut(s.Refusals()))
 	return firstError(err, r.ended(w, s))
 }
 
