@@ -4,6 +4,7 @@
 # soak    long runs that look for losses and leaks
 # fuzz    every fuzz target for FUZZTIME
 # bench   side by side with bpftrace, perf, ltrace and BCC
+# safety-table  write the table of docs/safety.md anew: its programs alone, under other tools, under sonde
 # golden  write the expected outputs, and the lists that projects are made with, anew
 
 GO       ?= go
@@ -13,7 +14,7 @@ BENCH    ?=
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
-.PHONY: all build test test-kernels unit vet fmt cross prepare soak fuzz bench golden clean
+.PHONY: all build test test-kernels unit vet fmt cross prepare soak fuzz bench golden safety-table clean
 
 all: build
 
@@ -54,6 +55,10 @@ bench: build
 
 golden:
 	$(GO) test ./internal/render/... ./internal/scaffold -update
+
+safety-table:
+	build/prepare bench
+	build/safety-table docs/safety.md
 
 clean:
 	rm -rf bin

@@ -2,7 +2,20 @@
 
 package safety
 
-import "testing"
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// soaked gives programs twenty times the load of a test run, or more if SONDE_SOAK is longer than five minutes.
+func soaked(t *testing.T) {
+	amount = 20
+	if d, err := time.ParseDuration(os.Getenv("SONDE_SOAK")); err == nil {
+		amount = max(amount, int(d/time.Minute)*4)
+	}
+	t.Cleanup(func() { amount = 1 })
+}
 
 // The programs with more functions than every test run has time for do not notice either.
 func TestSoakProgramsDoNotNotice(t *testing.T) {
@@ -10,5 +23,19 @@ func TestSoakProgramsDoNotNotice(t *testing.T) {
 		if p.long {
 			t.Run(p.name, p.unnoticed)
 		}
+	}
+}
+
+// Servers do not notice under load for minutes.
+func TestSoakServersDoNotNotice(t *testing.T) {
+	soaked(t)
+	TestServersUnderLoadDoNotNotice(t)
+}
+
+// Long work is done as it is done alone.
+func TestSoakWorkingProgramsDoNotNotice(t *testing.T) {
+	soaked(t)
+	for _, c := range longWorks {
+		t.Run(c.name, c.unnoticed)
 	}
 }
