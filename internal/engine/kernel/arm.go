@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -127,10 +128,17 @@ func (s *Session) sets() []armSet {
 // parent's memory and so its probes.
 func (s *Session) linkPID() int {
 	f := &s.plan.Filter
-	if len(f.PIDs) != 1 || f.Children || !hasPIDFilter() {
+	if len(f.PIDs) != 1 || f.Children || leaderless(f.PIDs[0]) || !hasPIDFilter() {
 		return 0
 	}
 	return f.PIDs[0]
+}
+
+// leaderless reports whether a process has lost its first thread. The kernel's filter compares with that one's memory, and so sees
+// nothing.
+func leaderless(pid int) bool {
+	state := statusFields(fmt.Sprintf("/proc/%d/status", pid))["State"]
+	return strings.HasPrefix(state, "Z")
 }
 
 // followProcesses attaches the programs that keep the process filter up to date.

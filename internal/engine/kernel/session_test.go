@@ -108,7 +108,28 @@ func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 	}
 }
 
-// lossy runs 2,000 calls on every CPU with a ring that holds few of them.
+func TestAProcessThatLostItsFirstThreadIsObserved(t *testing.T) {
+	eachRoad(t, func(t *testing.T, multi bool) {
+		program := build(t, "engine/calls.c")
+		target := start(t, program, "leaderless")
+		for n := 0; !leaderless(target.Process.Pid); n++ {
+			if n > 500 {
+				t.Fatal("its first thread lives on")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		h := observe(multi, 1<<20, program, false, sitesOf(t, program, "leaf")...)
+		h.plan.Filter.PIDs = []int{target.Process.Pid}
+		s := open(t, h)
+		arm(t, s)
+		target.finish()
+		s.Disarm()
+		if n := len(records(t, s)); n != 10 {
+			t.Errorf("%d records of 10 calls", n)
+		}
+	})
+}
+
 func TestEveryLostRecordIsCountedOnEveryCPU(t *testing.T) {
 	fixture.NeedRoot(t)
 	program := build(t, "engine/calls.c")
