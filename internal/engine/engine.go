@@ -1,7 +1,8 @@
 // Package engine is the vocabulary that all engines share: how a run accounts for itself.
 //
 // In: the counters that programs keep and those the kernel keeps about programs. Out: event.Stats. Invariant: nothing is
-// dropped on the way: every counter ends in a field of event.Stats. It must not know how probes are armed.
+// dropped on the way: every counter ends in a field of event.Stats, but for that of returns, which hits imply. It must not know
+// how probes are armed.
 package engine
 
 import (
