@@ -57,7 +57,7 @@ func TestLargePlansLoad(t *testing.T) {
 		}
 		compiled := time.Since(begun)
 		load(t, p, f)
-		if took := time.Since(begun); took > 20*time.Second {
+		if took := time.Since(begun); took > 3*time.Minute {
 			t.Errorf("took %v", took)
 		}
 		t.Logf("%d programs of %d instructions: compiled in %v, loaded in %v", len(code.Progs), size, compiled, time.Since(begun)-compiled)
