@@ -1,7 +1,6 @@
 package codegen
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/cilium/ebpf/asm"
@@ -72,7 +71,7 @@ func (e *emitter) finish() error {
 	for _, j := range e.jumps {
 		offset := e.places[j.to] - j.next
 		if e.places[j.to] < 0 || offset != int(int16(offset)) {
-			return fmt.Errorf("codegen: a jump over %d instructions", offset)
+			return tooLarge("do less in one probe", "a program with a jump over %d instructions", offset)
 		}
 		e.ins[j.index].Offset = int16(offset)
 	}

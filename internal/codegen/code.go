@@ -1,8 +1,6 @@
 package codegen
 
 import (
-	"fmt"
-
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/sonde-project/sonde/event"
@@ -41,7 +39,7 @@ type code struct {
 	opening *emitter
 
 	used      memory // now
-	most      memory // at any time
+	most      int    // of scratch memory, at any time
 	vars      map[int]place
 	duration  place // Return parts with a frame
 	frame     *frameLayout
@@ -65,12 +63,6 @@ type needs struct {
 
 func (n needs) or(m needs) needs {
 	return needs{n.stats || m.stats, n.scratch || m.scratch, n.identity || m.identity, n.now || m.now, n.cookie || m.cookie, n.user || m.user}
-}
-
-func (x *code) fail(format string, args ...any) {
-	if x.err == nil {
-		x.err = fmt.Errorf("codegen: probe %s: "+format, append([]any{x.c.p.Probes[x.u.probe].Name}, args...)...)
-	}
 }
 
 // alloc takes memory for n bytes: of the stack while there is room, else of the thread's scratch memory.
@@ -98,9 +90,8 @@ func (x *code) blur() {
 func (x *code) allocStack(n int) place {
 	x.used.stack += n
 	if x.used.stack > stackMax {
-		x.fail("expressions too deep for the stack of a program")
+		x.overflow("use variables for parts of the expression", "an expression is too deep for the stack of a program")
 	}
-	x.most.stack = max(x.most.stack, x.used.stack)
 	return place{asm.R10, -x.used.stack}
 }
 
@@ -109,9 +100,9 @@ func (x *code) allocScratch(n int) place {
 	at := x.used.scratch
 	x.used.scratch += (n + 7) &^ 7
 	if x.used.scratch > scratchMax {
-		x.fail("a hit needs more than %d bytes of memory", scratchMax)
+		x.overflow("capture less: shorter strings, fewer fields", "a hit needs more than %d bytes of memory", scratchMax)
 	}
-	x.most.scratch = max(x.most.scratch, x.used.scratch)
+	x.most = max(x.most, x.used.scratch)
 	return place{regScratch, at}
 }
 
@@ -168,7 +159,7 @@ func (x *code) guard(otherwise func()) {
 // provideScratch finds this thread's memory. Nothing else uses it meanwhile: a thread is in one program at a time, even
 // when that program sleeps or is preempted, which would not hold for memory of the CPU.
 func (x *code) provideScratch() {
-	x.c.useScratch(x.most.scratch)
+	x.c.useScratch(x.most)
 	if x.c.f.TaskStorage {
 		x.call(asm.FnGetCurrentTaskBtf)
 		x.mapPtr(asm.R1, ScratchMap)

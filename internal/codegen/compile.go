@@ -15,7 +15,6 @@ package codegen
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/cilium/ebpf"
 
@@ -78,20 +77,20 @@ const (
 
 func (c *compiler) check() error {
 	if len(c.p.Functions) > maxFunctions {
-		return fmt.Errorf("codegen: %d functions, more than %d", len(c.p.Functions), maxFunctions)
+		return tooLarge("", "%d functions, more than %d", len(c.p.Functions), maxFunctions)
 	}
 	for m := range c.p.Maps {
 		desc := &c.p.Maps[m]
 		if size := c.p.KeySize(m); size > maxKey {
-			return fmt.Errorf("codegen: map %s: a key of %d bytes, more than %d", desc.Name, size, maxKey)
+			return tooLarge("use fewer or shorter parts", "map @%s: its key has %d bytes, more than %d", desc.Name, size, maxKey)
 		}
 		if size := desc.ValueSize(); size > maxPerCPUValue {
-			return fmt.Errorf("codegen: map %s: a value of %d bytes, more than %d", desc.Name, size, maxPerCPUValue)
+			return tooLarge("use fewer buckets", "map @%s: its values have %d bytes, more than %d", desc.Name, size, maxPerCPUValue)
 		}
 	}
 	for i := range c.p.Probes {
 		if n := len(c.p.Probes[i].Bodies); n > maxBodies {
-			return fmt.Errorf("codegen: probe %s: %d bodies, more than %d", c.p.Probes[i].Name, n, maxBodies)
+			return tooLarge("", "probe %s: %d ways to capture a call, more than %d", c.p.Probes[i].Name, n, maxBodies)
 		}
 	}
 	return nil

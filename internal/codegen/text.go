@@ -109,7 +109,7 @@ func (x *code) text(e plan.Expr, to place, size int) {
 	case *plan.Str:
 		x.userText(e, to, size)
 	case *plan.Saved:
-		x.savedText(e, to, size)
+		x.savedInto(e, to, size)
 	case *plan.VarRef:
 		x.copyText(to, size, x.variable(e.Var), e.T.TextSize())
 	case *plan.MapGet:
@@ -205,9 +205,12 @@ func (x *code) userBytes(u userBytes, to place) {
 	mark := x.used
 	defer x.release(mark)
 	n := x.allocStack(8)
-	x.zero(to, (u.Max+7)&^7)
-	x.length(u, n)
 	some, end := x.label(), x.label()
+	x.zero(to, (u.Max+7)&^7)
+	x.length(u)
+	x.store(n, asm.R0, asm.DWord)
+	x.eval(u.Addr)
+	x.mov(asm.R3, asm.R0)
 	x.load(asm.R2, n, asm.DWord)
 	x.jumpImm(asm.JNE, asm.R2, 0, some)
 	x.imm(asm.R0, 0)
@@ -223,22 +226,14 @@ func (x *code) userBytes(u userBytes, to place) {
 	x.place(end)
 }
 
-// length evaluates the address into R3 and the length, cut to what is wanted, into a place. A negative length
-// is none: functions that fail return it.
-func (x *code) length(u userBytes, n place) {
-	mark := x.used
-	defer x.release(mark)
-	fits := x.label()
-	if simple(u.Addr) {
-		x.evalLength(u)
-	} else {
-		keep := x.alloc(8)
-		x.eval(u.Addr)
-		x.store(keep, asm.R0, asm.DWord)
-		x.evalLength(u)
-		x.load(asm.R3, keep, asm.DWord)
+// length leaves the number of bytes to read in R0. A negative length is none: functions that fail return it.
+func (x *code) length(u userBytes) {
+	if u.Len == nil {
+		x.imm(asm.R0, int64(u.Max))
+		return
 	}
-	positive := x.label()
+	positive, fits := x.label(), x.label()
+	x.eval(u.Len)
 	x.jumpImm(asm.JSGE, asm.R0, 0, positive)
 	x.imm(asm.R0, 0)
 	x.place(positive)
@@ -246,18 +241,6 @@ func (x *code) length(u userBytes, n place) {
 	x.count(plan.CountTruncated)
 	x.imm(asm.R0, int64(u.Max))
 	x.place(fits)
-	x.store(n, asm.R0, asm.DWord)
-	if simple(u.Addr) {
-		x.evalTo(u.Addr, asm.R3)
-	}
-}
-
-func (x *code) evalLength(u userBytes) {
-	if u.Len == nil {
-		x.imm(asm.R0, int64(u.Max))
-		return
-	}
-	x.eval(u.Len)
 }
 
 // savedRange puts where a slot's data is into R3 and its length, at most size, into R2; jumps when there is none.
@@ -298,8 +281,6 @@ func (x *code) savedInto(e *plan.Saved, to place, size int) {
 	x.imm(asm.R0, 0)
 	x.place(end)
 }
-
-func (x *code) savedText(e *plan.Saved, to place, size int) { x.savedInto(e, to, size) }
 
 func (x *code) savedBytes(e *plan.Saved, to place, size int) {
 	x.savedInto(e, to.plus(8), size)

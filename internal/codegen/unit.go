@@ -30,6 +30,9 @@ const programSize = 4_000
 func (c *compiler) probe(i int) error {
 	probe := &c.p.Probes[i]
 	frames := c.layoutFrames(i)
+	if c.frameSize[i] > scratchMax {
+		return tooLarge("capture less: shorter strings, fewer fields", "probe %s: a call needs more than %d bytes of memory", probe.Name, scratchMax)
+	}
 	langs := languages(c.p, probe)
 	for _, part := range []Part{EntryPart, TrampolinePart, SitePart, RunPart} {
 		bodies := bodiesOf(probe, part)

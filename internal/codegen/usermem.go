@@ -23,9 +23,9 @@ func (x *code) readUser() {
 
 // loadUser reads a number; 0 if it cannot be read.
 func (x *code) loadUser(e *plan.Load) {
+	x.eval(e.Addr)
 	mark := x.used
 	to := x.allocStack(8)
-	x.eval(e.Addr)
 	x.mov(asm.R3, asm.R0)
 	x.addr(asm.R1, to)
 	x.imm(asm.R2, int64(e.Size))
