@@ -11,7 +11,7 @@ import (
 // counts must not pay for what reads strings.
 type Needs struct {
 	Memory   bool // programs read user memory
-	Scratch  bool // programs build records or keep calls
+	Scratch  bool // programs need more memory than their stack: records, texts, stacks
 	Division bool // signed division
 	Loops    bool
 	Children bool // the process filter follows forks
@@ -33,12 +33,16 @@ func NeedsOf(p *plan.Plan) Needs {
 	}
 	p.Walk(func(node any) {
 		switch node := node.(type) {
-		case *plan.Load, *plan.Str, *plan.Buf:
+		case *plan.Load:
 			n.Memory = true
+		case *plan.Str, *plan.Buf:
+			n.Memory, n.Scratch = true, true
+		case *plan.VarRef, *plan.UserStack:
+			n.Scratch = true
 		case *plan.Slot:
 			n.Memory = n.Memory || node.Kind == plan.SlotMem || node.Kind == plan.SlotStr || node.Kind == plan.SlotBuf
 		case *plan.Loop:
-			n.Loops = true
+			n.Loops, n.Scratch = true, true
 		case *plan.Value:
 			n.Threads = n.Threads || node.B == plan.ThreadPointer
 		case *plan.Binary:
