@@ -71,14 +71,14 @@ func TestNeedsComeFromThePlan(t *testing.T) {
 		want Needs
 	}{
 		"count":          {body(plan.Body{Stmts: []plan.Stmt{&plan.MapAggregate{}}}), Needs{}},
-		"string in pred": {body(plan.Body{Pred: &plan.StrCmp{X: &plan.Str{}, Y: &plan.Text{}}}), Needs{Memory: true}},
+		"string in pred": {body(plan.Body{Pred: &plan.StrCmp{X: &plan.Str{}, Y: &plan.Text{}}}), Needs{Memory: true, Scratch: true}},
 		"frame":          {body(plan.Body{Frame: &plan.Frame{}}), Needs{Scratch: true}},
 		"captured string": {plan.Plan{Emissions: []plan.Emission{{Slots: []plan.Slot{{Kind: plan.SlotStr, X: &plan.Reg{}}}}}},
 			Needs{Memory: true, Scratch: true}},
 		"division":        {body(plan.Body{Pred: &plan.Binary{Op: "/", Signed: true}}), Needs{Division: true}},
 		"unsigned":        {body(plan.Body{Pred: &plan.Binary{Op: "/"}}), Needs{}},
 		"signed addition": {body(plan.Body{Pred: &plan.Binary{Op: "+", Signed: true}}), Needs{}},
-		"loop":            {body(plan.Body{Stmts: []plan.Stmt{&plan.If{Then: []plan.Stmt{&plan.Loop{}}}}}), Needs{Loops: true}},
+		"loop":            {body(plan.Body{Stmts: []plan.Stmt{&plan.If{Then: []plan.Stmt{&plan.Loop{}}}}}), Needs{Loops: true, Scratch: true}},
 		"children":        {plan.Plan{Filter: plan.Filter{PIDs: []int{1}, Children: true}}, Needs{Children: true}},
 	} {
 		if got := NeedsOf(&c.plan); got != c.want {
