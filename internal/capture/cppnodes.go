@@ -15,10 +15,6 @@ func pairs(u *ctype.Type) bool { return strings.HasSuffix(stdName(u), "map") }
 
 // container prepares the node of a map or set; false when not even the number of its elements is known.
 func (b *builder) container(n *tree, u *ctype.Type, from origin) (length plan.Expr, ok bool) {
-	n.View = plan.AsList
-	if pairs(u) {
-		n.View = plan.AsPairs
-	}
 	length = firstMember(u, from, "_M_node_count", "_M_element_count", "_M_size", "__size_")
 	for _, outer := range []string{"__pair3_", "__p2_", "__size_alloc_"} {
 		if length == nil {
@@ -26,7 +22,11 @@ func (b *builder) container(n *tree, u *ctype.Type, from origin) (length plan.Ex
 		}
 	}
 	if length == nil {
-		return nil, false
+		return nil, false // the list of the old ABI
+	}
+	n.View = plan.AsList
+	if pairs(u) {
+		n.View = plan.AsPairs
 	}
 	b.count(n, only(from.when, length))
 	return length, true

@@ -237,7 +237,7 @@ func TestTheKernelCapturesWhatCPasses(t *testing.T) {
 		}
 		o.call(name, sig)
 	}
-	want := `numbers(c='a', s=-2, i=-3, l=1099511627776, uc=200, u=4000000000, seventh=7, b=true) = -294966996
+	want := `numbers(c=97, s=-2, i=-3, l=1099511627776, uc=200, u=4000000000, seventh=7, b=true) = -294966996
 text(s="héllo\n", t=NULL, none=NULL) = "éllo\n"
 floats(x=<unavailable>, y=<unavailable>, p=&2.5, after=3) = <unavailable>
 by_value(p={x=1, y=2}, m={n=9, d=<unavailable>}, b={a=3, b=4, c=5}, after=6) = {x=21, y=2}

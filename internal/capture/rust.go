@@ -50,8 +50,10 @@ func (b *builder) rust(n *tree, u *ctype.Type, from origin, depth int) bool {
 		return b.sized(n, from, address, size, plan.AsText)
 	case "Vec":
 		return b.rustVec(n, u, from, depth)
-	case "Rc", "Arc":
-		return b.counter(n, u, from, depth)
+	case "Rc":
+		return b.counter(n, from, counted{u, "value"}, depth)
+	case "Arc":
+		return b.counter(n, from, counted{u, "data"}, depth)
 	case "HashMap", "BTreeMap":
 		return b.rustMap(n, u, from, plan.AsPairs)
 	case "HashSet", "BTreeSet", "VecDeque", "BinaryHeap", "LinkedList":
@@ -79,19 +81,24 @@ func (b *builder) rustVec(n *tree, u *ctype.Type, from origin, depth int) bool {
 	return b.sequence(n, elem, from, address, run{binary("*", length, constant(elem.Sizeof())), length}, depth)
 }
 
+// counted is a type of shared values, and the member that holds the value. The counts have members of their own, and one
+// of Arc's is a "value".
+type counted struct {
+	*ctype.Type
+	member string
+}
+
 // counter is Rc or Arc: a pointer to the counts and, behind them, the value.
-func (b *builder) counter(n *tree, u *ctype.Type, from origin, depth int) bool {
-	address, inner := pointerMember(u, from, "pointer")
+func (b *builder) counter(n *tree, from origin, t counted, depth int) bool {
+	address, inner := pointerMember(t.Type, from, "pointer")
 	if address == nil {
 		return false
 	}
-	for _, name := range []string{"value", "data"} {
-		if off, elem, ok := find(inner, name); ok {
-			b.boxed(n, elem, from, add(address, off), depth)
-			return true
-		}
+	off, elem, ok := find(inner, t.member)
+	if ok {
+		b.boxed(n, elem, from, add(address, off), depth)
 	}
-	return false
+	return ok
 }
 
 // rustMap is a container of which only the number of elements is captured.

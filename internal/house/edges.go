@@ -68,6 +68,8 @@ var rooms = map[string]room{
 
 	"sondetest": {wiring, ". event script"},
 
+	"internal/valuetest": {wiring, ". event internal/fixture internal/render"},
+
 	"build/report": {shared, ""},
 	"bench":        {shared, ""},
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/sonde-project/sonde/event"
@@ -52,7 +53,10 @@ func (r *record) array(t *ctype.Type, b *block, off int64, depth int) event.Valu
 	return v
 }
 
-// chars is an array of characters: text, or bytes when they are unsigned and no text.
+// zeros reports whether nothing but NUL is there.
+func zeros(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+
+// chars is an array of characters: text, or bytes when they are unsigned and not just text and zeros.
 func (r *record) chars(t, elem *ctype.Type, b *block, off int64) event.Value {
 	have := min(t.Len, int64(len(b.bytes))-off)
 	if t.Len <= 0 || have <= 0 {
@@ -65,7 +69,7 @@ func (r *record) chars(t, elem *ctype.Type, b *block, off int64) event.Value {
 	limit := max(r.d.plan.Limits.String, 0)
 	text := beforeNUL(raw)
 	v := event.Value{Kind: event.KindString, Len: uint64(len(text)), Truncated: len(text) == len(raw) && have < t.Len}
-	if !elem.Signed && !likelyText(string(text)) {
+	if !elem.Signed && (!likelyText(string(text)) || !zeros(raw[len(text):])) {
 		text = raw
 		v = event.Value{Kind: event.KindBytes, Len: uint64(t.Len), Truncated: have < t.Len}
 	}

@@ -150,8 +150,8 @@ func charType(unsigned, signed bool) *ctype.Type {
 	switch {
 	case unsigned:
 		t.Name = "unsigned char"
-	case signed:
-		t.Name = "signed char"
+	case signed: // the number that int8_t is; only plain char is text
+		t.Name, t.Kind, t.Signed = "signed char", ctype.Int, false
 	}
 	return t
 }

@@ -133,7 +133,23 @@ func (r *resolver) findSignature(m match) *ctype.Signature {
 	if err != nil {
 		return nil // a broken type is a function without types, not a broken run
 	}
+	dropUnusedResult(m, sig)
 	return sig
+}
+
+// dropUnusedResult marks a result that the compiler left out, because it saw every caller and none looked at it. Debug information
+// does not say so; the code does.
+func dropUnusedResult(m match, sig *ctype.Signature) {
+	if sig == nil || len(sig.Results) != 1 || !m.fn.Local || sig.Lang == event.LangGo {
+		return
+	}
+	pieces := ctype.Place(sig).Results[0]
+	if len(pieces) == 0 || pieces[0].Kind != ctype.InRegister || pieces[0].Reg != ctype.RAX {
+		return
+	}
+	if code, err := m.obj.file.Code(m.fn); err == nil && !site.GivesResult(code) {
+		sig.Results[0].Where = []ctype.Piece{{Kind: ctype.Nowhere, Size: sig.Results[0].Type.Sizeof()}}
+	}
 }
 
 // coldParts are the blocks that the compiler moved away from a function: foo.cold beside foo.

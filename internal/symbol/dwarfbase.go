@@ -53,6 +53,8 @@ func fillBase(t *ctype.Type, e entryAt) {
 	switch {
 	case t.Kind == ctype.Char && t.Size != 1:
 		t.Kind = ctype.Uint
+	case t.Name == "signed char": // the number that int8_t is; only plain char is text
+		t.Kind, t.Signed = ctype.Int, false
 	case t.Kind == ctype.Rune && t.Size == 1:
 		t.Kind = ctype.Char
 	case t.Kind == ctype.Rune && t.Size != 4:

@@ -21,17 +21,36 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 	// What Rust calls public is still only the program's own.
 	v.local = sig.Lang == event.LangRust || !inheritedFlag(chain, dwarf.AttrExternal)
 	v.drops = v.local && !v.dense && !strings.HasPrefix(e.unit.producer(), "GNU")
+	kept := !v.changed && !v.drops // gcc names what it rewrites, LLVM does not always
 	cfa := frameBaseIsCFA(e)
 	placement := ctype.Place(sig)
 	said := make([]located, len(params))
 	for i, c := range params {
 		said[i] = c.whereAt(entry, sig.Params[i].Type.Sizeof(), cfa)
-		if agrees, somewhere := compare(said[i], placement.Params[i], v.dense); somewhere && !agrees && !v.dense && len(placement.Params[i]) > 0 {
+		agrees, somewhere := compare(said[i], placement.Params[i], v.dense)
+		if said[i].whole && !agrees && kept {
+			said[i] = located{}
+			continue
+		}
+		if somewhere && !agrees && !v.dense && len(placement.Params[i]) > 0 {
 			v.changed = true // one that moved tells that others may have
 		}
 	}
+	lost := v.changed
 	for i := range params {
+		lost = lost || said[i].absent && sig.Params[i].Type.Sizeof() != 0
 		sig.Params[i].Where = settle(said[i], placement.Params[i], sig.Params[i].Type.Sizeof(), v)
+	}
+	if lost && v.drops && !placement.Hidden {
+		doubt(sig.Results)
+	}
+}
+
+// doubt marks results of a function that LLVM rewrote: it may have dropped them or put constants in their callers' hands, and
+// nothing says so.
+func doubt(results []ctype.Param) {
+	for i := range results {
+		results[i].Where = nowhere(max(results[i].Type.Sizeof(), 0))
 	}
 }
 
@@ -45,8 +64,8 @@ type verdict struct {
 
 // settle decides between what debug information says and what the convention says; nil means that the latter holds.
 func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype.Piece {
-	if len(expected) == 0 {
-		return nil // an empty class
+	if len(expected) == 0 || v.dense {
+		return nil // an empty class; Go, which keeps to its convention, and whose debug information loses parts of split values
 	}
 	if !said.known {
 		if v.changed || v.drops && said.absent {
@@ -58,7 +77,7 @@ func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype
 	switch {
 	case !somewhere && !v.changed && !v.local:
 		return nil // a value that the function happens not to look at
-	case somewhere && agrees && !v.changed, v.dense && len(said.pieces) > 1:
+	case somewhere && agrees && !v.changed:
 		return nil
 	}
 	return said.pieces

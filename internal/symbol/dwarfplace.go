@@ -11,6 +11,9 @@ type located struct {
 	pieces []ctype.Piece
 	known  bool
 	absent bool // debug information names no place at all, for any part of the function
+	// whole: it is said to hold for the whole function. gcc says that of the registers that it moves a parameter's halves to
+	// in the first instructions.
+	whole bool
 }
 
 // whereAt reads DW_AT_location of a parameter for the first instruction of its function. What is true only behind the
@@ -28,7 +31,7 @@ func (e entryAt) whereAt(entry uint64, size int64, cfa bool) located {
 		if !x.run(v.data) || x.framed || !fromCaller(x.pieces) {
 			return located{}
 		}
-		return located{pieces: x.pieces, known: true}
+		return located{pieces: x.pieces, known: true, whole: true}
 	}
 	expr, ok := e.unit.locationAt(v, entry)
 	if !ok {
