@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/capture"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"

@@ -246,3 +246,16 @@ func TestEveryValueOfRustPrintsAsItsSourceSays(t *testing.T) {
 		{"rustc-v0", []string{"-Csymbol-mangling-version=v0"}},
 	})
 }
+
+func TestEveryValueOfCPPPrintsAsItsSourceSays(t *testing.T) {
+	const std = "-std=c++17"
+	table(t, "cpp.cc", []build{
+		{"gcc-O0", []string{std, "-O0"}},
+		{"gcc-O2", []string{std}},
+		{"gcc-oldstring", []string{std, "-D_GLIBCXX_USE_CXX11_ABI=0"}},
+		{"clang-O0", []string{"CC=clang++", std, "-O0", "-fstandalone-debug"}},
+		{"clang-O2", []string{"CC=clang++", std}},
+		{"libcxx-O0", []string{"CC=clang++", std, "-stdlib=libc++", "-O0"}},
+		{"libcxx-O2", []string{"CC=clang++", std, "-stdlib=libc++"}},
+	})
+}
