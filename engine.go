@@ -27,7 +27,13 @@ type arming interface {
 type reading interface {
 	Run(probe int) error
 	Read(deadline time.Time, fn func(record []byte)) error
+	remembering
+}
+
+// remembering is about calls that have begun and not ended.
+type remembering interface {
 	Unfinished(fn func(kernel.OpenCall) error) error
+	Sweep(fn func(kernel.OpenCall)) error
 }
 
 // keeping is what programs keep.

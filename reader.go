@@ -15,12 +15,13 @@ type reader struct {
 	left  bool // the consumer left the loop
 	done  bool // the script or a limit ended the run
 	next  []time.Time
+	swept time.Time // when the dead were last looked for
 }
 
 // loop reads until something ends the run.
 func (r *reader) loop() error {
 	s := r.s
-	r.next = make([]time.Time, len(s.plan.Probes))
+	r.next, r.swept = make([]time.Time, len(s.plan.Probes)), s.begun
 	for i, p := range s.plan.Probes {
 		r.next[i] = s.begun.Add(p.Interval)
 	}
@@ -37,11 +38,29 @@ func (r *reader) loop() error {
 				return err
 			}
 		}
+		if err := r.sweep(); err != nil {
+			return err
+		}
 		if s.ends() {
 			return nil
 		}
 	}
 	return nil
+}
+
+// sweepEvery is how often calls are forgotten whose threads have died inside them: what is remembered is bounded.
+const sweepEvery = 5 * time.Second
+
+func (r *reader) sweep() error {
+	if time.Since(r.swept) < sweepEvery {
+		return nil
+	}
+	r.swept = time.Now()
+	return r.s.engine.Sweep(func(c kernel.OpenCall) {
+		if c.Record != nil {
+			r.record(c.Record)
+		}
+	})
 }
 
 // deadline is when the next thing other than a record is due.
