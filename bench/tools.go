@@ -54,7 +54,6 @@ func tools(c config) []tool {
 	absolute, _ := filepath.Abs(c.sonde)
 	return []tool{
 		sonde("sonde", absolute, "kernel"),
-		sonde("sonde in process", absolute, "user"),
 		bpftrace("bpftrace 0.27.1", newest, err),
 		bpftrace("bpftrace 0.17", "bpftrace", lookup("bpftrace")),
 		perf(),
