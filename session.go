@@ -203,6 +203,7 @@ func (s *Session) Events() iter.Seq[event.Event] {
 			return
 		}
 		defer s.close()
+		defer hurry()()
 		r := &reader{s: s, yield: yield}
 		s.fail(r.loop())
 		s.engine.Disarm()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,9 @@ func probeStub(stub string) (string, error) {
 	mapped, err := unix.Mmap(int(file.Fd()), 0, len(page), unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
 	if err != nil {
 		return "", err
+	}
+	if before, err := os.ReadFile("/proc/self/maps"); err != nil || strings.Contains(string(before), "[uprobes]") {
+		return "disturbed", err // by a probe of another process that observes everybody
 	}
 	fd, err := armUprobe(file.Name(), 64, unix.Gettid(), -1)
 	if err == unix.Errno(524) || err == unix.ENOTSUP {
@@ -134,15 +138,27 @@ func TestTheCostTableIsTheKernels(t *testing.T) {
 			want = "emulated"
 		}
 		wait.Go(func() {
-			cmd := exec.Command(self)
-			cmd.Env = append(os.Environ(), fmt.Sprintf("SITE_STUB=%x", c.bytes))
-			out, err := cmd.CombinedOutput()
+			out, err := askKernel(self, c.bytes, want)
 			if err != nil || string(out) != want || want != c.want {
 				t.Errorf("% x %s: kernel says %q %v, Cost %q, the case %q", c.bytes, in.Text(), out, err, want, c.want)
 			}
 		})
 	}
 	wait.Wait()
+}
+
+// askKernel gives the kernel's answer. Probes of others that observe every process, as other tests arm them, can leave the mark of a step
+// in ours: an answer other than the expected one is asked for again, and a wrong expectation never comes true by that.
+func askKernel(self, code, want string) (out []byte, err error) {
+	for range 30 {
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), fmt.Sprintf("SITE_STUB=%x", code))
+		if out, err = cmd.CombinedOutput(); err == nil && string(out) == want {
+			return out, nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return out, err
 }
 
 // kernelCases: "misread" is what Linux 6.18 "emulates" as a jump or nop, so that the program's own instruction never
