@@ -170,19 +170,7 @@ func (r *resolver) everything(pt *script.Point) ([]target.Object, error) {
 	if len(r.scope.PIDs) == 0 {
 		return nil, r.diag(pt.Span, "no-target", "* means every object of a process, and no process is given", "add -p PID or -- COMMAND")
 	}
-	var out []target.Object
-	for _, pid := range r.scope.PIDs {
-		p, err := target.Open(pid)
-		if err != nil {
-			return nil, err
-		}
-		list, err := p.Objects()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, list...)
-	}
-	return out, nil
+	return r.mapped()
 }
 
 // closure is a program that has not run yet and the libraries that it needs, and theirs.
