@@ -1,11 +1,13 @@
 package target
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unsafe"
@@ -29,6 +31,7 @@ type MapEvent struct {
 	PID     int
 	Parent  int
 	Mapping Mapping
+	time    uint64 // the kernel's, one clock for all processors
 }
 
 // mapRingPages is the size of a ring without its control page; a power of two. A mapping takes some 130 bytes.
@@ -42,6 +45,7 @@ const (
 	recordMmap2    = 10
 	mmap2NameAt    = 72
 	forkRecordSize = 24
+	timeSize       = 8
 )
 
 // NewMapWatch watches a process and what it starts, or with pid -1 every process. Close must be called.
@@ -49,7 +53,9 @@ func NewMapWatch(pid int) (*MapWatch, error) {
 	w := &MapWatch{}
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
-		Bits: unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitTask | unix.PerfBitExcludeKernel,
+		Bits: unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitTask | unix.PerfBitExcludeKernel |
+			unix.PerfBitSampleIDAll | unix.PerfBitUseClockID,
+		Sample_type: unix.PERF_SAMPLE_TIME, Clockid: unix.CLOCK_MONOTONIC,
 	}
 	if pid >= 0 {
 		attr.Bits |= unix.PerfBitInherit
@@ -77,10 +83,23 @@ func (w *MapWatch) add(attr *unix.PerfEventAttr, pid, cpu int) error {
 	return nil
 }
 
-// Read hands on what happened since the last call, processor by processor.
+// Read hands on what happened since the last call, in its order. A child may run on another processor than the one that made
+// it, so rings are read until nothing comes: what an event stands on is then among those read.
 func (w *MapWatch) Read(fn func(MapEvent)) {
-	for _, r := range w.rings {
-		r.read(fn)
+	const enough = 8
+	var events []MapEvent
+	for range enough {
+		before := len(events)
+		for _, r := range w.rings {
+			r.read(func(e MapEvent) { events = append(events, e) })
+		}
+		if len(events) == before {
+			break
+		}
+	}
+	slices.SortStableFunc(events, func(a, b MapEvent) int { return cmp.Compare(a.time, b.time) })
+	for _, e := range events {
+		fn(e)
 	}
 }
 
@@ -124,15 +143,17 @@ func wrapped(ring []byte, at, size uint64) []byte {
 //
 //	MMAP2  +8 u32 pid, tid  +16 u64 addr, len, pgoff  +40 u32 maj, min  +48 u64 ino, generation  +64 u32 prot, flags  +72 name
 //	FORK   +8 u32 pid, ppid, tid, ptid
+//
+// Both end with their u64 time, as PERF_SAMPLE_TIME with sample_id_all has it.
 func mapEvent(kind uint32, b []byte) (MapEvent, bool) {
 	word := func(at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
 	long := func(at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
 	switch {
-	case kind == recordFork && len(b) >= forkRecordSize && word(8) != word(12):
-		return MapEvent{PID: int(word(8)), Parent: int(word(12))}, true
-	case kind == recordMmap2 && len(b) > mmap2NameAt:
+	case kind == recordFork && len(b) >= forkRecordSize+timeSize && word(8) != word(12):
+		return MapEvent{PID: int(word(8)), Parent: int(word(12)), time: long(len(b) - timeSize)}, true
+	case kind == recordMmap2 && len(b) > mmap2NameAt+timeSize:
 		name, _, _ := strings.Cut(string(b[mmap2NameAt:]), "\x00")
-		return MapEvent{PID: int(word(8)), Mapping: Mapping{
+		return MapEvent{PID: int(word(8)), time: long(len(b) - timeSize), Mapping: Mapping{
 			Start: long(16), End: long(16) + long(24), Offset: long(32), Perms: "r-xp",
 			Dev: unix.Mkdev(word(40), word(44)), Ino: long(48), Path: name,
 		}}, true
