@@ -32,8 +32,8 @@ type reading interface {
 
 // remembering is about calls that have begun and not ended.
 type remembering interface {
-	Unfinished(fn func(kernel.OpenCall) error) error
-	Sweep(fn func(kernel.OpenCall)) error
+	Unfinished(fn func(engine.OpenCall) error) error
+	Sweep(fn func(engine.OpenCall)) error
 }
 
 // keeping is what programs keep.

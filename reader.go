@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/event"
-	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
@@ -56,7 +56,7 @@ func (r *reader) sweep() error {
 		return nil
 	}
 	r.swept = time.Now()
-	return r.s.engine.Sweep(func(c kernel.OpenCall) {
+	return r.s.engine.Sweep(func(c engine.OpenCall) {
 		if c.Record != nil {
 			r.record(c.Record)
 		}
@@ -130,7 +130,7 @@ func (r *reader) event(ev event.Event) error {
 
 // unfinished hands on the calls that had not ended: their arguments are known, their end is not.
 func (r *reader) unfinished() error {
-	return r.s.engine.Unfinished(func(c kernel.OpenCall) error {
+	return r.s.engine.Unfinished(func(c engine.OpenCall) error {
 		r.s.open++
 		if c.Record != nil {
 			r.record(c.Record)

@@ -9,7 +9,7 @@ import (
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/ctype"
-	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 )
@@ -349,7 +349,7 @@ func TestOpenCallsHaveRecordsToo(t *testing.T) {
 	waitFor(t, func() bool { return counts(t, s).Of[plan.CountHits] == 2 })
 	s.Disarm()
 	n := 0
-	err = s.Unfinished(func(open kernel.OpenCall) error {
+	err = s.Unfinished(func(open engine.OpenCall) error {
 		n++
 		c := g.callOf(open.Record, 1)
 		if c.function != "stays" || c.outcome != event.Unfinished || len(open.Record) != plan.CallHeader+16 {

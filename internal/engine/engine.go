@@ -1,4 +1,4 @@
-// Package engine is the vocabulary that all engines share: how a run accounts for itself.
+// Package engine is the vocabulary that all engines share: how a run accounts for itself, and calls that have not ended.
 //
 // In: the counters that programs keep and those the kernel keeps about programs. Out: event.Stats. Invariant: nothing is
 // dropped on the way: every counter ends in a field of event.Stats, but for that of returns, which hits imply. It must not know

@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 )
@@ -56,7 +57,7 @@ func TestCallsThatDidNotEndAreHandedOutAndCounted(t *testing.T) {
 	me, gone := os.Getpid(), dead(t)
 	s := openCalls(t, [2]int{me, me}, [2]int{me, me}, [2]int{gone, gone}, [2]int{me, gone})
 	var got []bool
-	err := s.Unfinished(func(call OpenCall) error {
+	err := s.Unfinished(func(call engine.OpenCall) error {
 		got = append(got, call.Gone)
 		if call.Probe != 4 || string(call.Record[plan.RecordComm:][:10]) != "the record" {
 			t.Errorf("%+v", call)
@@ -81,7 +82,7 @@ func TestSweepForgetsTheCallsOfTheDead(t *testing.T) {
 	s.disarmed = true
 	n := 0
 	for range 2 {
-		if err := s.Sweep(func(OpenCall) { n++ }); err != nil {
+		if err := s.Sweep(func(engine.OpenCall) { n++ }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -94,7 +95,7 @@ func TestNothingIsSweptWhenProcessesCannotBeLookedUp(t *testing.T) {
 	gone := dead(t)
 	s := openCalls(t, [2]int{gone, gone})
 	s.foreign, s.disarmed = true, true
-	if err := s.Sweep(func(OpenCall) { t.Error("swept") }); err != nil {
+	if err := s.Sweep(func(engine.OpenCall) { t.Error("swept") }); err != nil {
 		t.Fatal(err)
 	}
 	if counts, _ := s.Counts(); counts.Unfinished != 1 {

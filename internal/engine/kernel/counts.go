@@ -34,7 +34,7 @@ func (s *Session) Counts() (engine.Counts, error) {
 	if !s.disarmed {
 		return c, nil
 	}
-	err = s.Unfinished(func(call OpenCall) error {
+	err = s.Unfinished(func(call engine.OpenCall) error {
 		if call.Gone {
 			c.Exited++
 		} else {
