@@ -13,7 +13,7 @@ import (
 )
 
 // limit is how long one run may take: far more than any needs, on a busy machine too.
-const limit = 40 * time.Second
+const limit = 2 * time.Minute
 
 // options splits flags at spaces that begin a new flag, so that "-ldflags=-s -w" stays one.
 func options(flags string) []string {
