@@ -1,9 +1,6 @@
 package event
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Statement is one execution of an SQL statement, as its client or its server saw it.
 type Statement struct {
@@ -25,22 +22,46 @@ type Statement struct {
 
 // Query is all that was seen of one digest.
 type Query struct {
-	System   string
-	Digest   string
-	Example  string // text of the slowest execution
-	Count    uint64
-	Errors   uint64
-	Error    string // the last one's message
-	Rows     int64  // sum over all executions; -1 when one of them is unknown
-	Latency  Aggregate
-	P50      time.Duration
-	P95      time.Duration
-	P99      time.Duration
+	System  string
+	Digest  string
+	Example string // text of the slowest execution
+	Count   uint64
+	Errors  uint64
+	Error   string // the last one's message
+	Rows    int64  // sum over all executions; -1 when one of them is unknown
+	Latency Aggregate
+	P50     time.Duration
+	P95     time.Duration
+	P99     time.Duration
+	// FirstRow is the time to the first row or answer; nil where it came with the last one in every execution, or is not told apart.
+	FirstRow *Quantiles
 	Programs []string // names of the threads that issued it, the first few
-	PIDs     []int
+	PIDs     []int    // the first few
 	// Repeated is the most executions within one transaction: many of the same mark a loop around a query (N+1).
 	Repeated uint64
-	Stack    []Frame // of the slowest execution
+	Stack    []Frame      // of the slowest execution
+	Slowest  []*Statement // the slowest executions, the slowest first
+	Timeline Timeline
+	// Others is how many digests are in this row because there were too many for a row each; 0 in every other row.
+	Others uint64
+	// Partial marks a digest that may have executions in the row of the others: they came before this row began.
+	Partial bool
+}
+
+// Quantiles are times below which a half, 95 % and 99 % of what was measured lie, and the longest.
+type Quantiles struct{ P50, P95, P99, Max time.Duration }
+
+// Timeline is what ended when, in steps of equal length from Start on. All timelines of one readout have the same Start and Step.
+type Timeline struct {
+	Start time.Time
+	Step  time.Duration
+	Steps []Step // up to the last one in which something ended
+}
+
+// Step is what ended within one step of a timeline.
+type Step struct {
+	Count, Errors uint64
+	Sum, Max      time.Duration
 }
 
 // Transaction is all that was seen of the transactions of one system.
@@ -55,80 +76,3 @@ type Transaction struct {
 func (*Statement) isEvent()   {}
 func (*Query) isEvent()       {}
 func (*Transaction) isEvent() {}
-
-// MarshalJSON gives {"type":"statement", "time", "pid", "tid", "comm", "system", "digest", "text", "truncated", "duration_ns",
-// "first_row_ns", "rows", "error", "stack"}; what is unknown is left out, "error" is "" for a failure without message.
-func (s *Statement) MarshalJSON() ([]byte, error) {
-	b := appendHeadJSON(nil, "statement", s.Time, s.PID, s.TID)
-	b = appendStringJSON(appendMember(b, "comm"), s.Comm)
-	b = appendStringJSON(appendMember(b, "system"), s.System)
-	b = appendStringJSON(appendMember(b, "digest"), s.Digest)
-	b = appendStringJSON(appendMember(b, "text"), s.Text)
-	if s.Cut {
-		b = append(appendMember(b, "truncated"), "true"...)
-	}
-	b = appendIntJSON(appendMember(b, "duration_ns"), int64(s.Duration))
-	if s.FirstRow > 0 {
-		b = appendIntJSON(appendMember(b, "first_row_ns"), int64(s.FirstRow))
-	}
-	if s.Rows >= 0 {
-		b = appendIntJSON(appendMember(b, "rows"), s.Rows)
-	}
-	if s.Failed {
-		b = appendStringJSON(appendMember(b, "error"), s.Error)
-	}
-	if len(s.Stack) > 0 {
-		b = appendFramesJSON(appendMember(b, "stack"), s.Stack)
-	}
-	return append(b, '}'), nil
-}
-
-// MarshalJSON gives {"type":"query", "system", "digest", "example", "count", "errors", "error", "rows", "sum_ns", "min_ns", "max_ns",
-// "p50_ns", "p95_ns", "p99_ns", "repeated", "programs", "pids", "stack"}; rows are left out where unknown.
-func (q *Query) MarshalJSON() ([]byte, error) {
-	b := appendStringJSON([]byte(`{"type":"query","system":`), q.System)
-	b = appendStringJSON(appendMember(b, "digest"), q.Digest)
-	b = appendStringJSON(appendMember(b, "example"), q.Example)
-	b = appendUintJSON(appendMember(b, "count"), q.Count)
-	b = appendUintJSON(appendMember(b, "errors"), q.Errors)
-	if q.Errors > 0 {
-		b = appendStringJSON(appendMember(b, "error"), q.Error)
-	}
-	if q.Rows >= 0 {
-		b = appendIntJSON(appendMember(b, "rows"), q.Rows)
-	}
-	b = appendIntJSON(appendMember(b, "sum_ns"), q.Latency.Sum)
-	b = appendIntJSON(appendMember(b, "min_ns"), q.Latency.Min)
-	b = appendIntJSON(appendMember(b, "p50_ns"), int64(q.P50))
-	b = appendIntJSON(appendMember(b, "p95_ns"), int64(q.P95))
-	b = appendIntJSON(appendMember(b, "p99_ns"), int64(q.P99))
-	b = appendIntJSON(appendMember(b, "max_ns"), q.Latency.Max)
-	if q.Repeated > 1 {
-		b = appendUintJSON(appendMember(b, "repeated"), q.Repeated)
-	}
-	programs, err := json.Marshal(append([]string{}, q.Programs...))
-	if err != nil {
-		return nil, err
-	}
-	b = append(appendMember(b, "programs"), programs...)
-	pids, err := json.Marshal(append([]int{}, q.PIDs...))
-	if err != nil {
-		return nil, err
-	}
-	b = append(appendMember(b, "pids"), pids...)
-	if len(q.Stack) > 0 {
-		b = appendFramesJSON(appendMember(b, "stack"), q.Stack)
-	}
-	return append(b, '}'), nil
-}
-
-// MarshalJSON gives {"type":"transactions", "system", "count", "rolled_back", "statements", "sum_ns", "max_ns"}.
-func (t *Transaction) MarshalJSON() ([]byte, error) {
-	b := appendStringJSON([]byte(`{"type":"transactions","system":`), t.System)
-	b = appendUintJSON(appendMember(b, "count"), t.Count)
-	b = appendUintJSON(appendMember(b, "rolled_back"), t.RolledBack)
-	b = appendUintJSON(appendMember(b, "statements"), t.Statements)
-	b = appendIntJSON(appendMember(b, "sum_ns"), t.Latency.Sum)
-	b = appendIntJSON(appendMember(b, "max_ns"), t.Latency.Max)
-	return append(b, '}'), nil
-}

@@ -26,3 +26,22 @@ func (l *Latency) Aggregate() event.Aggregate {
 	a.Buckets, a.Count = ascending(l.buckets)
 	return a
 }
+
+// Merge adds what from gathered.
+func (l *Latency) Merge(from *Latency) {
+	switch {
+	case from.count == 0:
+		return
+	case l.count == 0:
+		l.min, l.max, l.buckets = from.min, from.max, map[int64]uint64{}
+	}
+	l.count += from.count
+	l.sum += from.sum
+	l.min, l.max = min(l.min, from.min), max(l.max, from.max)
+	for low, n := range from.buckets {
+		l.buckets[low] += n
+	}
+}
+
+// Sum is the sum of all times.
+func (l *Latency) Sum() int64 { return l.sum }

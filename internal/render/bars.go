@@ -16,20 +16,26 @@ const barWidth = 52
 
 // bars draws buckets as lines "[2, 4)   12 |@@@@   |", the fullest bucket over the whole width. indent goes before each.
 func bars(buckets []event.Bucket, label func(event.Bucket) string, indent string, o Options) []string {
+	return barLines(buckets, label, func(b event.Bucket) string { return fmt.Sprintf("%8d", b.Count) }, indent, o)
+}
+
+// barLines is bars with a figure of one's own before each bar.
+func barLines(buckets []event.Bucket, label, figure func(event.Bucket) string, indent string, o Options) []string {
 	most, widest := uint64(1), 16
 	for _, b := range buckets {
 		most = max(most, b.Count)
 		widest = max(widest, utf8.RuneCountInString(label(b)))
 	}
 	width := barWidth
-	if o.Width > 0 {
-		width = min(width, max(o.Width-len(indent)-widest-12, 8))
-	}
 	lines := make([]string, len(buckets))
 	for i, b := range buckets {
+		number := figure(b)
+		if o.Width > 0 {
+			width = min(width, max(o.Width-len(indent)-widest-len(number)-4, 8))
+		}
 		full := int(float64(b.Count) / float64(most) * float64(width))
 		bar := strings.Repeat("@", full) + strings.Repeat(" ", width-full)
-		lines[i] = fmt.Sprintf("%s%-*s %8d |%s|", indent, widest, label(b), b.Count, o.in(cyan, bar))
+		lines[i] = fmt.Sprintf("%s%-*s %s |%s|", indent, widest, label(b), number, o.in(cyan, bar))
 	}
 	return lines
 }

@@ -24,11 +24,7 @@ type task struct {
 }
 
 func newCalls(o Options) *calls {
-	zone := o.Zone
-	if zone == nil {
-		zone = time.Local
-	}
-	return &calls{o: o, zone: zone, several: o.Process}
+	return &calls{o: o, zone: o.zone(), several: o.Process}
 }
 
 // append adds the lines of a call to b.

@@ -171,6 +171,8 @@ func TestStreamsWriteTheirGoldens(t *testing.T) {
 		"time":          {Options{Order: agg.ByTotal}, prints(latencyMap())},
 		"time-narrow":   {Options{Width: 60, Histograms: 1, Colour: true}, prints(latencyMap())},
 		"script":        {Options{Script: true}, scriptMaps()},
+		"sql":           {Options{Zone: time.UTC}, sampleStatements()},
+		"sql-narrow":    {Options{Width: 80}, sampleStatements()},
 	} {
 		for _, f := range []Format{Text, JSON, CSV} {
 			if f != Text && (c.o.Colour || c.o.Width > 0) {

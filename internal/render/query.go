@@ -8,7 +8,7 @@ import (
 	"github.com/sonde-project/sonde/event"
 )
 
-// queryTable gives the lines of the table of statements: the most expensive first, the slowest one's stack below.
+// queryTable gives the lines of the table of statements as they come, what a row has no room for below.
 func queryTable(queries []*event.Query, o Options) []string {
 	if len(queries) == 0 {
 		return nil
@@ -16,31 +16,110 @@ func queryTable(queries []*event.Query, o Options) []string {
 	if o.Top > 0 && len(queries) > o.Top {
 		queries = queries[:o.Top]
 	}
-	g := &grid{}
-	for _, name := range []string{"CALLS", "ERRORS", "ROWS", "TOTAL", "P50", "P95", "P99", "MAX"} {
-		g.columns = append(g.columns, column{name: name, right: true})
-	}
-	g.columns = append(g.columns, column{name: "PROGRAM"}, column{name: "STATEMENT", paint: bold})
-	for _, q := range queries {
-		g.add(strconv.FormatUint(q.Count, 10), someCount(q.Errors), rowCount(q.Rows), Duration(time.Duration(q.Latency.Sum)), Duration(q.P50),
-			Duration(q.P95), Duration(q.P99), Duration(time.Duration(q.Latency.Max)), clean(strings.Join(q.Programs, ",")), clean(q.Digest)+mark(q))
-	}
-	lines := g.lines(o)
+	lines := queryGrid(queries, nil).lines(o)
 	for _, q := range queries {
 		lines = append(lines, queryNotes(q, o)...)
 	}
 	return lines
 }
 
-// repeatedOften is from how many executions in one transaction on a statement is marked.
-const repeatedOften = 10
+// LiveQueries gives the lines of a table of statements that is drawn again and again, the head first, with how often each was
+// executed per second.
+func LiveQueries(queries []*event.Query, perSecond func(*event.Query) float64, o Options) []string {
+	if len(queries) == 0 {
+		return nil
+	}
+	return queryGrid(queries, perSecond).lines(o)
+}
 
-// mark points out a statement that one transaction executes again and again.
-func mark(q *event.Query) string {
-	if q.Repeated < repeatedOften {
+// queryColumns are the columns of a table of statements. Those that are empty in every row are left out, and where there is no room those
+// with the greatest spare first.
+var queryColumns = []struct {
+	column
+	cell func(*event.Query) string
+}{
+	{column{name: "CALLS", right: true}, func(q *event.Query) string { return strconv.FormatUint(q.Count, 10) }},
+	{column{name: "ERRORS", right: true, spare: 1}, func(q *event.Query) string { return someCount(q.Errors) }},
+	{column{name: "ROWS", right: true, spare: 3}, func(q *event.Query) string { return rowCount(q.Rows) }},
+	{column{name: "TOTAL", right: true}, func(q *event.Query) string { return Duration(time.Duration(q.Latency.Sum)) }},
+	{column{name: "P50", right: true, spare: 4}, func(q *event.Query) string { return Duration(q.P50) }},
+	{column{name: "P95", right: true, spare: 5}, func(q *event.Query) string { return Duration(q.P95) }},
+	{column{name: "P99", right: true}, func(q *event.Query) string { return Duration(q.P99) }},
+	{column{name: "MAX", right: true}, func(q *event.Query) string { return Duration(time.Duration(q.Latency.Max)) }},
+	{column{name: "FIRST ROW", right: true, spare: 6}, firstRow},
+	{column{name: "PROGRAM", spare: 2}, Issuers},
+	{column{name: "STATEMENT", paint: bold, least: 32}, func(q *event.Query) string { return StatementName(q) + mark(q) }},
+}
+
+// queryGrid lays out statements; perSecond is nil where rates are not shown.
+func queryGrid(queries []*event.Query, perSecond func(*event.Query) float64) *grid {
+	g := &grid{rows: make([][]string, len(queries))}
+	for i, c := range queryColumns {
+		cells, some := make([]string, len(queries)), false
+		for k, q := range queries {
+			cells[k] = c.cell(q)
+			some = some || cells[k] != ""
+		}
+		if some {
+			g.append(c.column, cells)
+		}
+		if i > 0 || perSecond == nil {
+			continue
+		}
+		for k, q := range queries {
+			cells[k] = rate(perSecond(q))
+		}
+		g.append(column{name: "RATE/S", right: true, spare: 7}, cells)
+	}
+	return g
+}
+
+// firstRow is the time below which half of the first rows came, "" where they are not told apart.
+func firstRow(q *event.Query) string {
+	if q.FirstRow == nil {
 		return ""
 	}
-	return "  [" + strconv.FormatUint(q.Repeated, 10) + " times in one transaction]"
+	return Duration(q.FirstRow.P50)
+}
+
+// StatementName is what a row is called: its digest, or how many digests it stands for.
+func StatementName(q *event.Query) string {
+	if q.Others > 0 {
+		return "(" + count(q.Others, "other statement") + ")"
+	}
+	return clean(q.Digest)
+}
+
+// Issuers says who issues a statement: "psql[4242]", "pgbench[8 PIDs]".
+func Issuers(q *event.Query) string {
+	names := clean(strings.Join(q.Programs, ","))
+	switch n := len(q.PIDs); {
+	case n == 0:
+		return names
+	case n == 1:
+		return names + "[" + strconv.Itoa(q.PIDs[0]) + "]"
+	case n < manyPIDs:
+		return names + "[" + strconv.Itoa(n) + " PIDs]"
+	}
+	return names + "[many PIDs]"
+}
+
+// manyPIDs is from how many PIDs on their number is not known: no more are kept.
+const manyPIDs = 16
+
+// RepeatedOften is from how many executions in one transaction on a statement is marked.
+const RepeatedOften = 10
+
+// mark points out a statement that one transaction executes again and again, and one of which not every execution is in the row.
+func mark(q *event.Query) string {
+	text := ""
+	if q.Repeated >= RepeatedOften {
+		text = "  [" + strconv.FormatUint(q.Repeated, 10) + " times in one transaction]"
+	}
+	if q.Partial {
+		text += "  [perhaps more among the others]"
+	}
+	return text
 }
 
 // queryNotes are what a row of the table has no room for: the last error and the stack of the slowest execution.
@@ -48,12 +127,17 @@ func queryNotes(q *event.Query, o Options) []string {
 	if q.Error == "" && len(q.Stack) == 0 {
 		return nil
 	}
-	lines := []string{"", o.in(bold, clean(q.Digest))}
+	lines := []string{"", o.in(bold, StatementName(q))}
 	if q.Error != "" {
 		lines = append(lines, "    last error: "+clean(q.Error))
 	}
-	for i := range q.Stack {
-		lines = append(lines, "    "+clean(q.Stack[i].String()))
+	return append(lines, frames(q.Stack)...)
+}
+
+func frames(stack []event.Frame) []string {
+	var lines []string
+	for i := range stack {
+		lines = append(lines, "    "+clean(stack[i].String()))
 	}
 	return lines
 }
@@ -89,27 +173,33 @@ func rowCount(n int64) string {
 
 // appendStatement writes one statement: "12.3ms  psql[4242]  3 rows  SELECT ...".
 func appendStatement(b []byte, s *event.Statement, o Options) []byte {
+	if o.Stamp {
+		b = append(b, o.in(faint, s.Time.In(o.zone()).Format("15:04:05.000"))+"  "...)
+	}
 	b = append(b, o.in(bold, Duration(s.Duration))...)
 	b = append(b, "  "+clean(s.Comm)+"["+strconv.Itoa(s.PID)+"]"...)
 	if s.Rows >= 0 {
 		b = append(b, "  "+count(uint64(s.Rows), "row")...)
+	}
+	if s.FirstRow > 0 && s.FirstRow < s.Duration {
+		b = append(b, ", the first after "+Duration(s.FirstRow)...)
 	}
 	b = append(b, "  "+clean(strings.Join(strings.Fields(s.Text), " "))...)
 	if s.Cut {
 		b = append(b, " ..."...)
 	}
 	if s.Failed {
-		b = append(b, o.in(yellow, "  failed: "+clean(s.Error))...)
+		b = append(b, o.in(yellow, strings.TrimSuffix("  failed: "+clean(s.Error), ": "))...)
 	}
 	b = append(b, '\n')
-	for i := range s.Stack {
-		b = append(b, "    "+clean(s.Stack[i].String())+"\n"...)
+	for _, line := range frames(s.Stack) {
+		b = append(append(b, line...), '\n')
 	}
 	return b
 }
 
 func statementHeads() []string {
-	return []string{"time", "pid", "tid", "comm", "system", "duration_ns", "rows", "error", "digest", "text"}
+	return []string{"time", "pid", "tid", "comm", "system", "duration_ns", "first_row_ns", "rows", "error", "digest", "text"}
 }
 
 func statementCells(s *event.Statement) []string {
@@ -118,15 +208,25 @@ func statementCells(s *event.Statement) []string {
 		message = "failed"
 	}
 	return []string{stamp(s.Time), strconv.Itoa(s.PID), strconv.Itoa(s.TID), s.Comm, s.System, strconv.FormatInt(int64(s.Duration), 10),
-		rowCount(s.Rows), message, s.Digest, s.Text}
+		someCount(uint64(s.FirstRow)), rowCount(s.Rows), message, s.Digest, s.Text}
 }
 
 func queryHeads() []string {
-	return []string{"system", "digest", "count", "errors", "rows", "sum_ns", "p50_ns", "p95_ns", "p99_ns", "max_ns", "programs"}
+	return []string{"system", "digest", "count", "errors", "error", "rows", "sum_ns", "p50_ns", "p95_ns", "p99_ns", "max_ns",
+		"first_row_p50_ns", "first_row_p95_ns", "first_row_p99_ns", "first_row_max_ns", "repeated", "others", "programs", "pids", "example"}
 }
 
 func queryCells(q *event.Query) []string {
 	ns := func(d time.Duration) string { return strconv.FormatInt(int64(d), 10) }
-	return []string{q.System, q.Digest, strconv.FormatUint(q.Count, 10), strconv.FormatUint(q.Errors, 10), rowCount(q.Rows),
-		strconv.FormatInt(q.Latency.Sum, 10), ns(q.P50), ns(q.P95), ns(q.P99), strconv.FormatInt(q.Latency.Max, 10), strings.Join(q.Programs, " ")}
+	first := []string{"", "", "", ""}
+	if f := q.FirstRow; f != nil {
+		first = []string{ns(f.P50), ns(f.P95), ns(f.P99), ns(f.Max)}
+	}
+	pids := make([]string, len(q.PIDs))
+	for i, pid := range q.PIDs {
+		pids[i] = strconv.Itoa(pid)
+	}
+	cells := []string{q.System, q.Digest, strconv.FormatUint(q.Count, 10), strconv.FormatUint(q.Errors, 10), q.Error, rowCount(q.Rows),
+		strconv.FormatInt(q.Latency.Sum, 10), ns(q.P50), ns(q.P95), ns(q.P99), strconv.FormatInt(q.Latency.Max, 10)}
+	return append(append(cells, first...), someCount(q.Repeated), someCount(q.Others), strings.Join(q.Programs, " "), strings.Join(pids, " "), q.Example)
 }

@@ -40,6 +40,13 @@ type Options struct {
 	Histograms int            // functions whose latencies are drawn below a table, 0 all, -1 none
 }
 
+func (o Options) zone() *time.Location {
+	if o.Zone == nil {
+		return time.Local
+	}
+	return o.Zone
+}
+
 // Format is a way to write events.
 type Format string
 

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,6 +11,8 @@ type column struct {
 	name  string
 	right bool // numbers
 	paint paint
+	spare int // left out where there is no room, the greatest first; 0 never
+	least int // of a text column: where cutting it stops, 0 at narrowest
 }
 
 // grid is a table of text: one cell per column in every row.
@@ -20,8 +23,40 @@ type grid struct {
 
 func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
 
+// append adds a column with its cell of each row.
+func (g *grid) append(c column, cells []string) {
+	g.columns = append(g.columns, c)
+	for i := range g.rows {
+		g.rows[i] = append(g.rows[i], cells[i])
+	}
+}
+
+// narrow leaves out what can be spared until the rest fits into the width, text columns as narrow as they get.
+func (g *grid) narrow(width int) {
+	for width > 0 {
+		total, worst := -2, -1
+		for i, w := range g.widths() {
+			if !g.columns[i].right {
+				w = min(w, g.columns[i].stop())
+			}
+			total += w + 2
+			if s := g.columns[i].spare; s > 0 && (worst < 0 || s > g.columns[worst].spare) {
+				worst = i
+			}
+		}
+		if total <= width || worst < 0 {
+			return
+		}
+		g.columns = slices.Delete(g.columns, worst, worst+1)
+		for i := range g.rows {
+			g.rows[i] = slices.Delete(g.rows[i], worst, worst+1)
+		}
+	}
+}
+
 // lines lays the grid out: two blanks between columns, the widest text column cut until a row fits into the width.
 func (g *grid) lines(o Options) []string {
+	g.narrow(o.Width)
 	widths := g.widths()
 	g.fit(widths, o.Width)
 	lines := make([]string, 0, 1+len(g.rows))
@@ -50,6 +85,8 @@ func (g *grid) widths() []int {
 // narrowest is where cutting a text column stops: better a long line than a name nobody can read.
 const narrowest = 16
 
+func (c column) stop() int { return max(c.least, narrowest) }
+
 func (g *grid) fit(widths []int, width int) {
 	if width == 0 {
 		return
@@ -61,7 +98,7 @@ func (g *grid) fit(widths []int, width int) {
 	for total > width {
 		widest := -1
 		for i, c := range g.columns {
-			if !c.right && widths[i] > narrowest && (widest < 0 || widths[i] > widths[widest]) {
+			if !c.right && widths[i] > c.stop() && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}

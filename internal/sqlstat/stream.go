@@ -1,6 +1,7 @@
 package sqlstat
 
 import (
+	"sync"
 	"time"
 
 	"github.com/sonde-project/sonde/event"
@@ -21,10 +22,12 @@ type Sink interface {
 	End(s event.Stats) error
 }
 
-// Stream takes the events of a run, hands on slow statements as they end, and one event.Query for each digest at the end.
+// Stream takes the events of a run, hands on slow statements as they end, and one event.Query for each digest at the end. Queries
+// and Transactions may be called from any goroutine while events come.
 type Stream struct {
 	to      Sink
 	o       Options
+	mu      sync.Mutex
 	pairing *pairing
 	table   *table
 	err     error // of the sink, while records were taken
@@ -39,6 +42,8 @@ func NewStream(to Sink, o Options) *Stream {
 
 // Event takes a record of the script; what else the script prints is not shown.
 func (s *Stream) Event(e event.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if p, ok := e.(*event.Print); ok {
 		s.pairing.add(p)
 	}
@@ -50,6 +55,8 @@ const kept = 200 * time.Millisecond
 
 // Flush hands on what waited long enough.
 func (s *Stream) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.pairing.settle(time.Now().Add(-kept))
 	if s.err != nil {
 		return s.err
@@ -60,20 +67,37 @@ func (s *Stream) Flush() error {
 func (s *Stream) ended(x *execution) {
 	s.table.add(x)
 	if s.o.Slow > 0 && x.Duration >= s.o.Slow && s.err == nil {
-		s.err = s.to.Event(&x.Statement)
+		s.err = s.to.Event(s.table.shown(x))
 	}
 }
 
 // Queries is the table as it stands, the largest total time first.
-func (s *Stream) Queries() []*event.Query { return s.table.queries() }
+func (s *Stream) Queries() []*event.Query {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table.queries()
+}
+
+// Transactions are those of each system as they stand.
+func (s *Stream) Transactions() []*event.Transaction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table.transactions()
+}
 
 // Open is how many statements have begun and not ended.
-func (s *Stream) Open() int { return s.pairing.open() }
+func (s *Stream) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pairing.open()
+}
 
 // End hands on the table.
 func (s *Stream) End(stats event.Stats) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.pairing.settle(time.Now().Add(time.Hour))
-	for _, q := range s.Queries() {
+	for _, q := range s.table.queries() {
 		if s.err == nil {
 			s.err = s.to.Event(q)
 		}

@@ -2,8 +2,8 @@ package sqlstat
 
 import (
 	"cmp"
+	"maps"
 	"slices"
-	"time"
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/agg"
@@ -14,97 +14,102 @@ import (
 type table struct {
 	literals bool
 	digests  *sqlprobe.Digester
-	rows     map[[2]string]*row // by system and digest
+	rows     map[digestKey]*row
+	clock    agg.Timelines
 	tx       *transactions
+	folded   bool // digests were put together for want of room
 }
 
-// row is what is gathered of one digest.
-type row struct {
-	query   event.Query
-	latency agg.Latency
-	slowest time.Duration
-	rows    bool // of every execution so far the rows are known
-}
+type digestKey struct{ system, digest string }
 
-// Limits of what is kept for a digest.
+// Limits of what is kept.
 const (
+	keptDigests  = 1024
 	keptPrograms = 8
 	keptPIDs     = 16
+	keptSlowest  = 5
 )
 
 func newTable(literals bool) *table {
-	return &table{literals: literals, digests: sqlprobe.NewDigester(), rows: map[[2]string]*row{}, tx: newTransactions()}
+	return &table{literals: literals, digests: sqlprobe.NewDigester(), rows: map[digestKey]*row{}, tx: newTransactions()}
 }
 
-// add counts an execution and completes it: digest, and what may be shown of its text.
+// add counts an execution and gives it its digest. Its text stays as it was sent: shown says what may be seen of it.
 func (t *table) add(x *execution) {
 	x.Digest = x.Text
 	if x.known {
 		x.Digest = t.digests.Digest(x.System, x.Text, x.Cut)
-		if !t.literals {
-			x.Text = t.digests.Redact(x.System, x.Text)
-		}
 	}
 	if x.Failed {
 		x.Error = sqlprobe.Message(x.Error, !t.literals)
 	}
 	r := t.row(x)
 	r.add(x)
+	t.clock.Add(&r.timeline, x.Time, x.Duration, x.Failed)
+	if r.slow(x.Duration) {
+		r.keep(t.shown(x))
+	}
 	t.tx.add(x, r)
 }
 
+// shown is the execution as it may be seen: without literals, unless they were asked for.
+func (t *table) shown(x *execution) *event.Statement {
+	s := x.Statement
+	if x.known && !t.literals {
+		s.Text = t.digests.Redact(s.System, s.Text)
+	}
+	return &s
+}
+
 func (t *table) row(x *execution) *row {
-	key := [2]string{x.System, x.Digest}
+	key := digestKey{x.System, x.Digest}
 	r := t.rows[key]
 	if r == nil {
-		r = &row{query: event.Query{System: x.System, Digest: x.Digest}, slowest: -1, rows: true}
+		if len(t.rows) >= keptDigests {
+			t.fold()
+		}
+		r = &row{query: event.Query{System: x.System, Digest: x.Digest, Partial: t.folded}, rows: true}
 		t.rows[key] = r
 	}
 	return r
 }
 
-func (r *row) add(x *execution) {
-	q := &r.query
-	q.Count++
-	if x.Failed {
-		q.Errors++
-		q.Error = x.Error
-	} else {
-		r.rows = r.rows && x.Rows >= 0
-		q.Rows += max(x.Rows, 0)
-	}
-	r.latency.Add(int64(x.Duration))
-	if x.Duration > r.slowest {
-		r.slowest, q.Example, q.Stack = x.Duration, x.Text, x.Stack
-	}
-	if x.Comm != "" && !slices.Contains(q.Programs, x.Comm) && len(q.Programs) < keptPrograms {
-		q.Programs = append(q.Programs, x.Comm)
-	}
-	if !slices.Contains(q.PIDs, x.PID) && len(q.PIDs) < keptPIDs {
-		q.PIDs = append(q.PIDs, x.PID)
+// fold puts the half of the digests that took the least time together, system by system, so that what is kept is bounded and everything
+// is counted. A digest that comes back begins anew, and says so.
+func (t *table) fold() {
+	t.folded = true
+	all := slices.Collect(maps.Values(t.rows))
+	slices.SortFunc(all, func(a, b *row) int { return cmp.Compare(a.latency.Sum(), b.latency.Sum()) })
+	for _, r := range all[:len(all)/2] {
+		if r.query.Others > 0 {
+			continue
+		}
+		delete(t.rows, digestKey{r.query.System, r.query.Digest})
+		t.others(r.query.System).merge(r, &t.clock)
 	}
 }
 
-// queries are the rows, the largest total first.
+// others is the row of the digests that have none of their own.
+func (t *table) others(system string) *row {
+	key := digestKey{system: system}
+	r := t.rows[key]
+	if r == nil {
+		r = &row{query: event.Query{System: system}, rows: true}
+		t.rows[key] = r
+	}
+	return r
+}
+
+// queries are the rows, the largest total first, the others last.
 func (t *table) queries() []*event.Query {
 	all := make([]*event.Query, 0, len(t.rows))
 	for _, r := range t.rows {
-		q := r.query
-		q.Latency = r.latency.Aggregate()
-		q.P50, q.P95, q.P99 = r.quantile(q.Latency, 0.5), r.quantile(q.Latency, 0.95), r.quantile(q.Latency, 0.99)
-		if !r.rows {
-			q.Rows = -1
-		}
-		all = append(all, &q)
+		all = append(all, r.read(&t.clock))
 	}
 	slices.SortFunc(all, func(a, b *event.Query) int {
-		return cmp.Or(cmp.Compare(b.Latency.Sum, a.Latency.Sum), cmp.Compare(a.Digest, b.Digest))
+		return cmp.Or(cmp.Compare(a.Others, b.Others), cmp.Compare(b.Latency.Sum, a.Latency.Sum), cmp.Compare(a.Digest, b.Digest))
 	})
 	return all
-}
-
-func (r *row) quantile(a event.Aggregate, q float64) time.Duration {
-	return time.Duration(agg.Quantile(a, q))
 }
 
 func (t *table) transactions() []*event.Transaction { return t.tx.list() }
