@@ -41,6 +41,7 @@ var rooms = map[string]room{
 	"internal/engine":         {left, "event script internal/codegen internal/plan"},
 	"internal/engine/kernel":  {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/user":    {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/user/x86": {left, ""},
 	"internal/engine/tracefs": {left, "event script internal/engine internal/plan internal/symbol internal/target"},
 
 	"internal/plan/plantest": {left, "event internal/ctype internal/plan internal/site internal/symbol"},
