@@ -13,6 +13,7 @@ import (
 //	number            a number; beyond 2^53 either way a string in hexadecimal
 //	character         a string of one character
 //	text, bytes       a string; {"bytes":"hexadecimal"} when it is not UTF-8; "..." at the end of what was cut
+//	guessed text      {"guess":"..."}: no type says that it is text
 //	pointer           what it points at when that was captured, else "0x..." or the function's name; null
 //	enum, flags       the name, or the number when it has none
 //	struct            an object; array and tuple: an array, "..." as last element of what was cut
@@ -134,6 +135,11 @@ func (v *Value) appendFloatJSON(b []byte) []byte {
 }
 
 func (v *Value) appendTextJSON(b []byte) []byte {
+	if v.Guess {
+		known := *v
+		known.Guess = false
+		return append(known.appendTextJSON(append(b, `{"guess":`...)), '}')
+	}
 	text := v.Str
 	if v.Truncated {
 		text = wholeRunes(text)

@@ -45,6 +45,7 @@ func TestAValueReadsAsItsLanguageWritesIt(t *testing.T) {
 		{LangGo, String("é\x00"), `"é\x00"`, `"é\u0000"`},
 		{LangRust, String("é\x00"), `"é\u{0}"`, `"é\u0000"`},
 		{LangC, Value{Kind: KindString, Str: "ab\xc3", Len: 9, Truncated: true}, `"ab"...`, `"ab..."`},
+		{LangC, Value{Kind: KindString, Str: "ab", Len: 9, Truncated: true, Guess: true}, `"ab"...?`, `{"guess":"ab..."}`},
 		{LangGo, Value{Kind: KindBytes, Str: "ab"}, `[]byte("ab")`, `"ab"`},
 		{LangRust, Value{Kind: KindBytes, Str: "a\"\n\x01é"}, `b"a\"\x0a\x01\xc3\xa9"`, `"a\"\n\u0001é"`},
 		{LangRust, Value{Kind: KindBytes, Str: "\xff"}, `b"\xff"`, `{"bytes":"ff"}`},

@@ -87,7 +87,7 @@ func TestRegistersOfUntypedFunctionsAreGuesses(t *testing.T) {
 		list = append(list, s)
 		return len(list) - 1
 	}
-	shape := plan.Shape{ErrnoSlot: -1, StackSlot: -1, Args: capture.Guess(event.LangC, plan.DefaultLimits(), keep)}
+	shape := plan.Shape{ErrnoSlot: -1, StackSlot: -1, Args: capture.Guess(plan.DefaultLimits(), keep)}
 	shape.Result = capture.GuessResult(event.LangC, plan.DefaultLimits(), keep)
 	p := &plan.Plan{
 		Functions: []plan.Function{{Lang: event.LangC}}, Limits: plan.DefaultLimits(),
@@ -99,7 +99,7 @@ func TestRegistersOfUntypedFunctionsAreGuesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := e.(*event.Call)
-	want := `arg0="text", arg1=5, arg2=-2, arg3=0x555500003000, arg4=0x7fffffffffff, arg5=-1 = 7`
+	want := `arg0="text"?, arg1=5, arg2=-2, arg3=0x555500003000, arg4=0x7fffffffffff, arg5=-1 = 7`
 	if line(got) != want || !got.Args[0].Value.Guess || !got.Return.Guess {
 		t.Errorf("got  %s\nwant %s", line(got), want)
 	}

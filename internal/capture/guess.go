@@ -13,15 +13,26 @@ const guessed = 6
 
 // Guess captures the argument registers of a function of unknown type, as arg0, arg1, ...: small numbers, text where a
 // register leads to some, else addresses. Every value is marked as a guess.
-func Guess(lang event.Language, limits plan.Limits, keep Keep) []plan.Node {
-	regs := []ctype.Register{ctype.RDI, ctype.RSI, ctype.RDX, ctype.RCX, ctype.R8, ctype.R9}
-	if lang == event.LangGo {
-		regs = []ctype.Register{ctype.RAX, ctype.RBX, ctype.RCX, ctype.RDI, ctype.RSI, ctype.R8}
-	}
-	b := newBuilder(limits, keep, &ctype.Signature{Lang: lang})
+func Guess(limits plan.Limits, keep Keep) []plan.Node {
+	b := newBuilder(limits, keep, &ctype.Signature{Lang: event.LangC})
 	var nodes []*tree
-	for i, r := range regs[:guessed] {
+	for i, r := range []ctype.Register{ctype.RDI, ctype.RSI, ctype.RDX, ctype.RCX, ctype.R8, ctype.R9} {
 		nodes = append(nodes, b.guess("arg"+strconv.Itoa(i), reg(r)))
+	}
+	b.run()
+	return flatten(nodes)
+}
+
+// goRegisters pass the numbers and pointers of Go's parameters and results. Source: ABIInternal, amd64.
+var goRegisters = [...]ctype.Register{ctype.RAX, ctype.RBX, ctype.RCX, ctype.RDI, ctype.RSI, ctype.R8, ctype.R9, ctype.R10, ctype.R11}
+
+// GuessGo captures the first registers of those that pass parameters in Go, as they are; a register that seems to be the
+// address of a string whose length is in the next one is shown as that string.
+func GuessGo(registers int, limits plan.Limits, keep Keep) []plan.Node {
+	b := newBuilder(limits, keep, &ctype.Signature{Lang: event.LangGo})
+	var nodes []*tree
+	for i := range goRegisters[:min(registers, len(goRegisters))] {
+		nodes = append(nodes, b.guessGo("arg"+strconv.Itoa(i), i, i+1 < registers))
 	}
 	b.run()
 	return flatten(nodes)
@@ -30,7 +41,12 @@ func Guess(lang event.Language, limits plan.Limits, keep Keep) []plan.Node {
 // GuessResult captures the result register of a function of unknown type.
 func GuessResult(lang event.Language, limits plan.Limits, keep Keep) *plan.Node {
 	b := newBuilder(limits, keep, &ctype.Signature{Lang: lang})
-	n := b.guess("", reg(ctype.RAX))
+	n := &tree{}
+	if lang == event.LangGo {
+		n = b.guessGo("", 0, true)
+	} else {
+		n = b.guess("", reg(ctype.RAX))
+	}
 	b.run()
 	return &flatten([]*tree{n})[0]
 }
@@ -59,12 +75,30 @@ func Static(args []plan.Expr, limits plan.Limits, keep Keep) []plan.Node {
 func (b *builder) guess(name string, x plan.Expr) *tree {
 	n := &tree{Node: plan.Node{Name: name, T: unsigned, Lang: b.lang, Guess: true}}
 	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: x}, 0, 8)}
-	if b.lang == event.LangGo || !b.reachesText(0) {
-		return n // no NUL ends a Go string
+	if !b.reachesText(0) {
+		return n
 	}
 	b.later(0, func() {
 		m := &tree{Node: plan.Node{View: plan.AsLikely, Lang: b.lang}}
 		b.text(m, origin{addr: x, when: and(compare(">", x, lowestAddress), compare("<", x, highestAddress))})
+		n.follow = append(n.follow, m)
+	})
+	return n
+}
+
+// guessGo is a register of Go, and the string that it may lead to if the next register is a length.
+func (b *builder) guessGo(name string, i int, counted bool) *tree {
+	n := &tree{Node: plan.Node{Name: name, T: unsigned, Lang: b.lang, Guess: true}}
+	x := reg(goRegisters[i])
+	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: x}, 0, 8)}
+	if !counted || i+1 == len(goRegisters) || !b.reachesText(0) {
+		return n
+	}
+	length := reg(goRegisters[i+1])
+	b.later(0, func() {
+		m := &tree{Node: plan.Node{Lang: b.lang}}
+		here := and(compare(">", x, lowestAddress), compare("<", x, highestAddress))
+		b.counted(m, origin{addr: x, when: and(here, compare("<", length, likeliestBytes))}, length, plan.AsLikely)
 		n.follow = append(n.follow, m)
 	})
 	return n

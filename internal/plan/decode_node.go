@@ -70,8 +70,11 @@ func (r *record) view(n *Node, base uint64) event.Value {
 	return b.integer(n.T)
 }
 
-// shortestGuess is how long text must be before bytes that nobody called text are shown as such.
-const shortestGuess = 2
+// Before bytes that nobody called text are shown as such, they must be so many. No NUL ends those of Go: any bytes might do.
+const (
+	shortestGuess   = 2
+	shortestGoGuess = 4
+)
 
 // guess reads a register of which nothing is known: text if it leads to some, a small number, or an address.
 func (r *record) guess(n *Node, b *block) event.Value {
@@ -80,12 +83,18 @@ func (r *record) guess(n *Node, b *block) event.Value {
 		return b.missing(problem, 0)
 	}
 	if len(n.Follow) > 0 {
-		if v := r.node(&n.Follow[0], word); v.Problem == "" && len(v.Str) >= shortestGuess {
+		least := shortestGuess
+		if n.Lang == event.LangGo {
+			least = shortestGoGuess
+		}
+		if v := r.node(&n.Follow[0], word); v.Problem == "" && len(v.Str) >= least {
 			v.Uint = word
 			return v
 		}
 	}
 	switch {
+	case n.Lang == event.LangGo:
+		return event.Value{Kind: event.KindFlags, Uint: word, Str: hexadecimal(word), Size: 8}
 	case int64(word) < 1<<24 && int64(word) > -1<<24:
 		return event.Value{Kind: event.KindInt, Int: int64(word), Size: 8}
 	case word>>32 == 0 && int32(word) < 0 && int32(word) > -1<<16: // a negative int in the low half

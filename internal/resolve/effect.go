@@ -316,10 +316,28 @@ func (b *body) callRecord(e *script.Call) ([]plan.Stmt, error) {
 
 // captureParams plans the parameters of a typed function, or shows the registers of an untyped one.
 func (b *body) captureParams(keep func(plan.Slot) int) []plan.Node {
-	if b.fn.types() == nil {
-		return capture.Guess(b.fn.lang, b.r.scope.Limits, keep)
+	switch {
+	case b.fn.types() != nil:
+	case b.fn.lang == event.LangGo:
+		return capture.GuessGo(b.fn.goWords(), b.r.scope.Limits, keep)
+	default:
+		return capture.Guess(b.r.scope.Limits, keep)
 	}
 	return capture.Params(b.fn.types(), b.fn.placed(), b.r.scope.Limits, keep)
+}
+
+// goWords is how many registers the parameters of a Go function take at most, which Go's own tables tell in stripped programs:
+// none of assembler, whose arguments are on the stack.
+func (f *function) goWords() int {
+	const most = 9
+	info, ok := f.obj.file.GoFunction(f.match.fn)
+	switch {
+	case ok && info.Assembly:
+		return 0
+	case !ok || info.Words < 0:
+		return most
+	}
+	return info.Words
 }
 
 func (b *body) captureResults(shape *plan.Shape, keep func(plan.Slot) int) {

@@ -16,6 +16,7 @@ type pclntab struct {
 	count     int    // functions
 	text      uint64 // what entry offsets count from
 	end       uint64 // after the last function
+	shared    uint64 // what offsets of functions' data count from (go:func.*), 0 unknown
 	names     string
 	units     []byte // u32: where a compilation unit's files are in files
 	files     []byte
@@ -216,7 +217,14 @@ type goFunc struct {
 	unit                    uint32
 	startLine               int32
 	id, flags               uint8
+	argInfo                 uint32 // how tracebacks print the parameters, from pclntab.shared
 }
+
+// noFuncData stands for data that a function has not. Source: runtime/symtab.go, funcdata.
+const noFuncData = ^uint32(0)
+
+// funcDataArgInfo is FUNCDATA_ArgInfo of internal/abi/symtab.go.
+const funcDataArgInfo = 5
 
 // function reads the record of function i; ok is false when it lies outside the table.
 func (t *pclntab) function(i int) (fn goFunc, ok bool) {
@@ -238,6 +246,11 @@ func (t *pclntab) function(i int) (fn goFunc, ok bool) {
 		next = 9
 	}
 	fn.id, fn.flags = b[4*next], b[4*next+1]
+	fn.argInfo = noFuncData
+	tables := uint64(word(6)) // of values by pc; then come the places of data
+	if data := 4 * (uint64(next) + 1 + tables + funcDataArgInfo); b[4*next+3] > funcDataArgInfo && tables < 64 && data+4 <= uint64(len(b)) {
+		fn.argInfo = binary.LittleEndian.Uint32(b[data:])
+	}
 	return fn, true
 }
 

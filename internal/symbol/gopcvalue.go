@@ -136,8 +136,11 @@ type GoFunction struct {
 	// DeferReturn is where, from the function's start, execution goes on after a recovered panic; 0 when it defers nothing.
 	DeferReturn uint64
 	// Assembly: written in assembly, so its arguments are on the stack (ABI0).
-	Assembly  bool
-	ArgsSize  int64 // bytes of stack arguments and results, -1 unknown
+	Assembly bool
+	ArgsSize int64 // bytes of stack arguments and results, -1 unknown
+	// Words is how many numbers and pointers the parameters consist of, as tracebacks count them: a string is two. -1 unknown, or
+	// more than tracebacks show.
+	Words     int
 	File      string
 	StartLine int // of the func keyword, 0 unknown
 }
@@ -163,10 +166,51 @@ func (f *File) GoFunction(fn *Function) (GoFunction, bool) {
 		Assembly:    t.layout.lines && record.flags&goFlagAssembly != 0,
 		ArgsSize:    int64(int32(record.args)),
 		StartLine:   int(record.startLine),
+		Words:       -1,
 		File:        t.file(record.unit, t.valueAt(record.pcfile, 0)),
 	}
 	if info.ArgsSize == goArgsUnknown {
 		info.ArgsSize = -1
 	}
+	switch {
+	case info.ArgsSize == 0:
+		info.Words = 0
+	case record.argInfo != noFuncData && t.shared != 0:
+		info.Words = f.goWords(t.shared + uint64(record.argInfo))
+	}
 	return info, ok
+}
+
+// Bytes of what tracebacks print the parameters by: pairs {offset, size}, and operators. Source: internal/abi/type.go, TraceArgs.
+const (
+	traceArgsMost     = 171 // TraceArgsMaxLen
+	traceArgsEnd      = 0xff
+	traceArgsStart    = 0xfe
+	traceArgsStop     = 0xfd
+	traceArgsMore     = 0xfc
+	traceArgsTooLarge = 0xfb
+)
+
+// goWords counts the components of a function's parameters; -1 when there are more than are told.
+func (f *File) goWords(addr uint64) int {
+	words := 0
+	var b [1]byte
+	for i := uint64(0); i < traceArgsMost; i++ {
+		if f.image.readAt(addr+i, b[:]) != nil {
+			return -1
+		}
+		switch b[0] {
+		case traceArgsEnd:
+			return words
+		case traceArgsStart, traceArgsStop:
+		case traceArgsMore:
+			return -1
+		case traceArgsTooLarge:
+			words++
+		default:
+			words++
+			i++ // its size
+		}
+	}
+	return -1
 }

@@ -14,6 +14,7 @@ const (
 	moduleMinPC  = 20
 	moduleText   = 22
 	moduleEnd    = 23
+	moduleShared = 40 // gofunc, since Go 1.20
 )
 
 // placeGoText finds the address that the table's offsets count from. The header has it from Go 1.18 to 1.25 only; moduledata has
@@ -57,6 +58,9 @@ func (f *File) textAt(t *pclntab, module, table uint64) uint64 {
 	text := f.word(module + 8*moduleText)
 	if f.word(module+8*moduleHeader) != table || f.word(module+8*moduleMinPC) != text+t.number(0) {
 		return 0
+	}
+	if t.layout.lines {
+		t.shared = f.word(module + 8*moduleShared)
 	}
 	return text
 }

@@ -239,6 +239,14 @@ func TestEveryValueOfGoPrintsAsItsSourceSays(t *testing.T) {
 	})
 }
 
+func TestRegistersAndGuessesAreAllThatIsShownOfStrippedGo(t *testing.T) {
+	table(t, "stripped/main.go", []build{
+		{"go", []string{"-ldflags=-s -w"}},
+		{"go-N", []string{"-ldflags=-s -w", "-gcflags=all=-N -l"}},
+		{"go-pie", []string{"-ldflags=-s -w", "-buildmode=pie"}},
+	})
+}
+
 func TestEveryValueOfRustPrintsAsItsSourceSays(t *testing.T) {
 	table(t, "rust.rs", []build{
 		{"rustc-O", nil},
