@@ -45,6 +45,8 @@ test-kernels:
 	build/kernels bookworm trixie
 
 soak: build
+	build/prepare test
+	build/prepare soak
 	SONDE_SOAK=$(SOAK) $(GO) test -tags soak -run Soak -count=1 -p 1 -timeout 6h -v ./...
 
 fuzz:
