@@ -38,11 +38,14 @@ var rooms = map[string]room{
 		"internal/symbol internal/target"},
 	"internal/codegen": {left, "event script internal/ctype internal/plan internal/site internal/symbol"},
 
-	"internal/engine":         {left, "event script internal/codegen internal/plan"},
-	"internal/engine/kernel":  {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
-	"internal/engine/user":    {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
-	"internal/engine/user/x86": {left, ""},
-	"internal/engine/tracefs": {left, "event script internal/engine internal/plan internal/symbol internal/target"},
+	"internal/engine":                {left, "event script internal/codegen internal/plan"},
+	"internal/engine/kernel":         {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/user":           {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/user/x86":       {left, ""},
+	"internal/engine/user/local":     {left, "internal/engine/user/x86"},
+	"internal/engine/user/shm":       {left, "internal/engine/user/x86"},
+	"internal/engine/user/translate": {left, "internal/engine/user/shm internal/engine/user/x86"},
+	"internal/engine/tracefs":        {left, "event script internal/engine internal/plan internal/symbol internal/target"},
 
 	"internal/plan/plantest": {left, "event internal/ctype internal/plan internal/site internal/symbol"},
 	"internal/engine/enginetest": {left, "event script internal/codegen internal/ctype internal/engine internal/fixture internal/plan internal/resolve " +
@@ -78,8 +81,8 @@ var rooms = map[string]room{
 // foreign lists the packages of others that only some rooms may import, tests included; the longest prefix decides.
 var foreign = map[string]string{
 	"debug/dwarf":                "internal/symbol",
-	"github.com/cilium/ebpf":     "internal/codegen internal/engine/kernel",
-	"github.com/cilium/ebpf/asm": "internal/codegen internal/engine/kernel internal/engine/user",
+	"github.com/cilium/ebpf":     "internal/codegen internal/engine/kernel internal/engine/user/translate",
+	"github.com/cilium/ebpf/asm": "internal/codegen internal/engine/kernel internal/engine/user internal/engine/user/translate",
 	"charm.land":                 "internal/render/live",
 	"github.com/spf13/cobra":     "cmd/sonde",
 	"net/http":                   "internal/symbol internal/export cmd/sonde",

@@ -1,0 +1,54 @@
+package shm
+
+// A slot is the private memory of a thread. The engine makes it, zeroed, and finds it again at each hit; a child that is forked must find
+// none of its parent's (MADV_WIPEONFORK). It serves one hit at a time: one that comes from a signal handler in the middle of another
+// needs another slot.
+const (
+	SlotIDs    = 0  // u64 process << 32 | thread, 0 unknown
+	SlotLow    = 8  // u64 lowest address of the thread's stack, 0 unknown
+	SlotHigh   = 16 // u64 the one behind its highest
+	SlotFSBase = 24 // u64 thread pointer; the engine stores it
+	SlotStamp  = 32 // u64 time stamp counter when the following three were asked for
+	SlotUID    = 40 // u64 group << 32 | user
+	SlotComm   = 48 // 16 bytes of name
+	SlotRandom = 64 // u64 state of the random numbers
+	// SlotStorage is where the thread's memory of Layout.Storage bytes begins.
+	SlotStorage = 128
+)
+
+// SlotSize is how large slots are.
+func (l *Layout) SlotSize() int { return align(SlotStorage+l.Storage, line) }
+
+// A context is what a program is called with: struct pt_regs as uprobe programs see it (arch/x86/include/asm/ptrace.h), and behind it
+// what the engine adds. The engine builds it for each hit, on the stack that it gives the program.
+const (
+	ContextR15 = 8 * iota
+	ContextR14
+	ContextR13
+	ContextR12
+	ContextRBP
+	ContextRBX
+	ContextR11
+	ContextR10
+	ContextR9
+	ContextR8
+	ContextRAX
+	ContextRCX
+	ContextRDX
+	ContextRSI
+	ContextRDI
+	ContextOrigRAX
+	ContextRIP // the probed instruction
+	ContextCS
+	ContextFlags
+	ContextRSP
+	ContextSS
+	ContextCookie   // codegen.Cookie of the site
+	ContextFunction // address of the function, for get_func_ip
+	ContextSlot     // address of the thread's slot
+	// ContextAtEntry is not 0 where the probed instruction is a push of RBP or an endbr64: the return address is on top of the stack, and
+	// stacks tell the caller, as the kernel's do (is_uprobe_at_func_entry).
+	ContextAtEntry
+	// ContextSize is the size of a context.
+	ContextSize
+)

@@ -1,0 +1,258 @@
+// Package translate turns eBPF programs into x86-64 machine code that runs in the observed process.
+//
+// In: the instructions of a program, and where the maps and routines of the process's region are. Out: machine code. Invariant:
+// the code does to registers and memory what the kernel does for the same program, and an instruction that is not known to the last bit is
+// refused. It must not know what programs are for, or how their code gets into the process.
+//
+// The code is a function of the System V ABI: it takes a context (shm.Context) in RDI and gives the program's result in EAX. It keeps
+// what a function must keep, uses no vector registers, and takes less than FrameSize bytes of stack. Registers:
+//
+//	r0   r1   r2   r3   r4   r5  r6   r7   r8   r9   r10      free in between
+//	rax  rdi  rsi  rdx  rcx  r8  rbx  r13  r14  r15  rbp      r9  r10  r11
+//
+// and the frame:
+//
+//	       return address
+//	       rbp, and those of rbx, r13, r14, r15 that the program uses
+//	       the context              if the program calls helpers
+//	rbp -> rounds left in loops     if the program has may_goto
+//	       512 bytes of the program's own stack
+package translate
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+)
+
+// registers says where the registers of eBPF are, as the kernel's own translator has them (arch/x86/net/bpf_jit_comp.c).
+func registers() [frameRegister + 1]x86.Reg {
+	return [...]x86.Reg{x86.RAX, x86.RDI, x86.RSI, x86.RDX, x86.RCX, x86.R8, x86.RBX, x86.R13, x86.R14, x86.R15, x86.RBP}
+}
+
+// Registers between instructions.
+const (
+	temp   = x86.R11
+	spare  = x86.R10
+	spare2 = x86.R9
+)
+
+// rounds is how often a program passes its may_goto instructions at most: BPF_MAX_LOOPS of kernel 6.9.
+const rounds = 8 << 20
+
+// FrameSize bounds the stack that the code of a program takes, its routines included.
+const FrameSize = 2048
+
+// translator is the state of one translation.
+type translator struct {
+	*x86.Code
+	env    *Env
+	list   []inst
+	before []facts
+	labels []x86.Label
+	reg    [frameRegister + 1]x86.Reg
+	saved  []x86.Reg
+	out    x86.Label
+	// helpers and loops say which words the frame has.
+	helpers, loops bool
+}
+
+// Translate gives the machine code of a program for the address env.Base. Errors name the instruction, counted as jumps count.
+func Translate(ins asm.Instructions, env *Env) ([]byte, error) {
+	list, err := decode(ins)
+	if err != nil {
+		return nil, fmt.Errorf("translation: %w", err)
+	}
+	for i := range list {
+		if err := list[i].check(); err != nil {
+			return nil, fmt.Errorf("translation: %w", list[i].wrong(err))
+		}
+	}
+	before, err := flow(list)
+	if err != nil {
+		return nil, fmt.Errorf("translation: %w", err)
+	}
+	t := &translator{Code: &x86.Code{}, env: env, list: list, before: before, reg: registers()}
+	if err := t.translate(); err != nil {
+		return nil, fmt.Errorf("translation: %w", err)
+	}
+	return t.Assemble(env.Base)
+}
+
+func (t *translator) translate() error {
+	t.survey()
+	t.enter()
+	for range t.list {
+		t.labels = append(t.labels, t.Label())
+	}
+	for i := range t.list {
+		t.Bind(t.labels[i])
+		if !t.before[i].seen {
+			continue // nothing leads here
+		}
+		if err := t.instruction(i); err != nil {
+			return t.list[i].wrong(err)
+		}
+	}
+	t.leave()
+	return nil
+}
+
+// survey finds out what must be saved and kept.
+func (t *translator) survey() {
+	var used [frameRegister + 1]bool
+	for i := range t.list {
+		in := &t.list[i]
+		if !t.before[i].seen {
+			continue
+		}
+		used[in.dst], used[in.src] = true, true
+		t.helpers = t.helpers || in.isCall()
+		t.loops = t.loops || in.isJump() && in.code() == opMayGoto
+	}
+	for r := 6; r <= 9; r++ {
+		if used[r] {
+			t.saved = append(t.saved, t.reg[r])
+		}
+	}
+}
+
+func (t *translator) enter() {
+	t.out = t.Label()
+	t.Push(x86.RBP)
+	for _, r := range t.saved {
+		t.Push(r)
+	}
+	if t.helpers {
+		t.Push(x86.RDI)
+	}
+	if t.loops {
+		t.PushImm(rounds)
+	}
+	t.Mov(x86.Quad, x86.RBP, x86.RSP)
+	t.OpImm(x86.Sub, x86.Quad, x86.RSP, stackSize)
+}
+
+func (t *translator) leave() {
+	t.Bind(t.out)
+	words := 0
+	for _, kept := range []bool{t.helpers, t.loops} {
+		if kept {
+			words++
+		}
+	}
+	t.Lea(x86.RSP, x86.At(x86.RBP, int32(8*words)))
+	for i := len(t.saved) - 1; i >= 0; i-- {
+		t.Pop(t.saved[i])
+	}
+	t.Pop(x86.RBP)
+	t.Ret()
+}
+
+// context is where the frame keeps the context.
+func (t *translator) context() x86.Mem {
+	if t.loops {
+		return x86.At(x86.RBP, 8)
+	}
+	return x86.At(x86.RBP, 0)
+}
+
+func (t *translator) instruction(i int) error {
+	in := &t.list[i]
+	switch in.class() {
+	case classALU:
+		t.arithmetic(in, x86.Word)
+	case classALU64:
+		t.arithmetic(in, x86.Quad)
+	case classJMP:
+		if in.isCall() {
+			return t.call(in, &t.before[i])
+		}
+		t.jump(in, x86.Quad, i)
+	case classJMP32:
+		t.jump(in, x86.Word, i)
+	case classLD:
+		return t.wide(in)
+	default:
+		t.memory(in)
+	}
+	return nil
+}
+
+// wide loads 64 bits: a number, a map, or the address of a map's value.
+func (t *translator) wide(in *inst) error {
+	v := in.wide
+	if in.src != wideNumber {
+		addr, err := t.env.mapAddress(in)
+		if err != nil {
+			return err
+		}
+		v = addr
+	}
+	t.MovImm(t.reg[in.dst], v)
+	return nil
+}
+
+// jump translates everything of the jump classes but calls.
+func (t *translator) jump(in *inst, size x86.Size, i int) {
+	to := x86.Label(0)
+	if in.branches() {
+		to = t.labels[in.to]
+	}
+	switch in.code() {
+	case opExit:
+		if i+1 < len(t.list) {
+			t.Jmp(t.out)
+		}
+		return
+	case opJa:
+		if in.to != i+1 {
+			t.Jmp(to)
+		}
+		return
+	case opMayGoto:
+		t.OpToImm(x86.Sub, x86.Quad, x86.At(x86.RBP, 0), 1)
+		t.Jcc(x86.Below, to)
+		return
+	}
+	dst := t.reg[in.dst]
+	switch {
+	case in.code() == opJset && in.fromReg():
+		t.Test(size, dst, t.reg[in.src])
+	case in.code() == opJset:
+		t.TestImm(size, dst, in.imm)
+	case in.fromReg():
+		t.Op(x86.Cmp, size, dst, t.reg[in.src])
+	case in.imm == 0 && (in.code() == opJeq || in.code() == opJne):
+		t.Test(size, dst, dst)
+	default:
+		t.OpImm(x86.Cmp, size, dst, in.imm)
+	}
+	t.Jcc(condition(in.code()), to)
+}
+
+func condition(code uint8) x86.Cond {
+	switch code {
+	case opJeq:
+		return x86.Equal
+	case opJgt:
+		return x86.Above
+	case opJge:
+		return x86.AboveEqual
+	case opJsgt:
+		return x86.Greater
+	case opJsge:
+		return x86.GreaterEqual
+	case opJlt:
+		return x86.Below
+	case opJle:
+		return x86.BelowEqual
+	case opJslt:
+		return x86.Less
+	case opJsle:
+		return x86.LessEqual
+	}
+	return x86.NotEqual // opJne, opJset
+}
