@@ -147,7 +147,7 @@ func (f *openFiles) inObject(o target.Object, wanted func(sqlprobe.Driver) bool)
 	has := holds(file)
 	var found []sqlprobe.Found
 	for _, d := range candidates {
-		if has(d.Mark) {
+		if has(d.Mark) && (d.Unless == "" || !has(d.Unless)) {
 			found = append(found, sqlprobe.Found{Driver: d, Target: pointTarget(o), Has: has})
 		}
 	}

@@ -1,34 +1,149 @@
 package sqlprobe
 
-// goCall is a Go function that takes a statement: where its text is at the entry, where its rows and its error are at the return. A
-// function without rows has ended when it returns.
-type goCall struct{ function, text, rows, err string }
-
-// goSQL: database/sql, whatever its driver. A *sql.Stmt begins with its DB and its text, so that prepared statements show theirs also
-// when they were prepared long ago.
-func goSQL() Driver {
-	const kept = `str(*(uint64*)(reg("ax") + 8), *(uint64*)(reg("ax") + 16))`
-	return Driver{Name: GoSQL, System: OtherSQL, Mark: "database/sql.(*DB).queryDC", Probes: goCalls([]goCall{
-		{"database/sql.(*DB).queryDC", `str(reg("r10"), reg("r11"))`, `reg("ax")`, `reg("bx")`},
-		{"database/sql.(*DB).execDC", `str(reg("r8"), reg("r9"))`, "", `reg("cx")`},
-		{"database/sql.(*Stmt).QueryContext", kept, `reg("ax")`, `reg("bx")`},
-		{"database/sql.(*Stmt).ExecContext", kept, "", `reg("cx")`},
-	}, "database/sql.(*Rows).close")}
+// goCall is a Go function that takes a statement.
+type goCall struct {
+	function string
+	role     string   // Send, or Prepare: counted only if it fails
+	begins   []string // fields at the entry beside goid and comm
+	ends     []string // fields at the return
+	err      goValue  // its error at the return
+	also     string   // statements at a return without error
 }
 
-func goCalls(calls []goCall, closes string) []Probe {
-	var probes []Probe
-	for _, c := range calls {
-		rows, err := "0", "0"
-		if c.rows != "" {
-			rows = c.rows
-		}
-		if c.err != "" {
-			err = c.err
-		}
-		probes = append(probes,
-			Probe{Function: c.function, Says: Record{Role: Send, Fields: []string{"goid=%d", "goid", "text=%s", c.text, "comm=%s", "comm"}, Begins: true}, Optional: true},
-			Probe{Function: c.function, Return: true, Says: Record{Role: Result, Fields: []string{"goid=%d", "goid", "rows=%p", rows, "error=%p", err}}, Optional: true})
+// goValue is an interface: where its table and its pointer stand. 16 bytes into the table is the hash of its type, see GoType.
+type goValue struct{ table, data string }
+
+func (v goValue) hash() string { return "*(uint32*)(" + v.table + " + 16)" }
+
+// word is the 8 bytes at an address.
+func word(at string) string { return "*(uint64*)(" + at + ")" }
+
+// goSQL: database/sql, whatever its driver. queryDC and its like are given the connection (*driverConn, whose driver.Conn stands at 40).
+// A *sql.Stmt begins with its DB and its text, so that prepared statements show theirs also when they were prepared long ago. A Tx has
+// its connection at 32.
+func goSQL() Driver {
+	onConn := func(dc, text string) []string {
+		return []string{"conn=%p", dc, "kind=%d", goValue{table: word(dc + " + 40")}.hash(), "text=%s", text}
 	}
-	return append(probes, Probe{Function: closes, Says: Record{Role: Closed, Fields: []string{"rows=%p", `reg("ax")`}}, Optional: true})
+	kept := []string{"text=%s", `str(*(uint64*)(reg("ax") + 8), *(uint64*)(reg("ax") + 16))`}
+	rows := []string{"rows=%p", `reg("ax")`}
+	first, second, third := goValue{`reg("ax")`, `reg("bx")`}, goValue{`reg("bx")`, `reg("cx")`}, goValue{`reg("cx")`, `reg("di")`}
+	const opened = "\t" + goNexts + "reg(\"ax\")] = 0;\n"
+	d := Driver{Name: GoSQL, System: OtherSQL, Mark: "database/sql.(*DB).queryDC"}
+	for _, c := range []goCall{
+		{"queryDC", Send, onConn(`reg("r8")`, `str(reg("r10"), reg("r11"))`), rows, second, opened},
+		{"execDC", Send, onConn(`reg("di")`, `str(reg("r8"), reg("r9"))`), goResult(), third, ""},
+		{"prepareDC", Prepare, onConn(`reg("di")`, `str(reg("r10"), reg("r11"))`), nil, second, ""},
+		{"beginDC", Send, onConn(`reg("di")`, `"BEGIN"`), nil, second, ""},
+	} {
+		c.function = "database/sql.(*DB)." + c.function
+		d.Probes = append(d.Probes, c.probes(GoSQL)...)
+	}
+	for _, c := range []goCall{
+		{"(*Stmt).QueryContext", Send, kept, rows, second, opened},
+		{"(*Stmt).ExecContext", Send, append(kept, "stmt=%p", `reg("ax")`, "args=%d", `reg("si")`), goResult(), third, ""},
+		{"(*Tx).Commit", Send, onConn(word(`reg("ax") + 32`), `"COMMIT"`), nil, first, ""},
+		{"(*Tx).rollback", Send, onConn(word(`reg("ax") + 32`), `"ROLLBACK"`), nil, first, ""},
+	} {
+		c.function = "database/sql." + c.function
+		d.Probes = append(d.Probes, c.probes(GoSQL)...)
+	}
+	prepared := Record{Role: Prepared, Fields: []string{"goid=%d", "goid", "conn=%p", word(`reg("si") + 8`), "kind=%d", goValue{table: `reg("cx")`}.hash()}}
+	for _, function := range []string{"rowsiFromStatement", "resultFromStatement"} {
+		d.Probes = append(d.Probes, Probe{Function: "database/sql." + function, Says: prepared, Optional: true})
+	}
+	d.Probes = append(d.Probes, goRows()...)
+	return d
+}
+
+// goResult tells of a Result, which is a driverResult: the connection (two words), and the driver's result. Where that one has its count of
+// rows depends on its type: at 0, at 8, or last in the slice at 0.
+func goResult() []string {
+	resi := goValue{word(`reg("bx") + 16`), word(`reg("bx") + 24`)}
+	return []string{"result=%d", resi.hash(), "at0=%d", word(resi.data), "at8=%d", word(resi.data + " + 8"),
+		"last=%d", word(word(resi.data) + " + 8 * " + word(resi.data+" + 8") + " - 8")}
+}
+
+const goNexts = "@go_nexts[pid, "
+
+// goRows: the calls of Next are summed up, for there may be millions, and of those that gave no row it is known that an error is kept
+// then: io.EOF behind the last row. It stands at 80 in Rows, until Go 1.24 at 88 behind a bool. What close is given is an error when a
+// context has ended.
+func goRows() []Probe {
+	const kept = "$rows = reg(\"ax\");\n$at = *(uint64*)($rows + 80) > 1 ? 80 : 88;\n$error = *(uint64*)($rows + $at);\n"
+	fields := []string{"rows=%p", "$rows", "nexts=%d", goNexts + "$rows]", "ends=%d", "$error != 0 ? 1 : 0"}
+	return []Probe{
+		{Function: "database/sql.(*Rows).Next", Body: kept + "if ($error == 0) {\n\t" + goNexts + "$rows] += 1;\n}", Optional: true},
+		{Function: "database/sql.(*Rows).NextResultSet", Body: kept + "if ($error != 0) {\n\t" + goNexts + "$rows] -= 1;\n}", Optional: true},
+		{Function: "database/sql.(*Rows).close", Optional: true,
+			Body: kept + "$table = $error != 0 ? $error : reg(\"bx\");\n$data = $error != 0 ? *(uint64*)($rows + $at + 8) : reg(\"cx\");\n" +
+				"if ($table != 0) {\n\tSAYS\n} else {\n\tELSE\n}\ndelete(" + goNexts + "$rows]);",
+			Says: Record{Role: Closed, Fields: append(fields[:len(fields):len(fields)], goError(goValue{"$table", "$data"})...)},
+			Else: Record{Role: Closed, Fields: fields}},
+	}
+}
+
+// goError are the fields of an error: its type, and the texts at the places where the types that GoType knows have theirs.
+func goError(err goValue) []string {
+	fields := []string{"error=%p", err.table, "type=%d", err.hash()}
+	for _, at := range []string{"0", "8", "24", "32", "48"} {
+		fields = append(fields, "text"+at+"=%s", "str("+word(err.data+" + "+at)+", "+word(err.data+" + "+at+" + 8")+")")
+	}
+	return fields
+}
+
+func (c goCall) probes(driver string) []Probe {
+	begins := Record{Role: c.role, Fields: append([]string{"goid=%d", "goid", "comm=%s", "comm"}, c.begins...), Begins: c.role == Send}
+	ends := append([]string{"goid=%d", "goid"}, c.ends...)
+	return []Probe{
+		{Function: c.function, Says: begins, Optional: true},
+		{Function: c.function, Return: true, Optional: true, Body: "if (" + c.err.table + " != 0) {\n\tSAYS\n} else {\n\tELSE\n" + c.also + "}",
+			Says: Record{Role: Result, Fields: append(ends[:2:2], goError(c.err)...)}, Else: Record{Role: Result, Fields: ends}},
+	}
+}
+
+// pgx: Query, Exec and the results of batches, COPY; the text is mostly the second parameter behind the context. A CommandTag is a string,
+// errors are *pgconn.PgError mostly.
+func pgx() Driver {
+	const pkg = "github.com/jackc/pgx/v5"
+	conn := []string{"conn=%p", `reg("ax")`}
+	text := append(conn[:2:2], "text=%s", `str(reg("di"), reg("si"))`)
+	tag := []string{"tag=%s", `str(reg("ax"), reg("bx"))`}
+	rows := []string{"rows=%p", `reg("bx")`}
+	err := goValue{`reg("cx")`, `reg("di")`}
+	d := Driver{Name: Pgx, System: PostgreSQL, Mark: pkg + ".(*Conn).Query"}
+	for _, c := range []goCall{
+		{".(*Conn).Query", Send, text, rows, err, ""},
+		{".(*Conn).Exec", Send, text, tag, err, ""},
+		{".(*Conn).Prepare", Prepare, append(conn[:2:2], "name=%s", `str(reg("di"), reg("si"))`, "text=%s", `str(reg("r8"), reg("r9"))`), nil, goValue{`reg("bx")`, `reg("cx")`}, ""},
+		{"/pgconn.(*PgConn).CopyFrom", Send, append(conn[:2:2], "text=%s", `str(reg("r8"), reg("r9"))`), tag, err, ""},
+		{"/pgconn.(*PgConn).CopyTo", Send, append(conn[:2:2], "text=%s", `str(reg("r8"), reg("r9"))`), tag, err, ""},
+	} {
+		c.function = pkg + c.function
+		d.Probes = append(d.Probes, c.probes(Pgx)...)
+	}
+	for _, b := range []struct{ results, err, batch, next string }{{"(*batchResults)", "32", "48", "56"}, {"(*pipelineBatchResults)", "40", "56", "64"}} {
+		// The next of the queued queries, whose text comes first in it; none where the batch has failed before.
+		queued := word(word(word(`reg("ax") + `+b.batch)) + " + 8 * " + word(`reg("ax") + `+b.next))
+		begins := []string{"conn=%p", word(`reg("ax") + 16`), "text=%s", "str(" + word(queued) + ", " + word(queued+" + 8") + ")", "before=%p", word(`reg("ax") + ` + b.err)}
+		d.Probes = append(d.Probes, goCall{pkg + "." + b.results + ".Exec", Send, begins, tag, err, ""}.probes(Pgx)...)
+		d.Probes = append(d.Probes, goCall{pkg + "." + b.results + ".Query", Send, begins, rows, err, ""}.probes(Pgx)...)
+	}
+	d.Probes = append(d.Probes, pgxRows(pkg)...)
+	d.Probes = append(d.Probes, Probe{Function: pkg + ".(*Conn).Close", Says: Record{Role: Forget, Fields: conn}, Optional: true})
+	return d
+}
+
+// pgxRows: what came of rows (CommandTag at 40, error at 56) is known when their Close returns; it is called again without effect.
+func pgxRows(pkg string) []Probe {
+	const closing = "@pgx_closing[pid, goid]"
+	fields := []string{"rows=%p", "$rows", "tag=%s", "str(*(uint64*)($rows + 40), *(uint64*)($rows + 48))"}
+	return []Probe{
+		{Function: pkg + ".(*baseRows).Close", If: `0 == *(uint8*)(reg("ax") + 72)`, Body: closing + ` = reg("ax");`},
+		{Function: pkg + ".(*baseRows).Close", Return: true, If: closing + " != 0",
+			Body: "$rows = " + closing + ";\n$table = *(uint64*)($rows + 56);\n$data = *(uint64*)($rows + 64);\n" +
+				"if ($table != 0) {\n\tSAYS\n} else {\n\tELSE\n}\ndelete(" + closing + ");",
+			Says: Record{Role: Closed, Fields: append(fields[:len(fields):len(fields)], goError(goValue{"$table", "$data"})...)},
+			Else: Record{Role: Closed, Fields: fields}},
+	}
 }

@@ -35,18 +35,10 @@ func libpq() Driver {
 // an error the main loop calls AbortCurrentTransaction.
 func postgres() Driver {
 	return Driver{Name: Postgres, System: PostgreSQL, Server: true, Programs: []string{"postgres"}, Mark: "pgstat_report_activity", Probes: []Probe{
-		{Function: "pgstat_report_activity", Body: "if (arg1 != 0) {\n\tSAYS\n} else {\n\tprintf(\"" + Postgres + " " + Idle + "\\n\");\n}",
-			Says: Record{Role: Running, Fields: []string{"text=%s", "str(arg1)"}}},
+		{Function: "pgstat_report_activity", Body: "if (arg1 != 0) {\n\tSAYS\n} else {\n\tELSE\n}",
+			Says: Record{Role: Running, Fields: []string{"text=%s", "str(arg1)"}}, Else: Record{Role: Idle}},
 		{Function: "PortalRun", Says: Record{Role: Execute}},
 		{Function: "PortalRun", Return: true, If: "depth == 0", Body: "$qc = *(uint64*)(sp + 8);", Says: Record{Role: Ran, Fields: []string{"rows=%d", "*(uint64*)($qc + 8)"}}},
 		{Function: "AbortCurrentTransaction", Says: Record{Role: Failed}},
 	}}
-}
-
-// pgx: Query and Exec of a connection; the text is their second parameter behind the context.
-func pgx() Driver {
-	return Driver{Name: Pgx, System: PostgreSQL, Mark: "github.com/jackc/pgx/v5.(*Conn).Query", Probes: goCalls([]goCall{
-		{"github.com/jackc/pgx/v5.(*Conn).Query", `str(reg("di"), reg("si"))`, `reg("bx")`, ""},
-		{"github.com/jackc/pgx/v5.(*Conn).Exec", `str(reg("di"), reg("si"))`, "", `reg("di")`},
-	}, "github.com/jackc/pgx/v5.(*baseRows).Close")}
 }

@@ -15,6 +15,7 @@ const (
 	Send     = "send"     // a statement begins: its text
 	Execute  = "execute"  // a prepared statement begins: its name or handle
 	Prepare  = "prepare"  // a statement is prepared: name or handle, and text
+	Prepared = "prepared" // on which connection the statement runs that began as a prepared one
 	Describe = "describe" // something else than a statement was asked; its answer must not be taken for a statement's
 	Result   = "result"   // an answer: status, rows
 	Done     = "done"     // the oldest statement has ended

@@ -56,6 +56,7 @@ func (p Probe) text(driver, target string, stack bool) string {
 			body = strings.TrimSpace(body + " " + saysHere)
 		}
 		body = strings.Replace(body, saysHere, says, 1)
+		body = strings.Replace(body, elseHere, p.Else.statement(driver, stack), 1)
 	}
 	for line := range strings.SplitSeq(body, "\n") {
 		b.WriteString("\t" + line + "\n")
@@ -64,5 +65,5 @@ func (p Probe) text(driver, target string, stack bool) string {
 	return b.String()
 }
 
-// saysHere stands in a body for its record.
-const saysHere = "SAYS"
+// Where a body has its records.
+const saysHere, elseHere = "SAYS", "ELSE"

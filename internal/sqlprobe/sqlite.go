@@ -15,11 +15,12 @@ func sqlite() Driver {
 		return Record{Role: Prepare, Fields: []string{"db=%p", "arg0", "stmt=%p", "*(uint64*)$handle", "status=%d", "retval", "bytes=%d", "arg2", "tail=%d", "$end",
 			"ns=%d", "duration", "text=%s", text, "comm=%s", "comm"}}
 	}
-	d := Driver{Name: SQLite, System: SQLite3, Libraries: []string{"libsqlite3"}, Mark: "sqlite3_step", Probes: []Probe{
-		{Function: "sqlite3_step", Return: true, If: "depth == 0", Body: step, Says: ended("retval")},
-		{Function: "sqlite3_reset", If: "@sqlite_ns[pid, arg0] > 0", Body: left, Says: ended("101")},
-		{Function: "sqlite3_finalize", If: "@sqlite_ns[pid, arg0] > 0", Body: left, Says: ended("101")},
-	}}
+	d := Driver{Name: SQLite, System: SQLite3, Libraries: []string{"libsqlite3"}, Mark: "sqlite3_step",
+		Unless: "github.com/mattn/go-sqlite3.(*SQLiteStmt).query", Probes: []Probe{
+			{Function: "sqlite3_step", Return: true, If: "depth == 0", Body: step, Says: ended("retval")},
+			{Function: "sqlite3_reset", If: "@sqlite_ns[pid, arg0] > 0", Body: left, Says: ended("101")},
+			{Function: "sqlite3_finalize", If: "@sqlite_ns[pid, arg0] > 0", Body: left, Says: ended("101")},
+		}}
 	for _, p := range []struct{ function, handle, tail string }{
 		{"sqlite3_prepare", "arg3", "arg4"}, {"sqlite3_prepare_v2", "arg3", "arg4"}, {"sqlite3_prepare_v3", "arg4", "arg5"},
 	} {

@@ -34,7 +34,9 @@ type Driver struct {
 	// Programs are the names of servers.
 	Programs []string
 	// Mark is a function that tells that an object holds the driver, whatever the object is called.
-	Mark   string
+	Mark string
+	// Unless is a function of another driver that uses this one: an object that holds it is observed there. "" none.
+	Unless string
 	Probes []Probe
 }
 
@@ -43,9 +45,9 @@ type Probe struct {
 	Function string
 	Return   bool   // uretprobe
 	If       string // predicate, "" none
-	// Body are the statements; the last one is usually Says.
-	Body string
-	Says Record
+	// Body are the statements; SAYS and ELSE stand for the records. Without SAYS the record comes last.
+	Body       string
+	Says, Else Record
 	// Optional functions are not in every version; an object without another function of its driver is left out.
 	Optional bool
 }

@@ -17,6 +17,9 @@ func TestDriversAreScripts(t *testing.T) {
 			}
 		}
 		for _, p := range d.Probes {
+			if p.Says.Role == "" && p.Body != "" {
+				continue
+			}
 			if p.Says.Role == "" {
 				t.Errorf("%s:%s says nothing", d.Name, p.Function)
 				continue

@@ -1,65 +1,182 @@
 package sqlstat
 
-import "github.com/sonde-project/sonde/internal/sqlprobe"
+import (
+	"slices"
+	"strings"
 
-// goCalls: a goroutine has one statement in the call at a time; what begins inside of it (a driver that is pgx, a retry) belongs to it.
-// Rows that come back end it when they are closed.
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+)
+
+// goCalls: a goroutine has one statement in the call at a time; what begins inside of it (a driver that is pgx, a preparation) belongs to
+// it. Rows that come back end it when they are closed.
 type goCalls struct {
 	prompt
 	ended   func(*execution)
+	types   map[uint32]sqlprobe.GoType
 	calls   map[owner]*goStatement // by goroutine
 	reading map[owner]*execution   // by rows
+	copies  map[owner]*execution   // by statement of database/sql
+	names   map[owner]map[string]statementText
 }
 
 type goStatement struct {
 	*execution
-	depth int
+	driver string
+	stmt   owner // of database/sql
+	args   int64 // parameters that it was executed with
+	depth  int
+	skip   bool // it cannot be sent, as another one of its batch has failed
 }
 
 func newGoCalls(ended func(*execution)) *goCalls {
-	return &goCalls{ended: ended, calls: map[owner]*goStatement{}, reading: map[owner]*execution{}}
+	return &goCalls{ended: ended, types: sqlprobe.GoTypes(), calls: map[owner]*goStatement{}, reading: map[owner]*execution{},
+		copies: map[owner]*execution{}, names: map[owner]map[string]statementText{}}
 }
 
-func (m *goCalls) open() int { return len(m.calls) + len(m.reading) }
+func (m *goCalls) open() int { return len(m.calls) + len(m.reading) + len(m.copies) }
 
 func (m *goCalls) take(r *record) {
 	goroutine := owner{pid: r.PID, key: r.bits("goid")}
 	switch r.Role {
-	case sqlprobe.Send:
-		if c := m.calls[goroutine]; c != nil {
-			c.depth++
-			return
+	case sqlprobe.Send, sqlprobe.Prepare:
+		m.send(goroutine, r)
+	case sqlprobe.Prepared:
+		if c := m.calls[goroutine]; c != nil && c.depth == 0 {
+			m.runsOn(c.execution, r)
 		}
-		m.calls[goroutine] = &goStatement{execution: r.begin(goroutine).says(r.statement())}
 	case sqlprobe.Result:
 		m.result(goroutine, r)
 	case sqlprobe.Closed:
-		rows := owner{pid: r.PID, key: r.bits("rows")}
-		if x := m.reading[rows]; x != nil {
-			delete(m.reading, rows)
-			m.ended(x.end(r.Time))
-		}
+		m.closed(r)
+	case sqlprobe.Forget:
+		delete(m.names, r.owner("conn"))
+	}
+}
+
+// send begins a statement. One that the same driver has still in the call was left by a panic: drivers do not call themselves.
+func (m *goCalls) send(goroutine owner, r *record) {
+	if r.Role == sqlprobe.Prepare && r.Driver == sqlprobe.Pgx {
+		m.name(r)
+	}
+	if c := m.calls[goroutine]; c != nil && (c.driver != r.Driver || r.Role == sqlprobe.Prepare || c.other) {
+		c.depth++
+		return
+	}
+	c := &goStatement{execution: r.begin(owner{}), driver: r.Driver, stmt: r.owner("stmt"), args: r.number("args")}
+	c.other, c.skip = r.Role == sqlprobe.Prepare, r.bits("before") != 0
+	m.runsOn(c.execution, r)
+	c.says(m.text(c.conn, r))
+	m.calls[goroutine] = c
+}
+
+// name keeps what a connection of pgx calls a statement; statements that pgx prepares by itself are asked for by their text.
+func (m *goCalls) name(r *record) {
+	conn := r.owner("conn")
+	if m.names[conn] == nil {
+		m.names[conn] = map[string]statementText{}
+	}
+	if len(m.names[conn]) < keptNames {
+		m.names[conn][r.text("name")] = r.statement()
+	}
+}
+
+// keptNames is how many statements of a connection are known by name.
+const keptNames = 1024
+
+func (m *goCalls) text(conn owner, r *record) statementText {
+	if t, ok := m.names[conn][r.text("text")]; ok {
+		return t
+	}
+	return r.statement()
+}
+
+// runsOn tells which connection a statement runs on, and so whose database it asks.
+func (m *goCalls) runsOn(x *execution, r *record) {
+	if r.bits("conn") != 0 {
+		x.conn = r.owner("conn")
+	}
+	if t := m.types[uint32(r.bits("kind"))]; t.System != "" {
+		x.System = t.System
 	}
 }
 
 func (m *goCalls) result(goroutine owner, r *record) {
 	c := m.calls[goroutine]
-	if c == nil {
+	switch {
+	case c == nil:
 		return
-	}
-	if c.depth > 0 {
+	case c.depth > 0:
 		c.depth--
 		return
 	}
 	delete(m.calls, goroutine)
 	x := c.end(r.Time)
 	x.FirstRow = x.Duration
-	switch rows := r.bits("rows"); {
-	case r.bits("error") != 0:
-		x.fail("")
-	case rows != 0:
-		m.reading[owner{pid: r.PID, key: rows}] = x
+	m.outcome(x, r)
+	switch {
+	case c.skip, c.other && !x.Failed, slices.Contains(untold(), x.Error):
+	case !x.Failed && r.bits("rows") != 0:
+		m.reading[owner{pid: r.PID, key: r.bits("rows")}] = x
+	case c.stmt.key != 0 && len(x.Text) > len(copying) && strings.EqualFold(x.Text[:len(copying)], copying):
+		m.copied(c)
+	default:
+		m.ended(x)
+	}
+}
+
+// untold are errors of what was not sent: the pool tries again with another connection; a transaction had ended before.
+func untold() []string {
+	return []string{"driver: bad connection", "sql: transaction has already been committed or rolled back"}
+}
+
+// outcome reads what the driver tells: an error, or how many rows were changed.
+func (m *goCalls) outcome(x *execution, r *record) {
+	if r.bits("error") != 0 {
+		x.fail(r.text(m.types[uint32(r.bits("type"))].Text))
 		return
+	}
+	if t := m.types[uint32(r.bits("result"))]; t.Rows != "" {
+		x.rows(r.number(t.Rows))
+	}
+	x.rows(changed(r.text("tag")))
+}
+
+const copying = "COPY"
+
+// copied gathers a COPY of lib/pq, which is a statement that is executed once for each row, and at last without parameters.
+func (m *goCalls) copied(c *goStatement) {
+	x := m.copies[c.stmt]
+	if x == nil {
+		x = c.execution
+		x.Rows = 0
+	}
+	x.Duration = c.Time.Add(c.Duration).Sub(x.Time)
+	if c.Failed {
+		x.fail(c.Error)
+	}
+	if c.args > 0 && !c.Failed {
+		x.Rows++
+		m.copies[c.stmt] = x
+		return
+	}
+	delete(m.copies, c.stmt)
+	m.ended(x)
+}
+
+// closed ends the statement whose rows were closed. How many there were follows from the calls of Next less those that gave none.
+func (m *goCalls) closed(r *record) {
+	rows := owner{pid: r.PID, key: r.bits("rows")}
+	x := m.reading[rows]
+	if x == nil {
+		return
+	}
+	delete(m.reading, rows)
+	m.outcome(x.end(r.Time), r)
+	if x.Error == "EOF" {
+		x.Failed, x.Error = false, ""
+	}
+	if slices.Contains(r.Fields, "nexts") {
+		x.rows(r.number("nexts") - r.number("ends"))
 	}
 	m.ended(x)
 }

@@ -155,11 +155,36 @@ func TestStories(t *testing.T) {
 			1 gosql send goid=4 text=A
 			1 pgx send goid=4 text=A
 			1 pgx result goid=4 rows=0 error=0
-			1 gosql result goid=4 rows=77 error=0
-			1 gosql closed rows=77
-			1 gosql closed rows=77
+			1 gosql result goid=4 rows=77
+			1 gosql closed rows=77 nexts=3 ends=1
+			1 gosql closed rows=77 nexts=0 ends=1
 			1 gosql send goid=5 text=B
-			1 gosql result goid=5 rows=0 error=1`, []string{"A 4ms", "B 1ms failed: "}, 0},
+			1 gosql result goid=5 error=1`, []string{"A 4ms rows=2", "B 1ms failed: "}, 0},
+		{"a Go statement that a panic left lends its beginning to none, and a preparation counts when it fails", `
+			1 gosql send goid=4 text=A
+			1 gosql send goid=4 text=B
+			1 gosql result goid=4
+			1 gosql prepare goid=4 text=P
+			1 gosql result goid=4
+			1 gosql prepare goid=4 text=P
+			1 gosql result goid=4 error=1`, []string{"B 1ms", "P 1ms failed: "}, 0},
+		{"COPY of lib/pq is one statement, however many rows it is fed", `
+			1 gosql send goid=4 text=COPY_t stmt=8 args=2
+			1 gosql result goid=4
+			1 gosql send goid=4 text=COPY_t stmt=8 args=2
+			1 gosql result goid=4
+			1 gosql send goid=4 text=COPY_t stmt=8 args=0
+			1 gosql result goid=4`, []string{"COPY_t 5ms rows=2"}, 0},
+		{"a statement that pgx prepared by name shows its text, until the connection is closed", `
+			1 pgx prepare goid=4 conn=9 name=n text=P
+			1 pgx result goid=4
+			1 pgx send goid=4 conn=9 text=n
+			1 pgx result goid=4 tag=x
+			1 pgx forget conn=9
+			1 pgx send goid=4 conn=9 text=n
+			1 pgx result goid=4 tag=x
+			1 pgx send goid=4 conn=9 text=B before=1
+			1 pgx result goid=4 error=1`, []string{"P 1ms", "n 1ms"}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

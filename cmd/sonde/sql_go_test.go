@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+)
+
+// Real Go drivers against real databases: what a program counts of its own statements is what is seen, in calls, rows and failures, and
+// nothing else is seen.
+func TestGoDriversCountAsTheirProgram(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "sql/drivers")
+	pg, my := fixture.Postgres(t), fixture.MariaDB(t)
+	postgres := "host=" + pg.Dir + " port=" + pg.Port + " user=postgres dbname=postgres sslmode=disable"
+	for _, tt := range []struct{ driver, dsn, system, message string }{
+		{"pq", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
+		{"pgx", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
+		{"native", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
+		{"mysql", "root@unix(" + my.Socket() + ")/d", sqlprobe.MySQL, "Unknown column ? in ?"},
+		{"modernc", filepath.Join(t.TempDir(), "modernc"), sqlprobe.SQLite3, "SQL logic error: no such column: nope (1)"},
+		{"mattn", filepath.Join(t.TempDir(), "mattn"), sqlprobe.SQLite3, "no such column: nope"},
+	} {
+		t.Run(tt.driver, func(t *testing.T) {
+			said := filepath.Join(t.TempDir(), "said")
+			got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(program, tt.driver, tt.dsn, "20", said))
+			text, err := os.ReadFile(said)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.agree(t, tt.system, string(text))
+			for digest, q := range got {
+				if q.System != tt.system {
+					t.Errorf("%s is of %s", digest, q.System)
+				}
+			}
+			for _, digest := range []string{"SELECT nope FROM t", "SELECT nope FROM n"} {
+				if q := got[digest]; q != nil && q.Error != tt.message {
+					t.Errorf("%s: %q, not %q", digest, q.Error, tt.message)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,48 @@
+package sqlprobe
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// GoType is what is known of a type of a Go driver.
+type GoType struct {
+	System string // of a driver.Conn
+	Text   string // of an error: the field of its message
+	Rows   string // of a driver.Result: the field of its count of rows
+}
+
+// goTypes are types by their names as the linker has them.
+func goTypes() map[string]GoType {
+	return map[string]GoType{
+		"*github.com/lib/pq.conn":                     {System: PostgreSQL},
+		"*github.com/jackc/pgx/v5/stdlib.Conn":        {System: PostgreSQL},
+		"*github.com/go-sql-driver/mysql.mysqlConn":   {System: MySQL},
+		"*modernc.org/sqlite.conn":                    {System: SQLite3},
+		"*github.com/mattn/go-sqlite3.SQLiteConn":     {System: SQLite3},
+		"*errors.errorString":                         {Text: "text0"},
+		"*fmt.wrapError":                              {Text: "text0"},
+		"*github.com/lib/pq.Error":                    {Text: "text32"},
+		"*github.com/jackc/pgx/v5/pgconn.PgError":     {Text: "text48"},
+		"*github.com/go-sql-driver/mysql.MySQLError":  {Text: "text8"},
+		"*modernc.org/sqlite.Error":                   {Text: "text0"},
+		"github.com/mattn/go-sqlite3.Error":           {Text: "text24"},
+		"database/sql/driver.RowsAffected":            {Rows: "at0"},
+		"*modernc.org/sqlite.result":                  {Rows: "at8"},
+		"*github.com/mattn/go-sqlite3.SQLiteResult":   {Rows: "at8"},
+		"*github.com/go-sql-driver/mysql.mysqlResult": {Rows: "last"},
+	}
+}
+
+// GoTypes finds types by the hash that compiled programs hold of them: the first four bytes of a digest of the name, of which Go has used
+// three (cmd/compile/internal/types, typehash: MD5, SHA-256 with all bits turned, then with those of its first byte).
+func GoTypes() map[uint32]GoType {
+	found := map[uint32]GoType{}
+	for name, t := range goTypes() {
+		old, now := md5.Sum([]byte(name)), sha256.Sum256([]byte(name))
+		hash := binary.LittleEndian.Uint32(now[:])
+		found[hash^0xff], found[^hash], found[binary.LittleEndian.Uint32(old[:])] = t, t, t
+	}
+	return found
+}
