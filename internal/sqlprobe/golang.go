@@ -83,13 +83,15 @@ func goRows() []Probe {
 	}
 }
 
-// goError are the fields of an error: its type, and the texts at the places where the types that GoType knows have theirs.
+// goError are the fields of an error: its type, and the texts at the places where the types that GoType knows have theirs; "inner" is that
+// of the error that it begins with, if it is one around another.
 func goError(err goValue) []string {
 	fields := []string{"error=%p", err.table, "type=%d", err.hash()}
 	for _, at := range []string{"0", "8", "24", "32", "48"} {
 		fields = append(fields, "text"+at+"=%s", "str("+word(err.data+" + "+at)+", "+word(err.data+" + "+at+" + 8")+")")
 	}
-	return fields
+	inner := word(err.data + " + 8")
+	return append(fields, "inner=%s", "str("+word(inner+" + 48")+", "+word(inner+" + 56")+")")
 }
 
 func (c goCall) probes(driver string) []Probe {
