@@ -40,7 +40,9 @@ var rooms = map[string]room{
 
 	"internal/engine":                {left, "event script internal/codegen internal/plan"},
 	"internal/engine/kernel":         {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
-	"internal/engine/user":           {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/user":           {left, "event script internal/codegen internal/engine internal/engine/user/inject internal/engine/user/relocate internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/user/inject":    {left, "script internal/symbol internal/target"},
+	"internal/engine/user/relocate":  {left, "internal/site"},
 	"internal/engine/user/x86":       {left, ""},
 	"internal/engine/user/local":     {left, "internal/engine/user/x86"},
 	"internal/engine/user/shm":       {left, "internal/engine/user/x86"},

@@ -1,0 +1,27 @@
+//go:build !amd64
+
+package inject
+
+import "runtime"
+import "debug/elf"
+
+const machine = elf.EM_NONE
+
+// Supported says whether this machine's processes can be observed from inside, and if not, why.
+func Supported() error {
+	return diagnosis(Unsupported, "programs are observed from inside on x86-64 only, and this is "+runtime.GOARCH, kernelHint)
+}
+
+// Map makes a region in the process.
+func (p *Process) Map(Request) (*Region, Result, error) { return nil, Result{}, Supported() }
+
+// Patch overwrites places with jumps.
+func (p *Process) Patch(*Region, []Patch) (Result, error) { return Result{}, Supported() }
+
+// Detach restores every byte and unmaps the region.
+func (p *Process) Detach(*Region) (left bool, result Result, err error) {
+	return true, Result{}, Supported()
+}
+
+// Recover makes a process whole that a sonde has left without taking leave.
+func Recover(int) (mended, left int, err error) { return 0, 0, Supported() }

@@ -1,0 +1,150 @@
+package inject
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// Region is memory that we share with a process and with those that it forks.
+//
+//	one memfd:  journal | data | private | text of the first area | text of the second ...
+//	there:      r--       rw-    rw- own   r-x                      r-x
+//	here:       rw-
+//
+// Journal, data, private and the first text lie side by side; each further text lies near other code. What the process writes to
+// private memory we do not see. A Region belongs to who called Map, who closes it.
+type Region struct {
+	Data    Area
+	Private Area
+	Texts   []Area
+	// Near are the stretches of code that the area of the same number serves.
+	Near []Span
+
+	local   []byte
+	journal journal
+	inode   uint64
+	// back maps addresses in the region to those that they stand for.
+	back map[uint64]uint64
+}
+
+// Text gives the area that code at an address can be sent to.
+func (r *Region) Text(addr uint64) (Area, bool) {
+	for i, near := range r.Near {
+		if near.contains(addr) {
+			return r.Texts[i], true
+		}
+	}
+	return Area{}, false
+}
+
+// Close gives back what we map. The process keeps its side until Detach.
+func (r *Region) Close() error { return unix.Munmap(r.local) }
+
+// spans are the mappings over there.
+func (r *Region) spans() []Span { return r.journal.spans() }
+
+// plan says where everything lies: addresses over there, offsets here.
+type layout struct {
+	near    []Span
+	offset  []uint64 // of each area in the memfd
+	at      []uint64 // over there
+	size    []uint64
+	journal uint64
+	data    uint64
+	private uint64
+	total   uint64
+}
+
+// lay plans a region for a process as it is mapped now.
+func (q Request) lay(maps []target.Mapping) (layout, error) {
+	l := layout{near: clusters(q.Near), journal: journalSize(q.Sites), data: pages(q.Data), private: pages(q.Private)}
+	if len(l.near) == 0 || len(l.near) > maxSpans || q.Sites > maxEntries {
+		return l, fmt.Errorf("region: %d stretches of code, %d sites", len(l.near), q.Sites)
+	}
+	for i, near := range l.near {
+		size := pages(q.Text)
+		if i == 0 {
+			size += l.journal + l.data + l.private
+		}
+		at, err := room(maps, near, size)
+		if err != nil {
+			return l, err
+		}
+		l.at, l.size, l.offset = append(l.at, at), append(l.size, size), append(l.offset, l.total)
+		l.total += size
+		maps = inserted(maps, at, size)
+	}
+	return l, nil
+}
+
+// inserted adds a mapping to a list in order of address.
+func inserted(maps []target.Mapping, at, size uint64) []target.Mapping {
+	out := make([]target.Mapping, 0, len(maps)+1)
+	done := false
+	for _, m := range maps {
+		if !done && m.Start > at {
+			out, done = append(out, target.Mapping{Start: at, End: at + size}), true
+		}
+		out = append(out, m)
+	}
+	if !done {
+		out = append(out, target.Mapping{Start: at, End: at + size})
+	}
+	return out
+}
+
+// spans are the mappings of a layout.
+func (l layout) spans() []Span {
+	var out []Span
+	for i := range l.at {
+		out = append(out, Span{l.at[i], l.at[i] + l.size[i]})
+	}
+	return out
+}
+
+// region is our side of it.
+func (l layout) region(local []byte, inode uint64) *Region {
+	r := &Region{Near: l.near, local: local, journal: journal(local[:l.journal]), inode: inode, back: map[uint64]uint64{}}
+	r.Data = Area{Addr: l.at[0] + l.journal, Size: l.data, Local: local[l.journal : l.journal+l.data]}
+	r.Private = Area{Addr: l.at[0] + l.journal + l.data, Size: l.private}
+	for i := range l.at {
+		skip := uint64(0)
+		if i == 0 {
+			skip = l.journal + l.data + l.private
+		}
+		r.Texts = append(r.Texts, Area{Addr: l.at[i] + skip, Size: l.size[i] - skip, Local: local[l.offset[i]+skip : l.offset[i]+l.size[i]]})
+	}
+	return r
+}
+
+// Users lists the processes that map the region: the one it was made for and those that it has forked.
+func (r *Region) Users() []int {
+	var users []int
+	names, _ := os.ReadDir("/proc")
+	for _, name := range names {
+		pid, err := strconv.Atoi(name.Name())
+		if err != nil {
+			continue
+		}
+		p, err := target.Open(pid)
+		if err != nil {
+			continue
+		}
+		maps, err := p.Maps()
+		if err != nil {
+			continue
+		}
+		for _, m := range maps {
+			if isRegion(m) && m.Ino == r.inode {
+				users = append(users, pid)
+				break
+			}
+		}
+	}
+	return users
+}

@@ -1,0 +1,45 @@
+package relocate
+
+import (
+	"strings"
+
+	"github.com/sonde-project/sonde/internal/site"
+)
+
+// twice are functions that return more than once or to somebody else's stack: an entry and a return cannot be paired.
+var twice = map[string]bool{
+	"setjmp": true, "_setjmp": true, "__sigsetjmp": true, "sigsetjmp": true, "vfork": true, "__vfork": true, "__libc_vfork": true,
+	"getcontext": true, "setcontext": true, "swapcontext": true, "makecontext": true, "__start_context": true, "__clone": true, "clone": true,
+	"__clone3": true, "__makecontext": true, "_Unwind_Resume": true, "_Unwind_RaiseException": true, "_Unwind_Resume_or_Rethrow": true,
+	"_Unwind_ForcedUnwind": true, "_dl_runtime_resolve": true, "__tls_get_addr": true, "__tls_get_addr_slow": true,
+}
+
+// told are functions whose bytes others look at: the unwinder knows a signal's frame by them.
+var told = map[string]bool{"__restore_rt": true, "__restore": true, "__kernel_rt_sigreturn": true, "runtime.sigreturn__sigaction": true}
+
+// switching are functions of Go's runtime that move between stacks.
+var switching = []string{
+	"runtime.mcall", "runtime.gogo", "runtime.gosave", "runtime.systemstack", "runtime.asmcgocall", "runtime.cgocallback", "runtime.morestack",
+	"runtime.rt0_go", "runtime.goexit", "runtime.asyncPreempt", "runtime.sigtramp", "runtime.sigreturn", "runtime.mstart", "runtime.clone",
+	"runtime.reflectcall", "runtime.return0", "runtime.sigFwd", "runtime.cgoSigtramp", "_rt0_",
+}
+
+// byName says why a function is left alone whatever its bytes are, "" when it is not.
+func byName(name string, role site.Role) string {
+	name, _, _ = strings.Cut(name, "@")
+	if told[name] {
+		return name + " is recognised by its bytes"
+	}
+	if role == site.Entry || role == site.Inside {
+		return ""
+	}
+	if twice[name] || strings.HasPrefix(name, "_dl_runtime_resolve") || strings.HasPrefix(name, "_dl_tlsdesc") {
+		return name + " returns more than once, or on another stack"
+	}
+	for _, prefix := range switching {
+		if strings.HasPrefix(name, prefix) {
+			return name + " moves between stacks"
+		}
+	}
+	return ""
+}
