@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/internal/render"
+	"github.com/sonde-project/sonde/internal/render/page"
 	"github.com/sonde-project/sonde/internal/sqlstat"
 )
 
@@ -36,14 +38,17 @@ are told apart without their literals, which are not shown.`,
 		Example: `  sonde sql -p 4242
   sonde sql -- ./report.py
   sonde sql --server -d 10s
-  sonde sql --slow 10ms`,
+  sonde sql --slow 10ms
+  sonde sql -d 1m -o report.html`,
 		Args: cobra.ArbitraryArgs,
 	}
 	c.Flags().BoolVar(&s.server, "server", false, "observe database servers, not their clients")
 	c.Flags().Var((*period)(&s.slow), "slow", "show each statement that takes at least this `TIME`, as it ends")
 	c.Flags().BoolVar(&s.literals, "show-literals", false, "show statements with their literals")
 	f.stacked(c.Flags())
+	f.output.report = true
 	f.observing(c.Flags())
+	c.Flags().Lookup("output").Usage = "write `FORMAT` (text, json, csv, html) to standard output, or the format of its extension to FILE.ext"
 	f.complete(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if rest := f.split(c, args); len(rest) > 0 {
@@ -79,7 +84,7 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 		return err
 	}
 	defer func() { err = firstError(err, to.Close()) }()
-	sink, err := render.New(s.output.kind(), to, s.shown(w, to))
+	sink, err := s.sink(w, to)
 	if err != nil {
 		return err
 	}
@@ -90,4 +95,12 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 		return err
 	}
 	return s.finish(w, session, s.drain(session, stream), stream)
+}
+
+// sink is where statements and tables go.
+func (s statements) sink(w world, to *os.File) (render.Stream, error) {
+	if s.output.kind() == render.HTML {
+		return page.New(to, page.Options{}), nil
+	}
+	return render.New(s.output.kind(), to, s.shown(w, to))
 }

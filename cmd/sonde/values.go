@@ -157,6 +157,7 @@ func (w *word) Set(text string) error {
 type output struct {
 	format render.Format
 	file   string
+	report bool // the verb writes HTML too
 }
 
 func (o *output) Type() string { return "output" }
@@ -169,18 +170,23 @@ func (o *output) String() string {
 }
 
 func (o *output) Set(text string) error {
-	formats := []string{string(render.Text), string(render.JSON), string(render.CSV)}
+	formats, extensions := []string{string(render.Text), string(render.JSON), string(render.CSV)}, ".json, .jsonl, .csv, .txt"
+	if o.report {
+		formats, extensions = append(formats, string(render.HTML)), extensions+", .html"
+	}
 	if slices.Contains(formats, text) {
-		*o = output{format: render.Format(text)}
+		o.format, o.file = render.Format(text), ""
 		return nil
 	}
 	format := render.FormatOf(text)
 	switch {
+	case !o.report && (format == render.HTML || text == string(render.HTML)):
+		return usage([]string{"sonde sql -o report.html"}, "only sonde sql writes HTML")
 	case format != "":
-		*o = output{format: format, file: text}
+		o.format, o.file = format, text
 		return nil
 	case filepath.Ext(text) != "":
-		return usage([]string{"extensions are .json, .jsonl, .csv, .txt"}, "%q does not say a format by its extension", text)
+		return usage([]string{"extensions are " + extensions}, "%q does not say a format by its extension", text)
 	}
 	hints := []string{"formats are " + strings.Join(formats, ", ") + "; FILE.json writes to a file"}
 	if near := script.Near(text, formats, 1); len(near) > 0 {

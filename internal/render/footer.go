@@ -28,26 +28,31 @@ func Footer(w io.Writer, s event.Stats, o Options) error {
 		}
 	}
 	b.WriteByte('\n')
-	warn := func(format string, args ...any) {
-		b.WriteString(o.in(yellow, "sonde: "+fmt.Sprintf(format, args...)) + "\n")
-	}
-	if s.Lost > 0 {
-		warn("lost %s%s", count(s.Lost, "event"), causes(s.LostBy))
-	}
-	if s.MissedReturns > 0 {
-		warn("missed %s%s", count(s.MissedReturns, "return"), causes(s.MissedBy))
-	}
-	if s.Unfinished > 0 {
-		warn("%s unfinished", count(s.Unfinished, "call"))
-	}
-	if s.Truncated > 0 {
-		warn("%s truncated", count(s.Truncated, "value"))
-	}
-	if s.Unreadable > 0 {
-		warn("%s unreadable", count(s.Unreadable, "value"))
+	for _, loss := range Losses(s) {
+		b.WriteString(o.in(yellow, "sonde: "+loss) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Losses says what of a run is not in its results, one sentence for each kind; none when everything is.
+func Losses(s event.Stats) []string {
+	var all []string
+	for _, loss := range []struct {
+		n    uint64
+		text string
+	}{
+		{s.Lost, "lost " + count(s.Lost, "event") + causes(s.LostBy)},
+		{s.MissedReturns, "missed " + count(s.MissedReturns, "return") + causes(s.MissedBy)},
+		{s.Unfinished, count(s.Unfinished, "call") + " unfinished"},
+		{s.Truncated, count(s.Truncated, "value") + " truncated"},
+		{s.Unreadable, count(s.Unreadable, "value") + " unreadable"},
+	} {
+		if loss.n > 0 {
+			all = append(all, loss.text)
+		}
+	}
+	return all
 }
 
 // causes writes ": 5 ring full, 2 map full", the most frequent first.

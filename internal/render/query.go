@@ -145,14 +145,19 @@ func frames(stack []event.Frame) []string {
 func transactionLines(all []*event.Transaction, o Options) []string {
 	var lines []string
 	for _, t := range all {
-		text := t.System + ": " + count(t.Count, "transaction") + ", " + digits(float64(t.Statements)/float64(max(t.Count, 1))) + " statements each, " +
-			Duration(time.Duration(t.Latency.Sum/int64(max(t.Count, 1)))) + " on average, at most " + Duration(time.Duration(t.Latency.Max))
-		if t.RolledBack > 0 {
-			text += ", " + strconv.FormatUint(t.RolledBack, 10) + " rolled back"
-		}
-		lines = append(lines, "", o.in(faint, text))
+		lines = append(lines, "", o.in(faint, Transactions(t)))
 	}
 	return lines
+}
+
+// Transactions is a sentence about the transactions of a system.
+func Transactions(t *event.Transaction) string {
+	text := t.System + ": " + count(t.Count, "transaction") + ", " + digits(float64(t.Statements)/float64(max(t.Count, 1))) + " statements each, " +
+		Duration(time.Duration(t.Latency.Sum/int64(max(t.Count, 1)))) + " on average, at most " + Duration(time.Duration(t.Latency.Max))
+	if t.RolledBack > 0 {
+		text += ", " + strconv.FormatUint(t.RolledBack, 10) + " rolled back"
+	}
+	return text
 }
 
 // someCount leaves a place empty where there was none.

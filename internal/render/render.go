@@ -54,6 +54,7 @@ const (
 	Text Format = "text"
 	JSON Format = "json"
 	CSV  Format = "csv"
+	HTML Format = "html" // written by package page
 )
 
 // New makes the stream of a format.
@@ -69,7 +70,7 @@ func New(f Format, w io.Writer, o Options) (Stream, error) {
 	return nil, fmt.Errorf("format %q: not one of text, json, csv", f)
 }
 
-// FormatOf names the format that belongs to the extension of a file: .json and .jsonl, .csv, .txt; "" for any other.
+// FormatOf names the format that belongs to the extension of a file: .json and .jsonl, .csv, .txt, .html; "" for any other.
 func FormatOf(file string) Format {
 	switch filepath.Ext(file) {
 	case ".json", ".jsonl", ".ndjson":
@@ -78,6 +79,8 @@ func FormatOf(file string) Format {
 		return CSV
 	case ".txt", ".log":
 		return Text
+	case ".html", ".htm":
+		return HTML
 	}
 	return ""
 }
