@@ -160,14 +160,24 @@ func (h *hold) regions() []found {
 			continue
 		}
 		one := found{inode: m.Ino, head: head}
-		for _, s := range h.maps {
-			if isRegion(s) && s.Ino == m.Ino {
+		for i, s := range h.maps {
+			if isRegion(s) && s.Ino == m.Ino || h.between(i, m.Ino) {
 				one.spans = append(one.spans, Span{s.Start, s.End})
 			}
 		}
 		out = append(out, one)
 	}
 	return out
+}
+
+// between reports whether a mapping is a region's private memory, which belongs to no file: it lies between two of the region's.
+func (h *hold) between(i int, inode uint64) bool {
+	if i == 0 || i+1 == len(h.maps) || h.maps[i].Ino != 0 {
+		return false
+	}
+	before, after := h.maps[i-1], h.maps[i+1]
+	return isRegion(before) && isRegion(after) && before.Ino == inode && after.Ino == inode &&
+		before.End == h.maps[i].Start && after.Start == h.maps[i].End
 }
 
 // heal takes back what sondes that have gone have left, one below the other, and unmaps what is idle. own is the region of a sonde that is

@@ -16,6 +16,7 @@ const (
 	readable  = unix.PROT_READ
 	writable  = unix.PROT_READ | unix.PROT_WRITE
 	runnable  = unix.PROT_READ | unix.PROT_EXEC
+	noFile    = ^uint64(0) // as a file descriptor: -1
 )
 
 // Map makes a region in the process, in one stop. What a sonde that has died left there is taken back first.
@@ -40,6 +41,12 @@ func (h *hold) makeRegion(q Request) (*Region, error) {
 		return nil, err
 	}
 	r, err := h.fillRegion(l, fd)
+	if err == nil {
+		r.FSBases = map[int]uint64{}
+		for _, t := range h.stopped {
+			r.FSBases[t.tid] = t.regs.Fs_base
+		}
+	}
 	_, closeErr := h.call(unix.SYS_CLOSE, fd)
 	if err = errors.Join(err, closeErr); err != nil {
 		h.unmap(l.spans())
@@ -133,8 +140,11 @@ func (h *hold) mapAreas(l layout, fd uint64) error {
 			}
 		}
 		if l.private > 0 {
-			if err := h.mmap(private, l.private, writable, unix.MAP_PRIVATE|unix.MAP_FIXED, fd, l.journal+l.data); err != nil {
+			if err := h.mmap(private, l.private, writable, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE, noFile, 0); err != nil {
 				return err
+			}
+			if _, err := h.call(unix.SYS_MADVISE, private, l.private, unix.MADV_WIPEONFORK); err != nil {
+				return h.notMapped(err)
 			}
 		}
 		if _, err := h.call(unix.SYS_MPROTECT, text, l.at[0]+size-text, runnable); err != nil {

@@ -16,12 +16,14 @@ import (
 //	there:      r--       rw-    rw- own   r-x                      r-x
 //	here:       rw-
 //
-// Journal, data, private and the first text lie side by side; each further text lies near other code. What the process writes to
-// private memory we do not see. A Region belongs to who called Map, who closes it.
+// Journal, data, private and the first text lie side by side; each further text lies near other code. Private memory is the
+// process's alone: zeros at first, and zeros again in a child that it forks. A Region belongs to who called Map, who closes it.
 type Region struct {
 	Data    Area
 	Private Area
 	Texts   []Area
+	// FSBases are the thread pointers of the threads that there were, by thread ID.
+	FSBases map[int]uint64
 	// Near are the stretches of code that the area of the same number serves.
 	Near []Span
 
