@@ -9,6 +9,7 @@ import (
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/internal/render"
+	"github.com/sonde-project/sonde/internal/render/live"
 	"github.com/sonde-project/sonde/internal/render/page"
 	"github.com/sonde-project/sonde/internal/sqlstat"
 )
@@ -50,9 +51,19 @@ are told apart without their literals, which are not shown.`,
 	f.observing(c.Flags())
 	c.Flags().Lookup("output").Usage = "write `FORMAT` (text, json, csv, html) to standard output, or the format of its extension to FILE.ext"
 	f.complete(c)
+	c.Flags().BoolVar(&f.live, "live", false, "show the table while it grows; on a terminal this is so without a command, --slow, and -o FORMAT")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if rest := f.split(c, args); len(rest) > 0 {
 			return usage([]string{"a command stands behind --: sonde sql -- " + shellWords(rest)}, "sonde sql takes no probes: %q", rest[0])
+		}
+		if !c.Flags().Changed("live") {
+			f.live = len(f.command) == 0 && s.slow == 0 && (f.output.file != "" || f.output.kind() == render.Text) && live.Interactive(w.in, w.out)
+		}
+		if err := f.watchable(); err != nil {
+			return err
+		}
+		if f.live && s.slow > 0 && f.output.file == "" {
+			return usage([]string{"-o FILE.json leaves standard output to the table"}, "--live shows a table where --slow writes statements")
 		}
 		s.request, s.stack, s.showScript = f.request, f.stack, f.showScript
 		return w.sql(c.Context(), w, s)
@@ -94,7 +105,27 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.live {
+		return s.watch(ctx, w, session, stream)
+	}
 	return s.finish(w, session, s.drain(session, stream), stream)
+}
+
+// watch shows the table while it grows, and writes the final one once it is off the screen.
+func (s statements) watch(ctx context.Context, w world, session *sonde.Session, stream *sqlstat.Stream) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	drained := make(chan error, 1)
+	go func() {
+		defer stop()
+		drained <- s.drain(session, stream)
+	}()
+	now := func() live.Statements {
+		return live.Statements{Time: time.Now(), Queries: stream.Queries(), Transactions: stream.Transactions()}
+	}
+	err := live.RunStatements(ctx, w.in, w.out, now, live.Options{Options: s.shown(w, w.out)})
+	session.Stop()
+	return s.finish(w, session, firstError(err, <-drained), stream)
 }
 
 // sink is where statements and tables go.

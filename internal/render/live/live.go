@@ -35,45 +35,65 @@ func Run(ctx context.Context, in, out *os.File, source Source, o Options) error 
 	if o.Interval <= 0 {
 		o.Interval = time.Second
 	}
-	if !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(in.Fd())) {
+	if !Interactive(in, out) {
 		return plain(ctx, out, source, o)
 	}
-	program := tea.NewProgram(newScreen(source, o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler())
-	last, err := program.Run()
+	last, err := show(ctx, in, out, newScreen(source, o))
 	if s, ok := last.(screen); ok && s.err != nil {
 		return s.err
-	}
-	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
-		return nil
 	}
 	return err
 }
 
+// Interactive says whether a table can be drawn in place and answer to keys.
+func Interactive(in, out *os.File) bool {
+	return term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
+}
+
+// show runs a model on a terminal until it quits or ctx ends.
+func show(ctx context.Context, in, out *os.File, model tea.Model) (tea.Model, error) {
+	last, err := tea.NewProgram(model, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler()).Run()
+	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
+		err = nil
+	}
+	return last, err
+}
+
 // plain prints tables one below the other, a line with the time above each.
 func plain(ctx context.Context, out *os.File, source Source, o Options) error {
+	t := newTable(o.Order)
+	return printed(ctx, out, o, func() (time.Time, []string, error) {
+		snapshot, err := source()
+		if err != nil {
+			return time.Time{}, nil, err
+		}
+		t.read(snapshot)
+		return snapshot.Time, t.lines(o.Options), nil
+	})
+}
+
+// printed prints what lines gives every interval, the head and as many rows as are wanted.
+func printed(ctx context.Context, out *os.File, o Options, lines func() (time.Time, []string, error)) error {
 	w := bufio.NewWriter(out)
 	tick := time.NewTicker(o.Interval)
 	defer tick.Stop()
-	t := newTable(o.Order)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		snapshot, err := source()
+		at, lines, err := lines()
 		if err != nil {
 			return err
 		}
-		t.read(snapshot)
-		lines := t.lines(o.Options)
 		if len(lines) == 0 {
 			continue
 		}
 		if o.Top > 0 && len(lines) > o.Top+1 {
 			lines = lines[:o.Top+1]
 		}
-		w.WriteString(snapshot.Time.Format("15:04:05") + "\n")
+		w.WriteString(at.Format("15:04:05") + "\n")
 		for _, l := range lines {
 			w.WriteString(l + "\n")
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -86,18 +85,10 @@ func (s screen) pressed(key string) (tea.Model, tea.Cmd) {
 		s.filter = ""
 	case "space", " ":
 		s.paused = !s.paused
-	case "up", "k":
-		s.scroll--
-	case "down", "j":
-		s.scroll++
-	case "pgup":
-		s.scroll -= s.page()
-	case "pgdown":
-		s.scroll += s.page()
-	case "home", "g":
-		s.scroll = 0
 	default:
-		s.sortBy(key)
+		if !s.sortBy(key) {
+			s.scroll = moved(s.scroll, key, s.page())
+		}
 	}
 	s.scroll = min(max(s.scroll, 0), max(len(s.visible())-s.page(), 0))
 	return s, nil
@@ -105,17 +96,7 @@ func (s screen) pressed(key string) (tea.Model, tea.Cmd) {
 
 // typed edits the filter, which works while it is typed.
 func (s screen) typed(key tea.KeyPressMsg) screen {
-	switch key.String() {
-	case "enter":
-		s.typing = false
-	case "esc", "ctrl+c":
-		s.typing, s.filter = false, ""
-	case "backspace":
-		_, n := utf8.DecodeLastRuneInString(s.filter)
-		s.filter = s.filter[:len(s.filter)-n]
-	default:
-		s.filter += key.Key().Text
-	}
+	s.filter, s.typing = edited(s.filter, key)
 	s.scroll = 0
 	return s
 }
@@ -127,27 +108,13 @@ func (s screen) View() tea.View {
 	o := s.o.Options
 	o.Width = s.width
 	lines := s.lines(o)
-	body := make([]string, 0, s.height)
-	body = append(body, cut(s.title(), s.width))
+	var body []string
 	if len(lines) > 0 {
 		first := min(s.scroll, len(lines)-1)
 		rows := lines[1:][first:]
 		body = append(append(body, lines[0]), rows[:min(len(rows), s.page())]...)
 	}
-	for len(body) < s.height-1 {
-		body = append(body, "")
-	}
-	view := tea.NewView(strings.Join(append(body, cut(s.help(), s.width)), "\n"))
-	view.AltScreen = true
-	return view
-}
-
-// cut keeps a line on one line of the screen.
-func cut(line string, width int) string {
-	if runes := []rune(line); len(runes) > width {
-		return string(runes[:width])
-	}
-	return line
+	return drawn(s.title(), body, []string{s.help()}, size{s.width, s.height})
 }
 
 func (s screen) title() string {
