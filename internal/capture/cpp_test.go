@@ -113,7 +113,7 @@ func TestCPPCallsReadAsTheirSourceSays(t *testing.T) {
 		{name: "a reference that leads nowhere",
 			sig:   with(cpp(), param("a", reference(xString)), param("v", reference(vectorOf("std::vector<int>", xInt)))),
 			entry: func(m *plantest.Machine) { m.Set(ctype.RDI, 0x10).Set(ctype.RSI, 0x20) },
-			want:  `a=<unreadable 0x10>, v=<unreadable 0x20>`, lost: 7},
+			want:  `a=<unreadable 0x10>, v=<unreadable 0x20>`, lost: 8},
 		{name: "this, a base class, a member that is a string",
 			sig: with(cpp(reference(xInt)), ctype.Param{Name: "this", Type: pointer(named), Receiver: true}, param("p", point), param("n", reference(xInt))),
 			entry: func(m *plantest.Machine) {

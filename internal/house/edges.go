@@ -47,17 +47,18 @@ var rooms = map[string]room{
 	"internal/engine/user/local":     {left, "internal/engine/user/x86"},
 	"internal/engine/user/shm":       {left, "internal/engine/user/x86"},
 	"internal/engine/user/translate": {left, "internal/engine/user/shm internal/engine/user/x86"},
-	"internal/engine/tracefs":        {left, "event script internal/engine internal/plan internal/symbol internal/target"},
+	"internal/engine/tracefs":        {left, "event script internal/ctype internal/engine internal/plan internal/plan/interp internal/site internal/symbol internal/target"},
 
-	"internal/plan/plantest": {left, "event internal/ctype internal/plan internal/site internal/symbol"},
+	"internal/plan/interp":   {left, "event internal/ctype internal/plan internal/site"},
+	"internal/plan/plantest": {left, "event internal/ctype internal/plan internal/plan/interp internal/site internal/symbol"},
 	"internal/engine/enginetest": {left, "event script internal/codegen internal/ctype internal/engine internal/fixture internal/plan internal/resolve " +
 		"internal/site internal/symbol internal/target"},
 
-	"internal/agg":           {right, "event"},
-	"internal/render":        {right, "event internal/agg"},
-	"internal/render/live":   {right, "event internal/agg internal/render"},
+	"internal/agg":         {right, "event"},
+	"internal/render":      {right, "event internal/agg"},
+	"internal/render/live": {right, "event internal/agg internal/render"},
 	"internal/render/page": {right, "event internal/agg internal/render"},
-	"internal/export":        {right, "event internal/agg"},
+	"internal/export":      {right, "event internal/agg"},
 
 	"internal/sqlprobe": {shared, "event script"},
 	"internal/sqlstat":  {right, "event internal/agg internal/sqlprobe"},

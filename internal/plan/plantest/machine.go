@@ -1,16 +1,15 @@
 // Package plantest runs captures against registers and memory that a test made up, as an engine would against a process.
 //
 // In: slots and a Machine. Out: records as a plan's layout has them, so that capture and Decoder are tested together
-// without a kernel; it is the meaning of expressions and slots, spelled out in the plainest way. Tests only.
+// without a kernel; what expressions and slots mean is interp's. Tests only.
 package plantest
 
 import (
 	"encoding/binary"
-	"math"
-	"strings"
 
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/plan/interp"
 )
 
 // Machine is one thread of a process that stands at a probe.
@@ -89,186 +88,45 @@ func (m *Machine) byteAt(addr uint64) (byte, bool) {
 	return 0, false
 }
 
-// read gives size bytes, all or none.
-func (m *Machine) read(addr, size uint64) ([]byte, bool) {
-	b := make([]byte, 0, size)
-	for i := range size {
-		c, ok := m.byteAt(addr + i)
+// Bytes gives n bytes from the address on, or as many as there are.
+func (m *Machine) Bytes(addr uint64, n int) []byte {
+	var b []byte
+	for len(b) < n {
+		c, ok := m.byteAt(addr + uint64(len(b)))
 		if !ok {
-			m.Unreadable++
-			return nil, false
+			break
 		}
 		b = append(b, c)
 	}
-	return b, true
+	return b
+}
+
+// hit is the thread as an engine sees it.
+func (m *Machine) hit() *interp.Hit {
+	return &interp.Hit{Regs: m.Regs, SP: m.EntrySP, PID: 42, TID: 42, Comm: m.Comm, Memory: m, Stack: []uint64{0x401000, 0x401105}}
 }
 
 // Eval gives the value of an integer expression.
 func (m *Machine) Eval(e plan.Expr) uint64 {
-	switch e := e.(type) {
-	case *plan.Const:
-		return uint64(e.V)
-	case *plan.Reg:
-		return m.Regs[e.R]
-	case *plan.Value:
-		return m.builtin(e.B)
-	case *plan.Load:
-		b, ok := m.read(m.Eval(e.Addr), uint64(e.Size))
-		if !ok {
-			return 0
-		}
-		return extend(binary.LittleEndian.Uint64(append(b, make([]byte, 8)...)), e.T)
-	case *plan.Saved:
-		return m.Saved[e.Slot].Number
-	case *plan.Unary:
-		return m.unary(e)
-	case *plan.Binary:
-		return m.binary(e)
-	case *plan.Choose:
-		if m.Eval(e.C) != 0 {
-			return m.Eval(e.X)
-		}
-		return m.Eval(e.Y)
-	case *plan.Cast:
-		return extend(m.Eval(e.X), e.T)
-	case *plan.SymOf:
-		return m.Eval(e.X)
-	}
-	panic("plantest: no such expression")
+	v, unreadable := interp.Eval(m.hit(), m.Saved, e)
+	m.Unreadable += unreadable
+	return v
 }
 
-// extend keeps T.Size bytes and extends them by its sign.
-func extend(v uint64, t plan.Type) uint64 {
-	if t.Size <= 0 || t.Size >= 8 {
-		return v
-	}
-	shift := 64 - 8*t.Size
-	if t.Signed {
-		return uint64(int64(v<<shift) >> shift)
-	}
-	return v << shift >> shift
+// Capture fills slots.
+func (m *Machine) Capture(slots []plan.Slot) []Captured {
+	list, unreadable := interp.Capture(m.hit(), m.Saved, slots)
+	m.Unreadable += unreadable
+	return list
 }
 
-func (m *Machine) builtin(b plan.Builtin) uint64 {
-	switch b {
-	case plan.SP:
-		return m.EntrySP
-	case plan.PID, plan.TID:
-		return 42
-	}
-	return 0
-}
+// Captured is what a slot took.
+type Captured = interp.Captured
 
-func (m *Machine) unary(e *plan.Unary) uint64 {
-	x := m.Eval(e.X)
-	switch e.Op {
-	case "-":
-		return -x
-	case "~":
-		return ^x
-	}
-	return truth(x == 0)
-}
+// Header is what a record says besides its slots.
+type Header = interp.Header
 
-func truth(b bool) uint64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func (m *Machine) binary(e *plan.Binary) uint64 {
-	x := m.Eval(e.X)
-	switch e.Op {
-	case "&&":
-		return truth(x != 0 && m.Eval(e.Y) != 0)
-	case "||":
-		return truth(x != 0 || m.Eval(e.Y) != 0)
-	}
-	y := m.Eval(e.Y)
-	if e.Signed {
-		if v, ok := signedOp(e.Op, int64(x), int64(y)); ok {
-			return v
-		}
-	}
-	return unsignedOp(e.Op, x, y)
-}
-
-func signedOp(op string, x, y int64) (uint64, bool) {
-	switch op {
-	case "<":
-		return truth(x < y), true
-	case "<=":
-		return truth(x <= y), true
-	case ">":
-		return truth(x > y), true
-	case ">=":
-		return truth(x >= y), true
-	case ">>":
-		return uint64(x >> uint64(y)), true
-	case "/", "%":
-		if y == 0 || x == math.MinInt64 && y == -1 {
-			return 0, true
-		}
-		if op == "/" {
-			return uint64(x / y), true
-		}
-		return uint64(x % y), true
-	}
-	return 0, false
-}
-
-func unsignedOp(op string, x, y uint64) uint64 {
-	switch op {
-	case "+":
-		return x + y
-	case "-":
-		return x - y
-	case "*":
-		return x * y
-	case "&":
-		return x & y
-	case "|":
-		return x | y
-	case "^":
-		return x ^ y
-	case "<<":
-		return x << y
-	case ">>":
-		return x >> y
-	case "==":
-		return truth(x == y)
-	case "!=":
-		return truth(x != y)
-	case "<":
-		return truth(x < y)
-	case "<=":
-		return truth(x <= y)
-	case ">":
-		return truth(x > y)
-	case ">=":
-		return truth(x >= y)
-	case "/", "%":
-		if y == 0 {
-			return 0
-		}
-		if op == "/" {
-			return x / y
-		}
-		return x % y
-	}
-	panic("plantest: no operator " + op)
-}
-
-// text gives the value of a string expression.
-func (m *Machine) text(e plan.Expr) string {
-	switch e := e.(type) {
-	case *plan.Text:
-		return e.S
-	case *plan.Value:
-		return m.Comm
-	case *plan.Saved:
-		return strings.TrimRight(string(m.Saved[e.Slot].Bytes), "\x00")
-	}
-	panic("plantest: no such string expression")
+// Record lays out a record.
+func Record(kind plan.EmissionKind, h Header, slots []Captured) []byte {
+	return interp.Record(kind, h, slots)
 }
