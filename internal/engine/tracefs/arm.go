@@ -1,0 +1,232 @@
+package tracefs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/script"
+)
+
+// prepare makes the instance: its clock is that of records, what does not fit into its ring is lost and counted.
+func (s *Session) prepare() error {
+	name, err := s.root.claim()
+	if err != nil {
+		return err
+	}
+	s.name, s.inside = name, s.root.in("instances", name)
+	ring := s.plan.Limits.Ring
+	if ring <= 0 {
+		ring = plan.DefaultLimits().Ring
+	}
+	for _, setting := range [][2]string{
+		{"trace_clock", "mono"}, {"options/overwrite", "0"}, {"options/event-fork", "1"},
+		{"buffer_size_kb", strconv.Itoa(max(ring/1024/runtime.NumCPU(), 4))},
+	} {
+		if err := s.inside.write(setting[0], setting[1]); err != nil {
+			return fmt.Errorf("tracefs: %w", err)
+		}
+	}
+	_ = s.inside.write("buffer_percent", "25") // a later addition: without it the reader is woken by every event
+	if s.fork, err = parseFormat(s.inside.read("events/task/task_newtask/format")); err != nil {
+		return err
+	}
+	return s.openRings()
+}
+
+// Arm defines and enables the events: returns first, then entries, so that a call whose entry was seen has its return armed. Sites
+// that the kernel refuses are left out and reported; it is an error when nothing could be armed.
+func (s *Session) Arm() ([]plan.Refusal, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.events) == 0 {
+		return nil, nil
+	}
+	if err := s.follow(); err != nil {
+		return nil, err
+	}
+	var refusals []plan.Refusal
+	armed := 0
+	for _, last := range []bool{false, true} {
+		for _, e := range s.events {
+			if (e.part == entries) != last {
+				continue
+			}
+			n, refused, err := s.arm(e)
+			if err != nil {
+				return refusals, err
+			}
+			armed += n
+			refusals = append(refusals, refused...)
+		}
+	}
+	if armed == 0 {
+		d := &script.Diagnostic{Code: codeNotArmed, Message: "the kernel refuses every probe"}
+		for _, r := range refusals[:min(len(refusals), 3)] {
+			d.Hints = append(d.Hints, r.Function+": "+r.Why)
+		}
+		return refusals, d
+	}
+	return refusals, nil
+}
+
+// follow has the kernel narrow events to the observed processes and what they start, and tell of new threads.
+func (s *Session) follow() error {
+	if err := s.inside.write("events/task/task_newtask/enable", "1"); err != nil {
+		return fmt.Errorf("tracefs: %w", err)
+	}
+	if s.tasks.everyone {
+		s.tasks.look()
+		return nil
+	}
+	given := map[int]bool{}
+	for again := true; again; { // threads that began meanwhile
+		again = false
+		for pid := range s.tasks.observed {
+			for _, tid := range s.tasks.threads(pid) {
+				if given[tid] {
+					continue
+				}
+				given[tid], again = true, true
+				if err := s.inside.add("set_event_pid", strconv.Itoa(tid)+"\n"); err != nil && !errors.Is(err, unix.ESRCH) {
+					return fmt.Errorf("tracefs: %w", err)
+				}
+			}
+		}
+	}
+	if len(given) == 0 { // all of them have ended: an empty list would mean everyone
+		return s.inside.add("set_event_pid", strconv.Itoa(os.Getpid())+"\n")
+	}
+	return nil
+}
+
+// arm arms the sites of an event together; if the kernel will not have that, each on its own, to find those that it refuses.
+func (s *Session) arm(e *event) (int, []plan.Refusal, error) {
+	refusals, err := s.define(e)
+	if err != nil || len(e.sites) == 0 {
+		return 0, refusals, err
+	}
+	cause := s.enable(e)
+	if cause == nil {
+		return len(e.sites), refusals, nil
+	}
+	if err := s.undefine(e); err != nil {
+		return 0, refusals, err
+	}
+	if len(e.sites) == 1 {
+		return 0, append(refusals, s.refusal(e, e.sites[0], cause)), nil
+	}
+	armed := 0
+	for i, site := range e.sites {
+		alone := &event{probe: e.probe, body: e.body, part: e.part, sites: []int{site}, want: e.want, name: fmt.Sprintf("%s_%d", e.name, i)}
+		n, refused, err := s.arm(alone)
+		if err != nil {
+			return armed, refusals, err
+		}
+		armed += n
+		refusals = append(refusals, refused...)
+	}
+	return armed, refusals, nil
+}
+
+// define defines the event at each of its sites; those that it cannot be defined at are taken off it.
+func (s *Session) define(e *event) ([]plan.Refusal, error) {
+	var refusals []plan.Refusal
+	var good []int
+	for _, j := range e.sites {
+		site := &s.plan.Probes[e.probe].Sites[j]
+		err := s.defineAt(e, site)
+		switch {
+		case errors.Is(err, os.ErrPermission):
+			return nil, notPermitted(err)
+		case err != nil:
+			refusals = append(refusals, s.refusal(e, j, err))
+			continue
+		}
+		s.places = append(s.places, place{e, site})
+		good = append(good, j)
+	}
+	e.sites = good
+	return refusals, nil
+}
+
+func (s *Session) defineAt(e *event, site *plan.Site) error {
+	path, done, err := plain(s.plan.Objects[site.Object].Open)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.root.add("uprobe_events", e.line(s.name, path, site, len(s.places))+"\n")
+}
+
+// plain gives a name of a file that the kernel's parser takes: words end at white space and comments begin with "#".
+func plain(path string) (string, func(), error) {
+	if full, err := filepath.Abs(path); err == nil && !strings.ContainsAny(full, " \t\n\r#") {
+		return full, func() {}, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), file.Fd()), func() { file.Close() }, nil
+}
+
+// enable arms an event and learns what its records look like.
+func (s *Session) enable(e *event) error {
+	f, err := parseFormat(s.inside.in("events", s.name, e.name).read("format"))
+	if err != nil {
+		return err
+	}
+	if err := e.learn(f); err != nil {
+		return err
+	}
+	s.byID[e.shape.id] = e
+	if err := s.inside.write(filepath.Join("events", s.name, e.name, "enable"), "1"); err != nil {
+		delete(s.byID, e.shape.id)
+		return err
+	}
+	return nil
+}
+
+func (s *Session) undefine(e *event) error {
+	return patiently(func() error { return s.root.add("uprobe_events", "-:"+s.name+"/"+e.name+"\n") })
+}
+
+// refusal says which function is not probed, or not fully, and why.
+func (s *Session) refusal(e *event, j int, err error) plan.Refusal {
+	site := &s.plan.Probes[e.probe].Sites[j]
+	why := err.Error()
+	switch {
+	case errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.Errno(524)): // ENOTSUPP, the kernel's own
+		why = "it does not probe this instruction"
+	case errors.Is(err, unix.EINVAL):
+		why = "invalid instruction or offset"
+	case errors.Is(err, unix.EIO):
+		why = "it cannot probe files of this file system"
+	}
+	return plan.Refusal{
+		Object: s.plan.Objects[site.Object].Path, Function: s.plan.Functions[site.Function].Name,
+		Why: fmt.Sprintf("the kernel refuses its %s at %v: %s", site.Role, site.Addr, why),
+	}
+}
+
+// Disarm takes every probe away: nothing is recorded any more when it returns.
+func (s *Session) Disarm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.name == "" || s.ended {
+		return
+	}
+	s.ended = true
+	_ = s.inside.write("tracing_on", "0")
+	for _, at := range []string{s.name, "task"} {
+		_ = s.inside.write(filepath.Join("events", at, "enable"), "0")
+	}
+}
