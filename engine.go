@@ -6,6 +6,7 @@ import (
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine/tracefs"
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
@@ -50,7 +51,11 @@ type tally interface {
 }
 
 // openEngine compiles the plan for the engine that is to run it and loads it.
-func openEngine(p *plan.Plan, _ Engine) (running, error) {
+func openEngine(p *plan.Plan, asked Engine) (running, error) {
+	if useTracefs(asked) {
+		return openTracefs(p)
+	}
+	tracefs.Sweep()
 	features, err := kernel.Features(kernel.NeedsOf(p))
 	if err != nil {
 		return nil, err
@@ -68,6 +73,9 @@ func openEngine(p *plan.Plan, _ Engine) (running, error) {
 
 // means says how the plan would be run, for Explain.
 func means(p *plan.Plan, asked Engine) plan.Means {
+	if useTracefs(asked) {
+		return tracefsMeans(p, asked)
+	}
 	m := plan.Means{Engine: string(EngineKernel), Link: "uprobe_multi"}
 	if asked == EngineKernel {
 		m.Why = "asked for"

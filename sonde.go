@@ -169,6 +169,8 @@ type Engine string
 const (
 	EngineAuto   Engine = "auto"   // the cheapest that can
 	EngineKernel Engine = "kernel" // uprobes and eBPF
+	// EngineTracefs is uprobes without eBPF: events that this process works on.
+	EngineTracefs Engine = "tracefs"
 )
 
 // Also adds probes to that of Count, Trace or Time.
@@ -205,8 +207,8 @@ func Stack() RunOption {
 // WithEngine asks for one engine instead of the cheapest.
 func WithEngine(e Engine) RunOption {
 	return func(r *run) error {
-		if e != EngineAuto && e != EngineKernel && e != "" {
-			return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel")
+		if e != EngineAuto && e != EngineKernel && e != EngineTracefs && e != "" {
+			return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel, tracefs")
 		}
 		r.engine = e
 		return nil

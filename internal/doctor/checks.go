@@ -225,6 +225,24 @@ func (m *Machine) tracefs() []Check {
 	})
 }
 
+// events tells whether the engine without eBPF can run.
+func (m *Machine) events() []Check {
+	c := Check{Name: "uprobe events", State: OK, Found: "this process may define them in tracefs: --engine=tracefs works"}
+	if m.Defines == nil {
+		return []Check{c}
+	}
+	c.State, c.Found = Info, m.Defines.Error()
+	var d *script.Diagnostic
+	if errors.As(m.Defines, &d) {
+		c.Found = d.Message
+		c.Mend = strings.Join(d.Hints, "; ")
+	}
+	if m.Loads != nil {
+		c.State, c.Costs = Gap, "the tracefs engine cannot run either"
+	}
+	return []Check{c}
+}
+
 // others lists the uprobes that are armed by somebody else: each hit of a function costs what all its probes cost.
 func (m *Machine) others() []Check {
 	byProgram := map[string]int{}

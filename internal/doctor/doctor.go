@@ -4,6 +4,12 @@
 // found out is reported as unknown and never guessed. It must not print.
 package doctor
 
+import (
+	"errors"
+
+	"github.com/sonde-project/sonde/script"
+)
+
 // State says how a check went.
 type State string
 
@@ -35,8 +41,11 @@ func Examine() Report { return Look().Report() }
 // Report judges a machine.
 func (m *Machine) Report() Report {
 	var r Report
-	if m.Loads == nil {
+	switch {
+	case m.Loads == nil:
 		r.Engine = "kernel"
+	case m.Defines == nil && errors.Is(m.Loads, script.NotPermitted):
+		r.Engine = "tracefs"
 	}
 	for _, check := range checks {
 		r.Checks = append(r.Checks, check(m)...)
@@ -48,7 +57,7 @@ func (m *Machine) Report() Report {
 var checks = []func(*Machine) []Check{
 	(*Machine).kernel, (*Machine).loading, (*Machine).capabilities, (*Machine).settings, (*Machine).lockdown, (*Machine).seccomp,
 	(*Machine).linking, (*Machine).memory, (*Machine).records, (*Machine).types, (*Machine).jit, (*Machine).namespaces,
-	(*Machine).ptrace, (*Machine).memlock, (*Machine).tracefs, (*Machine).others,
+	(*Machine).ptrace, (*Machine).memlock, (*Machine).tracefs, (*Machine).events, (*Machine).others,
 }
 
 // Gaps counts the checks that found one.

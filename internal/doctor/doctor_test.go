@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -56,6 +57,7 @@ func TestEachGapSaysWhatItCostsAndWhatMendsIt(t *testing.T) {
 		"user namespace": {func(m *Machine) { m.Privileges.UserNamespace = true }, "user namespace", "outside it", "outside the user namespace"},
 		"refused": {func(m *Machine) {
 			m.Loads = &script.Diagnostic{Code: "not-permitted", Message: "no", Hints: []string{"run it as root"}}
+			m.Defines = errors.New("nor that")
 		}, "eBPF", "kernel engine", "run it as root"},
 		"sysctl":   {func(m *Machine) { m.Privileges.Effective = 0 }, "kernel.unprivileged_bpf_disabled", "CAP_BPF", "capabilities"},
 		"perf":     {func(m *Machine) { m.Privileges.Effective = 0 }, "kernel.perf_event_paranoid", "CAP_PERFMON", "capabilities"},
@@ -73,7 +75,10 @@ func TestEachGapSaysWhatItCostsAndWhatMendsIt(t *testing.T) {
 		"interpreted":    {func(m *Machine) { m.JIT = "0" }, "JIT", "takes longer", "sysctl net.core.bpf_jit_enable=1"},
 		"yama":           {func(m *Machine) { m.Ptrace, m.Yama = false, "1" }, "ptrace", "-p", "sysctl kernel.yama.ptrace_scope=0"},
 		"yama 2":         {func(m *Machine) { m.Ptrace, m.Yama = false, "2" }, "ptrace", "a command that sonde starts", "root"},
-		"no tracefs":     {func(m *Machine) { m.Tracefs = "" }, "tracefs", "not seen", "mount -t tracefs"},
+		"neither": {func(m *Machine) {
+			m.Loads, m.Defines = errors.New("no"), &script.Diagnostic{Message: "not permitted", Hints: []string{"as root"}}
+		}, "uprobe events", "cannot run either", "as root"},
+		"no tracefs": {func(m *Machine) { m.Tracefs = "" }, "tracefs", "not seen", "mount -t tracefs"},
 	} {
 		m := good()
 		c.spoil(m)
@@ -84,6 +89,18 @@ func TestEachGapSaysWhatItCostsAndWhatMendsIt(t *testing.T) {
 		if name == "refused" && m.Report().Engine != "" {
 			t.Error("an engine that cannot run would be used")
 		}
+	}
+}
+
+func TestWithoutEBPFTracefsIsUsed(t *testing.T) {
+	m := good()
+	m.Loads = &script.Diagnostic{Code: script.NotPermitted, Message: "no"}
+	if r := m.Report(); r.Engine != "tracefs" || find(t, r, "uprobe events").State != OK {
+		t.Errorf("%+v", r)
+	}
+	m.Loads = errors.New("broken")
+	if r := m.Report(); r.Engine != "" {
+		t.Errorf("used although eBPF is not refused: %s", r.Engine)
 	}
 }
 
@@ -101,6 +118,7 @@ func TestWhatNeedsNoMendingIsNoGap(t *testing.T) {
 		"sysctl":       {func(m *Machine) {}, "kernel.perf_event_paranoid", "this process may"},
 		"no sysctl":    {func(m *Machine) { m.Privileges.PerfParanoid = "" }, "kernel.perf_event_paranoid", "no such setting"},
 		"memlock":      {func(m *Machine) { m.Memlock = 8 << 20 }, "memlock", "8192 KiB"},
+		"no events":    {func(m *Machine) { m.Defines = errors.New("no such thing") }, "uprobe events", "no such thing"},
 		"others": {func(m *Machine) {
 			m.Traced = []string{"p:uprobes/malloc /usr/lib/libc.so.6:0x98870"}
 			m.Links = []kernel.UprobeLink{{Program: "x", ID: 3, File: "/bin/a", Sites: 2}, {Program: "x", ID: 3, File: "/bin/a", Sites: 1}}

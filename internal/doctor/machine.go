@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine/tracefs"
 )
 
 // Machine is what was found. Texts are "" where the kernel has no such setting or does not let it be read.
@@ -25,6 +26,7 @@ type Machine struct {
 	Yama          string         // kernel.yama.ptrace_scope
 	Memlock       uint64         // RLIMIT_MEMLOCK in bytes
 	Tracefs       string         // where it is mounted
+	Defines       error          // why no uprobes can be defined in tracefs
 	// Traced are the uprobes that somebody defined through tracefs, Links those armed by eBPF.
 	Traced []string
 	Links  []kernel.UprobeLink
@@ -45,7 +47,8 @@ func Look() *Machine {
 	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil {
 		m.Memlock = limit.Cur
 	}
-	m.Tracefs, m.Traced = tracefs()
+	m.Tracefs, m.Traced = others()
+	m.Defines = tracefs.Available()
 	m.Links = kernel.UprobeLinks()
 	return m
 }
@@ -63,8 +66,8 @@ func word(path string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// tracefs finds where it is mounted, and the uprobes that are defined in it.
-func tracefs() (mount string, events []string) {
+// others finds where tracefs is mounted, and the uprobes that are defined in it.
+func others() (mount string, events []string) {
 	for _, mount := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
 		text, err := os.ReadFile(filepath.Join(mount, "uprobe_events"))
 		if errors.Is(err, os.ErrNotExist) {

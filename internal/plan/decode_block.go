@@ -53,6 +53,8 @@ func (r *record) slot(i int) got {
 	switch length {
 	case SlotUnreadable:
 		return got{problem: event.Unreadable}
+	case SlotUnavailable:
+		return got{problem: event.Unavailable}
 	case SlotFull:
 		return got{problem: event.Lost}
 	case SlotSkipped:

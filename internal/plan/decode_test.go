@@ -136,7 +136,7 @@ func TestRecordsBecomeEvents(t *testing.T) {
 func TestMissingSlotsSayWhy(t *testing.T) {
 	d := plan.NewDecoder(runPlan(), clock, nil)
 	for code, want := range map[uint32]string{
-		plan.SlotUnreadable: "<unreadable>", plan.SlotFull: "<lost>", plan.SlotSkipped: "...", 200: "<lost>",
+		plan.SlotUnreadable: "<unreadable>", plan.SlotFull: "<lost>", plan.SlotSkipped: "...", plan.SlotUnavailable: "<unavailable>", 200: "<lost>",
 	} {
 		slots := make([]plantest.Captured, 7)
 		for i := range slots {

@@ -41,6 +41,8 @@ const (
 	SlotUnreadable = 0xffffffff // the low half's offset is 0
 	SlotFull       = 0xfffffffe // the tail had no room
 	SlotSkipped    = 0xfffffffd // its If was false
+	// SlotUnavailable: the engine has no way to read it. Programs never write it.
+	SlotUnavailable = 0xfffffffc
 	// SlotMaxLen is the highest length a slot can hold; bit 31 of a length says that more was there than was captured.
 	SlotCut    = 0x80000000
 	SlotMaxLen = 0x00ffffff

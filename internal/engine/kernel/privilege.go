@@ -179,3 +179,6 @@ func tooOld(what string) *script.Diagnostic {
 		Hints:   []string{"Linux 5.15 and later have it"},
 	}
 }
+
+// Permitted says why this process may not load programs; nil when it may.
+func Permitted() error { return permitted() }

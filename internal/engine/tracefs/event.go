@@ -161,7 +161,11 @@ func (w *wants) stmts(p *plan.Plan, body *plan.Body) {
 			w.expr(s.Cond)
 		case *plan.Emit:
 			em := &p.Emissions[s.Emission]
-			w.slots(em.Slots)
+			if em.Kind == plan.EmitCall {
+				w.call(em.Slots)
+			} else {
+				w.slots(em.Slots)
+			}
 			if em.Kind == plan.EmitCall && !em.Frame {
 				w.comm = true
 			}

@@ -68,7 +68,9 @@ type wants struct {
 	flags      bool
 	blocks     []block
 	following  map[int]bool // variables whose values are being looked at
-	err        error
+	// unreachable are the slots of call records that the event cannot carry: they show as unavailable.
+	unreachable []*plan.Slot
+	err         error
 }
 
 func (w *wants) refuse(format string, args ...any) {
@@ -220,10 +222,10 @@ func (w *wants) addresses(e plan.Expr) []chain {
 	case *plan.VarRef:
 		return w.variable(e.Var)
 	case *plan.Saved:
-		w.refuse("it cannot read at the return what a parameter pointed to at the entry")
+		w.lost("it cannot read at the return what a parameter pointed to at the entry")
 		return nil
 	}
-	w.refuse("it reads memory only where registers and constant offsets lead")
+	w.lost("it reads memory only where registers and constant offsets lead")
 	return nil
 }
 
@@ -270,7 +272,7 @@ func (w *wants) sum(e *plan.Binary) ([]chain, bool) {
 // variable follows an address kept in a $variable: it is one of those that the body sets it to.
 func (w *wants) variable(v int) []chain {
 	if w.following[v] {
-		w.refuse("it cannot follow a pointer that a script moves on by itself")
+		w.lost("it cannot follow a pointer that a script moves on by itself")
 		return nil
 	}
 	w.following[v] = true
@@ -295,6 +297,33 @@ func (w *wants) slots(list []plan.Slot) {
 		case plan.SlotStack:
 			w.err = errNoStacks
 		}
+	}
+}
+
+// call notes what the slots of a call record need. What cannot be had of it does not keep the rest from being shown.
+func (w *wants) call(list []plan.Slot) {
+	for i := range list {
+		switch list[i].Kind {
+		case plan.SlotMem, plan.SlotBuf, plan.SlotStr:
+			trial := *w
+			trial.slots(list[i : i+1])
+			if errors.As(trial.err, new(unreachable)) && w.err == nil {
+				w.unreachable = append(w.unreachable, &list[i])
+				continue
+			}
+		}
+		w.slots(list[i : i+1])
+	}
+}
+
+// unreachable is an address that no fetch argument leads to.
+type unreachable string
+
+func (u unreachable) Error() string { return string(u) }
+
+func (w *wants) lost(why unreachable) {
+	if w.err == nil {
+		w.err = why
 	}
 }
 

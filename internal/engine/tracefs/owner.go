@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,6 +56,21 @@ func (f folder) claim() (name string, err error) {
 		return "", notPermitted(err)
 	}
 	return name, nil
+}
+
+// Sweep removes what killed runs left behind, if any did: a run that needs no tracefs itself looks at the names of instances only.
+func Sweep() {
+	for _, at := range mounts() {
+		f := folder(at)
+		list, err := os.ReadDir(f.path("instances"))
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(list, func(e os.DirEntry) bool { return orphan(e.Name()) }) {
+			f.sweep()
+		}
+		return
+	}
 }
 
 // sweep removes what runs left behind that were killed. Others may do so at the same time.

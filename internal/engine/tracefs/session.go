@@ -81,6 +81,12 @@ func Open(p *plan.Plan) (*Session, error) {
 	}
 	s := &Session{plan: p, root: root, events: list, byID: map[uint16]*event{}, pages: &pages{}}
 	s.machine = interp.New(p, now(), func(record []byte) { s.pending = append(s.pending, record) })
+	s.machine.Unavailable = map[*plan.Slot]bool{}
+	for _, e := range list {
+		for _, slot := range e.want.unreachable {
+			s.machine.Unavailable[slot] = true
+		}
+	}
 	s.tasks = newTasks(p.Filter.PIDs, p.Filter.Children)
 	if err = root.permitted(); err == nil {
 		root.sweep()

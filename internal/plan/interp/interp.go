@@ -36,6 +36,8 @@ type Hit struct {
 type Machine struct {
 	// Counts are the counters of the run.
 	Counts [plan.Counters]uint64
+	// Unavailable are slots that hits never bring along what they read for.
+	Unavailable map[*plan.Slot]bool
 
 	plan   *plan.Plan
 	begun  uint64

@@ -72,6 +72,8 @@ func (x *thread) captureOne(s *plan.Slot, full bool) Captured {
 	c := Captured{Kind: s.Kind}
 	isNumber := s.Kind == plan.SlotInt || s.Kind == plan.SlotSym
 	switch {
+	case x.m.Unavailable[s]:
+		c.Code = plan.SlotUnavailable
 	case s.If != nil && x.eval(s.If) == 0:
 		if !isNumber {
 			c.Code = plan.SlotSkipped
