@@ -1,19 +1,81 @@
 package shm
 
+import (
+	"fmt"
+	"math/bits"
+	"sync/atomic"
+	"unsafe"
+)
+
 // The header of the memory.
 const (
-	// The clock: a set of three words is in use, by its number; the other one is free to be changed.
-	headClock   = 64  // u32 0 or 1: the set in use
+	// The clock: two sets of three words, one in use, the other free to be changed.
+	headClock   = 64  // u32 number of changes; the lowest bit says which set is in use
 	headClocks  = 128 // two sets, clockSize apart
 	clockStart  = 0   // u64 time stamp counter
 	clockNanos  = 8   // u64 monotonic clock then
 	clockFactor = 16  // u64 nanoseconds per count, times 2^32; 0: ask the kernel
 	clockSize   = 64
-	headSlow    = 256 // u64 counts after which what a slot remembers of a thread is asked for anew
+	headSlow    = 256 // u64 counts after which what a slot remembers of its thread is asked for anew
 
-	// Ranges of addresses that can be read as long as the process lives: pairs of u64 start and end.
+	// Ranges of addresses that can be read as long as the process lives: pairs of u64 start and end, up to one whose end is 0.
 	headRanges = 512
 	maxRanges  = 64
 )
 
-const nodeKey = 16
+// Range is memory from Start to before End.
+type Range struct{ Start, End uint64 }
+
+// SetRanges says what memory of the process never goes away: the program's own segments. It is for before the first hit.
+func SetRanges(mem []byte, ranges []Range) error {
+	if len(ranges) > maxRanges {
+		return fmt.Errorf("shared memory: %d ranges, more than %d", len(ranges), maxRanges)
+	}
+	for i, r := range ranges {
+		put(mem, headRanges+16*i, r.Start)
+		put(mem, headRanges+16*i+8, r.End)
+	}
+	return nil
+}
+
+// MaxRanges is how many SetRanges takes.
+const MaxRanges = maxRanges
+
+// Clock is a line through the time stamp counter and the monotonic clock.
+type Clock struct {
+	Counter, Nanos uint64 // at one moment
+	// Factor is nanoseconds per count, times 2^32. 0 makes the process ask the kernel each time.
+	Factor uint64
+}
+
+// At is the time at a value of the counter, as the process computes it.
+func (c Clock) At(counter uint64) uint64 {
+	d := int64(counter - c.Counter)
+	hi, lo := mulSigned(d, c.Factor)
+	return c.Nanos + (hi<<32 | lo>>32)
+}
+
+// SetClock puts a clock in use. The process never sees parts of two.
+func SetClock(mem []byte, c Clock) {
+	changes := (*uint32)(unsafe.Pointer(&mem[headClock]))
+	n := atomic.LoadUint32(changes) + 1
+	set := headClocks + clockSize*int(n&1)
+	put(mem, set+clockStart, c.Counter)
+	put(mem, set+clockNanos, c.Nanos)
+	put(mem, set+clockFactor, c.Factor)
+	atomic.StoreUint32(changes, n)
+}
+
+// SetPatience says for how many counts of the time stamp counter a slot remembers the name and the user of its thread. 0 is not at all.
+func SetPatience(mem []byte, counts uint64) { put(mem, headSlow, counts) }
+
+func put(mem []byte, off int, v uint64) { atomic.StoreUint64((*uint64)(unsafe.Pointer(&mem[off])), v) }
+
+// mulSigned is the 128-bit product of a signed and an unsigned number below 2^63.
+func mulSigned(a int64, b uint64) (hi, lo uint64) {
+	hi, lo = bits.Mul64(uint64(a), b)
+	if a < 0 {
+		hi -= b
+	}
+	return hi, lo
+}

@@ -70,6 +70,7 @@ const (
 	maxKey     = 512
 	maxValue   = 1 << 20
 	maxEntries = 1 << 26
+	maxPerCPU  = 1<<31 - 1<<12 // what a multiplication takes as a constant
 	maxSize    = 1 << 40
 )
 
@@ -102,6 +103,9 @@ func (l *Layout) place(m *Map) (end int, err error) {
 		}
 		m.Data, m.Stride = m.Off, align(max(m.Value, 1), 8)
 		m.PerCPU = m.Stride * m.Entries
+		if m.PerCPU > maxPerCPU {
+			return 0, fmt.Errorf("%d bytes", m.PerCPU)
+		}
 		if m.Kind == Array {
 			return m.Data + m.PerCPU, nil
 		}

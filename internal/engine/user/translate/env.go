@@ -12,6 +12,10 @@ type Env struct {
 	Base   uint64 // address of the code
 	Data   uint64 // address of the shared memory
 	Layout *shm.Layout
+	// Routines are those that the process has for the layout.
+	Routines *shm.Routines
+	// RSeq is where the thread's rseq area has cpu_id, relative to the FS base; 0: it has none.
+	RSeq int32
 }
 
 func (e *Env) mapOf(in *inst) (*shm.Map, error) {
@@ -37,12 +41,4 @@ func (e *Env) mapAddress(in *inst) (uint64, error) {
 		return 0, errors.New("the address of a value that is not there")
 	}
 	return e.Data + uint64(m.Data) + offset, nil
-}
-
-// call translates the call of a helper.
-func (t *translator) call(in *inst, known *facts) error {
-	if in.src != 0 {
-		return errors.New("a call of a function")
-	}
-	return fmt.Errorf("helper %d is not offered", in.imm)
 }

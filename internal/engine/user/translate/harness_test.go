@@ -3,6 +3,7 @@
 package translate_test
 
 import (
+	"encoding/binary"
 	"testing"
 	"unsafe"
 
@@ -34,6 +35,8 @@ const (
 
 const blockMap = "block"
 
+var blockSpec = shm.Spec{Name: blockMap, Kind: shm.Array, Key: 4, Value: blockSize, Entries: 1}
+
 // trial wraps a body.
 func trial(body asm.Instructions) asm.Instructions {
 	ins := asm.Instructions{
@@ -60,35 +63,43 @@ func trial(body asm.Instructions) asm.Instructions {
 
 // kernelRun is a trial loaded into the kernel.
 type kernelRun struct {
-	block *ebpf.Map
-	prog  *ebpf.Program
+	maps map[string]*ebpf.Map
+	prog *ebpf.Program
 }
 
-func inKernel(t testing.TB, ins asm.Instructions) *kernelRun {
+// inKernel loads a trial with the maps that it uses beside the block.
+func inKernel(t testing.TB, ins asm.Instructions, maps ...shm.Spec) *kernelRun {
 	t.Helper()
 	fixture.NeedRoot(t)
 	spec := &ebpf.CollectionSpec{
-		Maps:     map[string]*ebpf.MapSpec{blockMap: {Name: blockMap, Type: ebpf.Array, KeySize: 4, ValueSize: blockSize, MaxEntries: 1}},
+		Maps:     map[string]*ebpf.MapSpec{},
 		Programs: map[string]*ebpf.ProgramSpec{"trial": {Name: "trial", Type: ebpf.Syscall, Flags: unix.BPF_F_SLEEPABLE, License: "GPL", Instructions: ins}},
+	}
+	for _, m := range append(maps, blockSpec) {
+		ms := &ebpf.MapSpec{Name: m.Name, Type: ebpf.MapType(m.Kind), KeySize: uint32(m.Key), ValueSize: uint32(m.Value), MaxEntries: uint32(m.Entries)}
+		if m.Kind == shm.Hash {
+			ms.Flags = unix.BPF_F_NO_PREALLOC
+		}
+		spec.Maps[m.Name] = ms
 	}
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
-		t.Fatalf("%v\n%+v\n%v", ins, err, ins)
+		t.Fatalf("%+v", err)
 	}
 	t.Cleanup(coll.Close)
-	return &kernelRun{coll.Maps[blockMap], coll.Programs["trial"]}
+	return &kernelRun{coll.Maps, coll.Programs["trial"]}
 }
 
 func (k *kernelRun) run(t testing.TB, block []byte) []byte {
 	t.Helper()
-	if err := k.block.Put(uint32(0), block); err != nil {
+	if err := k.maps[blockMap].Put(uint32(0), block); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.prog.Run(&ebpf.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	out := make([]byte, blockSize)
-	if err := k.block.Lookup(uint32(0), out); err != nil {
+	if err := k.maps[blockMap].Lookup(uint32(0), out); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -96,10 +107,13 @@ func (k *kernelRun) run(t testing.TB, block []byte) []byte {
 
 // place is shared memory of this process, and code that works on it.
 type place struct {
-	layout *shm.Layout
-	mem    []byte
-	space  *local.Space
-	stack  *local.Stack
+	layout   *shm.Layout
+	mem      []byte
+	context  []byte // of a hit
+	slot     []byte
+	space    *local.Space
+	stack    *local.Stack
+	routines *shm.Routines
 }
 
 // newPlace lays out maps in memory of this process.
@@ -109,10 +123,7 @@ func newPlace(t testing.TB, specs ...shm.Spec) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{layout: layout}
-	if p.mem, err = unix.Mmap(-1, 0, layout.Size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON); err != nil {
-		t.Fatal(err)
-	}
+	p := &place{layout: layout, mem: anonymous(t, layout.Size), context: anonymous(t, shm.ContextSize), slot: anonymous(t, layout.SlotSize())}
 	if p.space, err = local.Map(1 << 20); err != nil {
 		t.Fatal(err)
 	}
@@ -122,13 +133,30 @@ func newPlace(t testing.TB, specs ...shm.Spec) *place {
 	t.Cleanup(func() {
 		p.space.Close()
 		p.stack.Close()
-		unix.Munmap(p.mem)
 	})
+	var code []byte
+	if code, p.routines, err = layout.Routines(shm.Place{Base: p.space.Next(), Data: address(p.mem)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.space.PutBytes(code); err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint64(p.context[shm.ContextSlot:], address(p.slot))
 	return p
 }
 
+func anonymous(t testing.TB, size int) []byte {
+	t.Helper()
+	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(mem) })
+	return mem
+}
+
 func (p *place) env() *translate.Env {
-	return &translate.Env{Base: p.space.Next(), Data: address(p.mem), Layout: p.layout}
+	return &translate.Env{Base: p.space.Next(), Data: address(p.mem), Layout: p.layout, Routines: p.routines}
 }
 
 func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(&b[0]))) }
@@ -147,15 +175,18 @@ func (p *place) add(t testing.TB, ins asm.Instructions) uint64 {
 	return at
 }
 
+// call runs a program of the place, as for a hit.
+func (p *place) call(entry uint64) uint64 { return p.space.Call(p.stack, entry, address(p.context)) }
+
 // hereRun is a trial translated.
 type hereRun struct {
 	*place
 	entry uint64
 }
 
-func here(t testing.TB, ins asm.Instructions) *hereRun {
+func here(t testing.TB, ins asm.Instructions, maps ...shm.Spec) *hereRun {
 	t.Helper()
-	h := &hereRun{place: newPlace(t, shm.Spec{Name: blockMap, Kind: shm.Array, Key: 4, Value: blockSize, Entries: 1})}
+	h := &hereRun{place: newPlace(t, append(maps, blockSpec)...)}
 	h.entry = h.add(t, ins)
 	if err := h.space.Seal(); err != nil {
 		t.Fatal(err)
@@ -168,7 +199,7 @@ func (h *hereRun) run(t testing.TB, block []byte) []byte {
 	m := h.layout.Map(blockMap)
 	mem := h.mem[m.Data:][:blockSize]
 	copy(mem, block)
-	if got := h.space.Call(h.stack, h.entry, 0); uint32(got) != 0 {
+	if got := h.call(h.entry); uint32(got) != 0 {
 		t.Fatalf("the program returns %#x", got)
 	}
 	return append([]byte(nil), mem...)

@@ -1,0 +1,154 @@
+package shm
+
+import "github.com/sonde-project/sonde/internal/engine/user/x86"
+
+// Place is where a process has the memory and its routines.
+type Place struct {
+	Base uint64 // address of the routines
+	Data uint64 // address of the shared memory
+	// RSeq is where the thread's rseq area has cpu_id, relative to the FS base; 0: it has none.
+	RSeq int32
+}
+
+// Routines are the addresses of machine code that works on the memory inside the process. They take their arguments where eBPF has r1 to r5
+// (RDI, RSI, RDX, RCX, R8) and the address of the context in R9, give a result in RAX, lose the registers that eBPF's helpers lose and R9, R10
+// and R11, take less than RoutineStack bytes of stack, never wait for another thread for long, and touch no memory of the process that
+// may not be there.
+type Routines struct {
+	CPU     uint64 // EAX = number of the CPU, less than Layout.CPUs, without rseq; keeps all but RAX and R11
+	IDs     uint64 // R9 = the slot: process and thread; keeps all but RAX, RCX and R11
+	Clock   uint64
+	UID     uint64
+	Comm    uint64
+	Random  uint64
+	Read    uint64 // probe_read_user, copy_from_user
+	ReadStr uint64 // probe_read_user_str
+	Copy    uint64 // probe_read_kernel: memory of our own
+	Stack   uint64
+	// By name of map.
+	Lookup, Update, Delete, Output, Query map[string]uint64
+}
+
+// RoutineStack bounds the stack that a routine takes.
+const RoutineStack = 512
+
+// Numbers of errors, as helpers give them.
+const (
+	errNoEntry = -2
+	errTooBig  = -7
+	errAgain   = -11
+	errFault   = -14
+	errBusy    = -16
+	errExists  = -17
+	errInvalid = -22
+)
+
+// Numbers of system calls.
+const (
+	sysSchedYield  = 24
+	sysGetPID      = 39
+	sysGetUID      = 102
+	sysGetGID      = 104
+	sysPrctl       = 157
+	sysGetTID      = 186
+	sysClockGet    = 228
+	sysProcessRead = 310
+	prGetName      = 16
+	clockMonotonic = 1
+)
+
+// routine is the code of all routines while it is written.
+type routine struct {
+	*x86.Code
+	l    *Layout
+	data uint64
+	ids  x86.Label
+	read x86.Label // reads memory of the process through the kernel
+	safe x86.Label // tells memory that is there for sure
+	move x86.Label // copies
+}
+
+// Routines writes the routines for a place.
+func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
+	w := &routine{Code: &x86.Code{}, l: l, data: at.Data}
+	w.ids, w.read, w.safe, w.move = w.Label(), w.Label(), w.Label(), w.Label()
+	labels := map[*uint64]x86.Label{}
+	named := map[string]map[string]x86.Label{}
+	put := func(to *uint64, write func()) {
+		w.pad()
+		labels[to] = w.Here()
+		write()
+	}
+	r := &Routines{}
+	put(&r.CPU, w.cpu)
+	put(&r.IDs, w.writeIDs)
+	put(&r.Clock, w.clock)
+	put(&r.UID, w.uid)
+	put(&r.Comm, w.comm)
+	put(&r.Random, w.random)
+	put(&r.Read, w.readUser)
+	put(&r.ReadStr, w.readString)
+	put(&r.Copy, w.copyOwn)
+	put(&r.Stack, w.stack)
+	w.reading()
+	name := func(kind, m string, write func()) {
+		w.pad()
+		if named[kind] == nil {
+			named[kind] = map[string]x86.Label{}
+		}
+		named[kind][m] = w.Here()
+		write()
+	}
+	for i := range l.Maps {
+		m := &l.Maps[i]
+		switch m.Kind {
+		case Hash:
+			h := &hashRoutine{w, m}
+			name("lookup", m.Name, h.lookup)
+			name("update", m.Name, h.update)
+			name("delete", m.Name, h.remove)
+		case Ring:
+			o := &ringRoutine{w, m}
+			name("output", m.Name, o.output)
+			name("query", m.Name, o.query)
+		}
+	}
+	code, err := w.Assemble(at.Base)
+	if err != nil {
+		return nil, nil, err
+	}
+	for to, l := range labels {
+		*to = at.Base + uint64(w.Offset(l))
+	}
+	for kind, to := range map[string]*map[string]uint64{"lookup": &r.Lookup, "update": &r.Update, "delete": &r.Delete, "output": &r.Output, "query": &r.Query} {
+		*to = map[string]uint64{}
+		for m, l := range named[kind] {
+			(*to)[m] = at.Base + uint64(w.Offset(l))
+		}
+	}
+	return code, r, nil
+}
+
+// pad separates routines.
+func (w *routine) pad() { w.Raw(0xcc, 0xcc, 0xcc, 0xcc) }
+
+// fail returns an error.
+func (w *routine) fail(errno int) {
+	w.MovImm(x86.RAX, uint64(int64(errno)))
+	w.Ret()
+}
+
+// cpu asks for the limit of the vDSO's segment, whose lower 12 bits are the number of the CPU (arch/x86/include/asm/segment.h).
+func (w *routine) cpu() {
+	const segment = 0x7b // __CPUNODE_SEG
+	known := w.Label()
+	w.MovImm(x86.R11, segment)
+	w.MovImm(x86.RAX, 0)
+	w.Lsl(x86.RAX, x86.R11)
+	w.OpImm(x86.And, x86.Word, x86.RAX, 0xfff)
+	w.OpImm(x86.Cmp, x86.Word, x86.RAX, int32(w.l.CPUs))
+	w.Jcc(x86.Below, known)
+	w.MovImm(x86.RAX, 0)
+	w.Bind(known)
+	w.Ret()
+}

@@ -1,0 +1,153 @@
+package translate
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+)
+
+// call translates the call of a helper. What takes a few instructions is put in place, the rest are routines.
+func (t *translator) call(in *inst, known *facts) error {
+	if in.src != 0 {
+		return errors.New("a call of a function")
+	}
+	if t.env.Routines == nil {
+		return fmt.Errorf("helper %d is not offered", in.imm)
+	}
+	fn := asm.BuiltinFunc(in.imm)
+	r := t.env.Routines
+	switch fn {
+	case asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem, asm.FnRingbufOutput, asm.FnRingbufQuery, asm.FnTaskStorageGet:
+		return t.callMap(fn, known)
+	case asm.FnKtimeGetNs:
+		t.CallTo(r.Clock)
+	case asm.FnGetPrandomU32:
+		t.routine(r.Random)
+	case asm.FnGetSmpProcessorId:
+		t.cpu()
+	case asm.FnGetCurrentPidTgid:
+		t.identity()
+	case asm.FnGetCurrentUidGid:
+		t.routine(r.UID)
+	case asm.FnGetCurrentComm:
+		t.routine(r.Comm)
+	case asm.FnGetCurrentTask, asm.FnGetCurrentTaskBtf:
+		t.Load(x86.Quad, x86.RAX, t.context())
+		t.Load(x86.Quad, x86.RAX, x86.At(x86.RAX, shm.ContextSlot))
+	case asm.FnGetStack:
+		t.routine(r.Stack)
+	case asm.FnProbeReadUser, asm.FnCopyFromUser:
+		t.routine(r.Read)
+	case asm.FnProbeReadUserStr:
+		t.routine(r.ReadStr)
+	case asm.FnProbeReadKernel:
+		t.CallTo(r.Copy)
+	case asm.FnGetAttachCookie:
+		t.Load(x86.Quad, x86.RAX, x86.At(x86.RDI, shm.ContextCookie))
+	case asm.FnGetFuncIp:
+		t.Load(x86.Quad, x86.RAX, x86.At(x86.RDI, shm.ContextFunction))
+	default:
+		return fmt.Errorf("helper %v is not offered", fn)
+	}
+	return nil
+}
+
+// routine calls a routine that wants the context.
+func (t *translator) routine(addr uint64) {
+	t.Load(x86.Quad, x86.R9, t.context())
+	t.CallTo(addr)
+}
+
+// cpu leaves the number of the CPU in EAX.
+func (t *translator) cpu() {
+	if t.env.RSeq == 0 {
+		t.CallTo(t.env.Routines.CPU)
+		return
+	}
+	known := t.Label()
+	t.Load(x86.Word, x86.RAX, x86.AtFS(t.env.RSeq))
+	t.OpImm(x86.Cmp, x86.Word, x86.RAX, int32(t.env.Layout.CPUs))
+	t.Jcc(x86.Below, known)
+	t.CallTo(t.env.Routines.CPU) // the thread has not registered its area
+	t.Bind(known)
+}
+
+// identity leaves process << 32 | thread in RAX.
+func (t *translator) identity() {
+	have := t.Label()
+	t.Load(x86.Quad, x86.R9, t.context())
+	t.Load(x86.Quad, x86.R9, x86.At(x86.R9, shm.ContextSlot))
+	t.Load(x86.Quad, x86.RAX, x86.At(x86.R9, shm.SlotIDs))
+	t.Test(x86.Quad, x86.RAX, x86.RAX)
+	t.Jcc(x86.NotEqual, have)
+	t.CallTo(t.env.Routines.IDs)
+	t.Bind(have)
+}
+
+// callMap translates what is done to the map in r1.
+func (t *translator) callMap(fn asm.BuiltinFunc, known *facts) error {
+	if known.regs[1].kind != aMap {
+		return fmt.Errorf("helper %v: the map is not the same on every way", fn)
+	}
+	m, err := t.env.mapOf(&t.list[known.regs[1].n])
+	if err != nil {
+		return err
+	}
+	r := t.env.Routines
+	array := m.Kind == shm.Array || m.Kind == shm.PerCPUArray
+	routines := map[asm.BuiltinFunc]map[string]uint64{
+		asm.FnMapLookupElem: r.Lookup, asm.FnMapUpdateElem: r.Update, asm.FnMapDeleteElem: r.Delete,
+		asm.FnRingbufOutput: r.Output, asm.FnRingbufQuery: r.Query,
+	}
+	addr, ok := routines[fn][m.Name]
+	switch {
+	case fn == asm.FnMapLookupElem && array:
+		t.element(m)
+	case fn == asm.FnTaskStorageGet && m.Kind == shm.Storage:
+		t.Load(x86.Quad, x86.RAX, t.context())
+		t.Load(x86.Quad, x86.RAX, x86.At(x86.RAX, shm.ContextSlot))
+		t.OpImm(x86.Add, x86.Quad, x86.RAX, shm.SlotStorage)
+	case !ok:
+		return fmt.Errorf("helper %v is not offered on map %s", fn, m.Name)
+	case fn == asm.FnMapLookupElem || fn == asm.FnRingbufQuery:
+		t.CallTo(addr)
+	default:
+		t.routine(addr)
+	}
+	return nil
+}
+
+// element leaves the address of an array's value in RAX, 0 beyond its end.
+func (t *translator) element(m *shm.Map) {
+	beyond, done := t.Label(), t.Label()
+	address := t.env.Data + uint64(m.Data)
+	t.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RSI, 0), int32(m.Entries-1))
+	t.Jcc(x86.Above, beyond)
+	perCPU := m.Kind == shm.PerCPUArray && m.CPUs > 1
+	if perCPU {
+		t.cpu()
+		t.IMulImm(x86.Quad, x86.RAX, x86.RAX, int32(m.PerCPU))
+	}
+	t.MovImm(temp, address)
+	switch {
+	case m.Entries == 1 && perCPU:
+		t.Op(x86.Add, x86.Quad, x86.RAX, temp)
+	case m.Entries == 1:
+		t.Mov(x86.Quad, x86.RAX, temp)
+	default:
+		t.Load(x86.Word, spare, x86.At(x86.RSI, 0))
+		t.IMulImm(x86.Quad, spare, spare, int32(m.Stride))
+		if perCPU {
+			t.Op(x86.Add, x86.Quad, temp, x86.RAX)
+		}
+		t.Lea(x86.RAX, x86.AtIndex(temp, spare, 1, 0))
+	}
+	t.Jmp(done)
+	t.Bind(beyond)
+	t.MovImm(x86.RAX, 0)
+	t.Bind(done)
+}
