@@ -28,8 +28,27 @@ func (q queries) Event(e event.Event) error {
 func (queries) Flush() error          { return nil }
 func (queries) End(event.Stats) error { return nil }
 
-// sqlOf observes the statements of a target while something runs, or until its command ends. Nothing may be lost.
+// everything is a sink that keeps the table and each statement.
+type everything struct {
+	queries
+	statements []*event.Statement
+}
+
+func (a *everything) Event(e event.Event) error {
+	if s, ok := e.(*event.Statement); ok {
+		a.statements = append(a.statements, s)
+	}
+	return a.queries.Event(e)
+}
+
+// sqlOf gives the table of a target's statements, see observed.
 func sqlOf(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.Option) queries {
+	t.Helper()
+	return observed(t, o, during, options...).queries
+}
+
+// observed observes the statements of a target while something runs, or until its command ends. Nothing may be lost.
+func observed(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.Option) *everything {
 	t.Helper()
 	target, err := sonde.Open(options...)
 	if err != nil {
@@ -51,8 +70,8 @@ func sqlOf(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.Opt
 			time.Sleep(200 * time.Millisecond) // a server ends its statement after its client got the answer
 		}()
 	}
-	found := queries{}
-	stream := sqlstat.NewStream(found, sqlstat.Options{})
+	found := &everything{queries: queries{}}
+	stream := sqlstat.NewStream(found, sqlstat.Options{Slow: 1})
 	for e := range s.Events() {
 		if err := stream.Event(e); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+)
+
+// Pipelines, COPY in both directions, rows one at a time and what is prepared count as the program counts them.
+func TestLibpqCountsAsItsProgram(t *testing.T) {
+	pg := fixture.Postgres(t)
+	program := fixture.Build(t, "sql/libpq.c", "-Wl,--no-as-needed", "-lpq")
+	said := filepath.Join(t.TempDir(), "said")
+	seen := observed(t, sonde.SQLOptions{}, nil, silenced(pg, program, said))
+	got := seen.queries
+	got.agree(t, sqlprobe.PostgreSQL, read(t, said))
+	got.check(t, "(prepared before attach)", expect{1, 0, 1})
+	const slow = "SELECT a, pg_sleep ( ? ) FROM generate_series ( ? ) AS a" // five rows, 20 ms between them, asked for one at a time
+	got.check(t, slow, expect{1, 5, 0})
+	for _, s := range seen.statements {
+		if s.Digest == slow && (s.FirstRow < 20*time.Millisecond || s.Duration-s.FirstRow < 80*time.Millisecond) {
+			t.Errorf("the first row after %v, the last after %v", s.FirstRow, s.Duration)
+		}
+	}
+}
+
+// Functions that do not block run on a stack of their own: what they execute counts once, and the program ends as it does unobserved.
+func TestNonBlockingLibmariadb(t *testing.T) {
+	my := fixture.MariaDB(t)
+	program := fixture.Build(t, "sql/nonblocking.c", "-Wl,--no-as-needed", "-lmariadb")
+	const rounds = 50
+	my.Run(t, program, my.Socket(), strconv.Itoa(rounds))
+	ended := filepath.Join(t.TempDir(), "ended")
+	got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command("sh", "-c", `"$0" "$1" "$2"; echo $? >"$3"`, program, my.Socket(), strconv.Itoa(rounds), ended))
+	if status := read(t, ended); status != "0\n" {
+		t.Errorf("it ended with %s", status)
+	}
+	got.check(t, "INSERT INTO nb VALUES ( ? )", expect{rounds, rounds, 0})
+	got.check(t, "SELECT a FROM nb WHERE a < ?", expect{rounds, 3 * rounds, 0})
+	got.check(t, "SELECT nope", expect{1, 0, 1})
+}
+
+// Python's modules are covered by the libraries that they load.
+func TestPythonCountsAsItsProgram(t *testing.T) {
+	pg := fixture.Postgres(t)
+	python := "/usr/bin/python3"
+	for _, tt := range []struct{ module, database, system string }{
+		{"psycopg2", "host=" + pg.Dir + " port=" + pg.Port + " user=postgres dbname=postgres", sqlprobe.PostgreSQL},
+		{"sqlite3", filepath.Join(t.TempDir(), "db"), sqlprobe.SQLite3},
+	} {
+		t.Run(tt.module, func(t *testing.T) {
+			said := filepath.Join(t.TempDir(), "said")
+			got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(python, filepath.Join(fixture.Dir(), "sql/clients.py"), tt.module, tt.database, said))
+			got.agree(t, tt.system, read(t, said))
+		})
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
