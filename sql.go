@@ -148,7 +148,7 @@ func (f *openFiles) inObject(o target.Object, wanted func(sqlprobe.Driver) bool)
 	var found []sqlprobe.Found
 	for _, d := range candidates {
 		if has(d.Mark) && (d.Unless == "" || !has(d.Unless)) {
-			found = append(found, sqlprobe.Found{Driver: d, Target: pointTarget(o), Has: has})
+			found = append(found, sqlprobe.Found{Driver: d, Target: pointTarget(o), Has: has, Code: code(file)})
 		}
 	}
 	return found
@@ -163,6 +163,21 @@ func holds(file *symbol.File) func(function string) bool {
 	return func(function string) bool {
 		fns, err := file.Find(symbol.Pattern{Text: function})
 		return err == nil && len(fns) > 0
+	}
+}
+
+// code gives the instructions of functions of a file; nil for those that it lacks.
+func code(file *symbol.File) func(function string) []byte {
+	return func(function string) []byte {
+		fns, err := file.Find(symbol.Pattern{Text: function})
+		if err != nil || len(fns) == 0 {
+			return nil
+		}
+		text, err := file.Code(fns[0])
+		if err != nil {
+			return nil
+		}
+		return text
 	}
 }
 

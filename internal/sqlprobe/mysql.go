@@ -31,16 +31,20 @@ func libmariadb() Driver {
 	return d
 }
 
-// mariadbd: dispatch_command(command, THD*, packet, length, ...).
+// mariadbd: dispatch_command(command, THD*, packet, length, ...). Rows that were changed are told when the client is; those that were given
+// THD counts, where THD::inc_sent_row_count adds to them (add x(%rdi),%rsi or add %rsi,x(%rdi)). The text of a statement that was
+// prepared before stands in the general log's call, made whether there is a log or not.
 func mariadbd() Driver {
 	const dispatch = "_Z16dispatch_command19enum_server_commandP3THDPcj*"
 	const chosen = "arg0 == 3 || arg0 == 22 || arg0 == 23 || arg0 == 250"
-	return Driver{Name: Mariadbd, System: MySQL, Server: true, Programs: []string{"mariadbd", "mysqld"}, Mark: dispatch, Probes: append([]Probe{
-		{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg0", "text=%s", `arg0 == 3 || arg0 == 22 ? str(arg2, arg3) : ""`}}},
-		{Function: dispatch, Return: true, If: chosen, Says: Record{Role: Done, Fields: []string{"command=%d", "arg0"}}},
-		{Function: "_ZN8Protocol21net_send_error_packetEP3THDjPKcS3_", Says: Record{Role: Failed, Fields: []string{"message=%s", "str(arg3)"}}, Optional: true},
-		{Function: "_ZN8Protocol11net_send_okEP3THDjjyyPKcb", If: "0 == *(uint8*)(sp + 16)", Says: Record{Role: Ran, Fields: []string{"rows=%d", "arg4"}}, Optional: true},
-	}, handles("_ZN18Prepared_statement7prepareEPKcj", "_ZN18Prepared_statement12execute_loopEP6StringbPhS2_", "str(arg1, arg2)")...)}
+	return Driver{Name: Mariadbd, System: MySQL, Server: true, Programs: []string{"mariadbd", "mysqld"}, Mark: dispatch,
+		Fields: []Field{{"SENT", "_ZN3THD18inc_sent_row_countEy", []string{"\x48\x03\xb7", "\x48\x01\xb7"}, "*(int64*)($thd + %d)", "-1"}}, Probes: append([]Probe{
+			{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg0", "text=%s", `arg0 == 3 || arg0 == 22 ? str(arg2, arg3) : ""`}}},
+			{Function: dispatch, Return: true, If: chosen, Body: "$thd = arg1;", Says: Record{Role: Done, Fields: []string{"command=%d", "arg0", "sent=%d", "SENT"}}},
+			{Function: "_ZN8Protocol21net_send_error_packetEP3THDjPKcS3_", Says: Record{Role: Failed, Fields: []string{"message=%s", "str(arg3)"}}, Optional: true},
+			{Function: "_ZN8Protocol11net_send_okEP3THDjjyyPKcb", If: "0 == *(uint8*)(sp + 16)", Says: Record{Role: Ran, Fields: []string{"rows=%d", "arg4"}}, Optional: true},
+			{Function: "_Z17general_log_writeP3THD19enum_server_commandPKc*", If: "arg1 == 23", Says: Record{Role: Prepared, Fields: []string{"text=%s", "str(arg2, arg3)"}}, Optional: true},
+		}, handles("_ZN18Prepared_statement7prepareEPKcj", "_ZN18Prepared_statement12execute_loopEP6StringbPhS2_", "str(arg1, arg2)")...)}
 }
 
 // mysqld: MySQL 8's dispatch_command(THD*, const COM_DATA*, command), where COM_QUERY's data begins with the text and its length.

@@ -1,12 +1,49 @@
 package sqlprobe
 
-import "strings"
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Found is an object that holds a driver.
 type Found struct {
 	Driver Driver
 	Target string                     // as a probe point names it
 	Has    func(function string) bool // nil: everything
+	Code   func(function string) []byte
+}
+
+// place puts the fields of the driver where its probes have their names.
+func (f Found) place(text string) string {
+	for _, field := range f.Driver.Fields {
+		value := field.Otherwise
+		if at, ok := field.offset(f.code(field.Function)); ok {
+			value = fmt.Sprintf(field.Value, at)
+		}
+		text = strings.ReplaceAll(text, field.Name, value)
+	}
+	return text
+}
+
+func (f Found) code(function string) []byte {
+	if f.Code == nil {
+		return nil
+	}
+	return f.Code(function)
+}
+
+// offset reads the field's place from the beginning of a function that does little else.
+func (f Field) offset(code []byte) (uint32, bool) {
+	const beginning = 24
+	for i := 0; i+7 <= min(len(code), beginning); i++ {
+		if slices.Contains(f.Opcodes, string(code[i:i+3])) {
+			at := binary.LittleEndian.Uint32(code[i+3:])
+			return at, at < 1<<16
+		}
+	}
+	return 0, false
 }
 
 // usable drops the optional probes that the object lacks; false when one that is needed is missing.
@@ -32,7 +69,7 @@ func Script(found []Found, stack bool) string {
 			continue
 		}
 		for _, p := range probes {
-			b.WriteString(p.text(f.Driver.Name, f.Target, stack))
+			b.WriteString(f.place(p.text(f.Driver.Name, f.Target, stack)))
 		}
 	}
 	return b.String()

@@ -37,7 +37,17 @@ type Driver struct {
 	Mark string
 	// Unless is a function of another driver that uses this one: an object that holds it is observed there. "" none.
 	Unless string
+	Fields []Field
 	Probes []Probe
+}
+
+// Field is a value in a structure whose layout differs from version to version: the code of a small function tells where it stands.
+type Field struct {
+	Name      string // as it stands in probes
+	Function  string
+	Opcodes   []string // one of these three bytes stands before the offset, four bytes
+	Value     string   // what reads it, "%d" being the offset
+	Otherwise string   // what stands for it when the function cannot be read
 }
 
 // Probe is one function and what its record says.

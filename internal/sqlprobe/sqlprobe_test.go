@@ -45,11 +45,26 @@ func TestScriptFitsTheObject(t *testing.T) {
 			return true
 		}
 	}
-	if text := Script([]Found{{sqlite(), "libsqlite3", lacks("sqlite3_prepare_v3")}}, false); strings.Contains(text, "prepare_v3") || !strings.Contains(text, "prepare_v2") {
+	if text := Script([]Found{{Driver: sqlite(), Target: "libsqlite3", Has: lacks("sqlite3_prepare_v3")}}, false); strings.Contains(text, "prepare_v3") || !strings.Contains(text, "prepare_v2") {
 		t.Errorf("without prepare_v3:\n%s", text)
 	}
-	if text := Script([]Found{{sqlite(), "libsqlite3", lacks("sqlite3_step")}}, false); text != "" {
+	if text := Script([]Found{{Driver: sqlite(), Target: "libsqlite3", Has: lacks("sqlite3_step")}}, false); text != "" {
 		t.Errorf("without step:\n%s", text)
+	}
+}
+
+// Where a structure has its fields is read from code, and what cannot be read is left out.
+func TestFieldsStandWhereTheCodeSays(t *testing.T) {
+	for code, want := range map[string]string{
+		"\x48\x85\xff\x74\x0b\x48\x8b\x87\xf8\x00\x00\x00\xc3": "$stmt + 248",
+		"\xf3\x0f\x1e\xfa\x48\x8b\x87\x18\x01\x00\x00\xc3":     "$stmt + 280",
+		"\x48\x8b\x87\xf8\x00\x00\xff\xc3":                     `comm=%s text=%s\n", arg0, retval, @sqlite_ns[pid, arg0], @sqlite_rows[pid, arg0], comm, "")`,
+		"\xc3":                                                 `comm, "")`,
+	} {
+		text := Script([]Found{{Driver: sqlite(), Target: "libsqlite3", Code: func(string) []byte { return []byte(code) }}}, false)
+		if !strings.Contains(text, want) || strings.Contains(text, "KEPT") {
+			t.Errorf("% x: no %s in\n%s", code, want, text)
+		}
 	}
 }
 

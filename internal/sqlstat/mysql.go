@@ -1,6 +1,7 @@
 package sqlstat
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/sqlprobe"
@@ -143,6 +144,10 @@ func (m *mariadbd) take(r *record) {
 		if x != nil && !x.known {
 			x.says(m.prepared[r.owner("stmt")])
 		}
+	case sqlprobe.Prepared:
+		if x != nil && !x.known {
+			x.says(r.statement())
+		}
 	case sqlprobe.Failed:
 		if x != nil {
 			x.fail(r.text("message"))
@@ -154,11 +159,22 @@ func (m *mariadbd) take(r *record) {
 	case sqlprobe.Done:
 		if x != nil {
 			delete(m.running, thread)
+			if x.Rows < 0 {
+				x.rows(r.given())
+			}
 			if x.end(r.Time); !x.other || x.Failed {
 				m.ended(x)
 			}
 		}
 	}
+}
+
+// given is how many rows the server has sent; -1 when it is not told.
+func (r *record) given() int64 {
+	if !slices.Contains(r.Fields, "sent") {
+		return -1
+	}
+	return r.number("sent")
 }
 
 func (m *mariadbd) send(thread owner, r *record) {

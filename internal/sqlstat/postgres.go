@@ -57,7 +57,7 @@ func (m *postgres) take(r *record) {
 		}
 	case sqlprobe.Failed:
 		if b != nil {
-			b.fail("")
+			b.fail(r.text("message"))
 		}
 	}
 }

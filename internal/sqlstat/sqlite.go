@@ -44,6 +44,9 @@ func (m *sqlite) take(r *record) {
 		if p == nil {
 			p = &preparation{}
 		}
+		if kept := r.statement(); kept.text != "" && r.value("text").Problem == "" {
+			p.statementText = kept
+		}
 		x.says(p.statementText).conn = p.conn
 		x.Duration += p.took
 		p.took = 0

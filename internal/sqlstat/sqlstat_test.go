@@ -144,6 +144,16 @@ func TestStories(t *testing.T) {
 			1 mariadbd send command=3 text=A
 			1 mariadbd failed message=bad
 			1 mariadbd done command=3`, []string{"P 3ms rows=4", "A 2ms failed: bad"}, 0},
+		{"a server's statement that was prepared before has the text of the log, and gives the rows that it sent", `
+			1 mariadbd send command=23 text=
+			1 mariadbd execute stmt=7
+			1 mariadbd prepared text=P
+			1 mariadbd done command=23 sent=3
+			1 mariadbd send command=3 text=A
+			1 mariadbd ran rows=2
+			1 mariadbd done command=3 sent=0`, []string{"P 3ms rows=3", "A 2ms rows=2"}, 0},
+		{"a SQLite statement that was prepared before has the text that it keeps", `
+			1 sqlite ended stmt=7 status=101 ns=500 rows=2 text=K`, []string{"K 500ns rows=2"}, 0},
 		{"preparing counts to the first execution of a SQLite statement", `
 			1 sqlite prepare stmt=7 status=0 bytes=-1 tail=1 ns=1000 text=A;B
 			1 sqlite ended stmt=7 status=101 ns=500 rows=2
