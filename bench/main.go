@@ -52,6 +52,7 @@ func run(c config) error {
 	if err != nil {
 		return err
 	}
+	defer victims.database.down()
 	var results []column
 	for _, t := range tools(c) {
 		if !c.tools.MatchString(t.name) {

@@ -35,6 +35,7 @@ type bed struct {
 	victims victims
 	scratch string
 	slow    map[kind]error // why the tool is spared more functions
+	round   int            // of throughput: which of the two runs comes first
 }
 
 // result is a median, or the reason why there is none.
@@ -68,6 +69,10 @@ func measures() []measure {
 		{name: "print-4", once: true, metrics: lineMetrics("printf of a string", "4 threads"), take: lines(printing, 4)},
 		{name: "trace-1", once: true, metrics: lineMetrics("arguments, result and duration", "1 thread"), take: lines(tracing, 1)},
 		{name: "trace-4", once: true, metrics: lineMetrics("arguments, result and duration", "4 threads"), take: lines(tracing, 4)},
+		{name: "sql-server-simple", metrics: shareMetrics("server", "simple"), take: throughput(servingSQL, "simple")},
+		{name: "sql-server-prepared", metrics: shareMetrics("server", "prepared"), take: throughput(servingSQL, "prepared")},
+		{name: "sql-client-simple", metrics: shareMetrics("client", "simple"), take: throughput(sendingSQL, "simple")},
+		{name: "sql-client-prepared", metrics: shareMetrics("client", "prepared"), take: throughput(sendingSQL, "prepared")},
 		{name: "size", once: true, metrics: []metric{{name: "program and its libraries on disk", unit: "MiB"}}, take: (*bed).size},
 	}
 }
@@ -80,6 +85,11 @@ func attachMetrics(n int, how string) []metric {
 func lineMetrics(what, who string) []metric {
 	return []metric{{name: what + ", " + who, unit: "/s", higher: true}, {name: "  lost and reported", unit: "%", plain: true, of: what + who},
 		{name: "  lost without a word", unit: "%", plain: true, of: what + who}, {name: "  peak memory", unit: "MiB", of: what + who}}
+}
+
+func shareMetrics(side, mode string) []metric {
+	what := "pgbench -S, " + mode + ", its " + side + " observed"
+	return []metric{{name: what, unit: "% of unobserved", higher: true}, {name: "  statements seen", unit: "%", plain: true, of: what}}
 }
 
 // take runs the measures on one tool.

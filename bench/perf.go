@@ -16,7 +16,7 @@ func perf() tool {
 	recording := func(j job) string { return filepath.Join(j.scratch, "perf.data") }
 	return tool{name: "perf", missing: lookup("perf"),
 		argv: func(j job) ([]string, error) {
-			if j.kind == timing || j.kind == tracing {
+			if j.kind == timing || j.kind == tracing || j.kind.ofSQL() {
 				return nil, errors.New("does not pair entry and return")
 			}
 			argv := map[kind][]string{

@@ -13,14 +13,19 @@ import (
 type kind uint8
 
 const (
-	counting kind = iota // count the calls of a function
-	each                 // count the calls of every function that matches, each for itself
-	together             // count the calls of all functions that match, in one counter
-	timing               // a latency histogram of a function
-	firing               // print a line for each call
-	printing             // print a line for each call of work(number, statement) with its arguments, as it is entered
-	tracing              // print a line for each call of work with arguments, result and duration
+	counting   kind = iota // count the calls of a function
+	each                   // count the calls of every function that matches, each for itself
+	together               // count the calls of all functions that match, in one counter
+	timing                 // a latency histogram of a function
+	firing                 // print a line for each call
+	printing               // print a line for each call of work(number, statement) with its arguments, as it is entered
+	tracing                // print a line for each call of work with arguments, result and duration
+	servingSQL             // time the statements that a PostgreSQL server executes
+	sendingSQL             // time those that clients send through libpq
 )
+
+// ofSQL says whether a job is about statements.
+func (k kind) ofSQL() bool { return k == servingSQL || k == sendingSQL }
 
 // job is one task for a tool, with a running program or a command to start.
 type job struct {
@@ -30,6 +35,7 @@ type job struct {
 	pid      int
 	command  []string
 	scratch  string // folder for files
+	ready    string // file that tells that a tool observes, where it can write one
 }
 
 // tool is a program to compare. argv gives the command line of a job, or why the tool cannot do it.
@@ -79,6 +85,12 @@ func newestBpftrace(cache string) (string, error) {
 func sonde(name, path, engine string) tool {
 	return tool{name: name, binary: path, missing: lookup(path),
 		argv: func(j job) ([]string, error) {
+			switch j.kind {
+			case servingSQL:
+				return []string{path, "sql", "--engine=" + engine, "-o", "json", "--ready-file", j.ready, "-p", strconv.Itoa(j.pid)}, nil
+			case sendingSQL:
+				return []string{path, "sql", "--engine=" + engine, "-o", "json", "--ready-file", j.ready, "-c", "pgbench"}, nil
+			}
 			script := map[kind]string{
 				together: "{ @ = count(); }",
 				printing: `{ printf("work(%d, %s)\n", arg0, str(arg1)); }`,
@@ -101,7 +113,12 @@ func sonde(name, path, engine string) tool {
 			}
 			return append(argv, j.program+":"+j.function), nil
 		},
-		marker: func(j job) string { return j.function + "(" }}
+		marker: func(j job) string {
+			if j.kind.ofSQL() {
+				return ""
+			}
+			return j.function + "("
+		}}
 }
 
 func bpftrace(name, path string, missing error) tool {
@@ -120,6 +137,9 @@ func bpftrace(name, path string, missing error) tool {
 				tracing: probe + ` { @a[tid] = arg0; @s[tid] = str(arg1); @t[tid] = nsecs; } uretprobe:` + j.program + ":" + j.function +
 					` /@t[tid]/ { printf("work(%d, %s) = %d <%d>\n", @a[tid], @s[tid], retval, nsecs - @t[tid]); delete(@a[tid]); delete(@s[tid]); delete(@t[tid]); }`,
 			}[j.kind]
+			if j.kind.ofSQL() {
+				script = bpftraceSQL(j)
+			}
 			argv := []string{path, "-e", script}
 			if j.command != nil {
 				argv = append(argv, "-c", strings.Join(j.command, " "))
@@ -137,7 +157,7 @@ func bpftrace(name, path string, missing error) tool {
 func ltrace() tool {
 	return tool{name: "ltrace", missing: lookup("ltrace"),
 		argv: func(j job) ([]string, error) {
-			if j.kind == each || j.kind == together {
+			if j.kind == each || j.kind == together || j.kind.ofSQL() {
 				return nil, errors.New("172 us a call, and a stop for each breakpoint: not for many functions")
 			}
 			argv := []string{"ltrace", "-f", "-e", "", "-x", j.function}
@@ -161,6 +181,10 @@ func bcc() tool {
 		argv: func(j job) ([]string, error) {
 			probe := j.program + ":" + j.function
 			switch {
+			case j.kind == servingSQL:
+				return []string{"dbslower-bpfcc", "postgres", "-m", "0", "-p", strconv.Itoa(j.pid)}, nil
+			case j.kind == sendingSQL:
+				return nil, errors.New("observes servers only")
 			case j.command != nil:
 				return nil, errors.New("starts no command")
 			case j.kind == counting || j.kind == each || j.kind == together:
@@ -175,5 +199,10 @@ func bcc() tool {
 			}
 			return []string{"trace-bpfcc", "p:" + probe + ` "work(%d, %s)", arg1, arg2`}, nil
 		},
-		marker: func(j job) string { return j.function }}
+		marker: func(j job) string {
+			if j.kind.ofSQL() {
+				return "pgbench_accounts"
+			}
+			return j.function
+		}}
 }

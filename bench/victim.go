@@ -9,8 +9,9 @@ import (
 
 // victims are the compiled programs that all tools observe.
 type victims struct {
-	loop string
-	many map[int]string // by number of functions
+	loop     string
+	many     map[int]string // by number of functions
+	database *database
 }
 
 func build(cache string) (victims, error) {
@@ -18,7 +19,7 @@ func build(cache string) (victims, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return victims{}, err
 	}
-	v := victims{loop: filepath.Join(dir, "loop"), many: map[int]string{}}
+	v := victims{loop: filepath.Join(dir, "loop"), many: map[int]string{}, database: &database{}}
 	if err := compile("bench/victim/loop.c", v.loop, "-g", "-lpthread"); err != nil {
 		return v, err
 	}
