@@ -191,7 +191,7 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// work is a real program that works for a while.
+// work is a real program that works for a while. COMPILER in probes is Go's.
 type work struct{ name, probes, shell string }
 
 var works = []work{
@@ -212,7 +212,9 @@ print(sorted(r), decimal.Decimal(2).sqrt(), re.sub("a+","b","caaat"))'`},
 	{"python's own tests", "libc:p* libc:s* libc:r*", `/usr/bin/python3 -m test test_json test_re test_threading test_generators >/dev/null 2>&1 && echo passed`},
 	{"go build of some packages", "go:/^(os|sync|strings|bytes|path|io|sort)\\./",
 		`export GOCACHE=$(mktemp -d); go build -trimpath -o $GOCACHE/out cmd/gofmt && sha256sum < $GOCACHE/out; rm -rf $GOCACHE`},
-	{"go build std, the compiler", "/usr/local/go/pkg/tool/linux_amd64/compile:/^cmd.compile.internal.(ssa|types2)\\..*[rR]ewrite/",
+	{"go build of some packages, how the compiler rewrites", "COMPILER:/^cmd.compile.internal.(ssa|types2)\\..*[rR]ewrite/",
+		`export GOCACHE=$(mktemp -d); go build strconv sort unicode/utf8 && echo built; rm -rf $GOCACHE`},
+	{"go build std, the compiler's passes", "COMPILER:/^cmd.compile.internal.(ssa\\.[a-z]+|(noder|inline|escape|walk)\\.[a-z]+[A-Z]?[a-zA-Z]*)$/",
 		`export GOCACHE=$(mktemp -d); go build std && echo built; rm -rf $GOCACHE`},
 }
 
@@ -232,7 +234,8 @@ func (c work) unnoticed(t *testing.T) {
 	if err != nil || alone.Stdout == "" {
 		t.Fatalf("alone: %v, status %d\n%s", err, alone.Status, tail(alone.Stderr))
 	}
-	seen, err := s.Observe("time", strings.Fields(c.probes), argv)
+	probes := strings.ReplaceAll(c.probes, "COMPILER", strings.TrimSpace(must(t, "go", "tool", "-n", "compile")))
+	seen, err := s.Observe("time", strings.Fields(probes), argv)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, tail(seen.Stderr))
 	}
