@@ -22,7 +22,7 @@ func (v *Value) appendStruct(b []byte, lang Language) []byte {
 		}
 		before, between, after = " { ", ": ", " }"
 	default:
-		b = append(b, v.Str...)
+		b = append(append(b, v.Dynamic...), v.Str...)
 	}
 	b = append(b, before...)
 	for i := range v.Fields {
@@ -142,6 +142,9 @@ func (v *Value) appendInterface(b []byte, lang Language) []byte {
 	switch elem := v.Elem; {
 	case elem == nil && v.Type == "":
 		return appendAddress(b, v.Uint, lang)
+	case elem == nil && lang == LangRust && strings.HasPrefix(v.Type, "<"): // <T as Trait>::function::Type
+		name := v.Type[strings.LastIndexByte(v.Type, ':')+1:]
+		return append(appendAddress(append(append(b, name...), '('), v.Uint, lang), ')')
 	case elem == nil:
 		return append(appendAddress(append(appendGoType(b, v.Type), '('), v.Uint, lang), ')')
 	case elem.Problem != "" || !elem.namesType(lang):
@@ -155,10 +158,12 @@ func (v *Value) appendInterface(b []byte, lang Language) []byte {
 func (v *Value) namesType(lang Language) bool {
 	switch v.Kind {
 	case KindString:
-		return v.Type == "string" || v.Type == ""
+		return v.Type == "string" || v.Type == "" || lang == LangRust
 	case KindBool:
 		return v.Type == "bool"
-	case KindStruct, KindArray, KindMap:
+	case KindStruct, KindTuple:
+		return lang == LangGo && v.Type != "" || lang == LangRust && (v.Str != "" || v.Kind == KindStruct)
+	case KindArray, KindMap:
 		return lang == LangGo && v.Type != ""
 	case KindPointer:
 		return v.Elem != nil && v.Elem.namesType(lang)

@@ -17,6 +17,7 @@ import (
 //	pointer           what it points at when that was captured, else "0x..." or the function's name; null
 //	enum, flags       the name, or the number when it has none
 //	struct            an object; array and tuple: an array, "..." as last element of what was cut
+//	C++ object        an object; "dynamic" is its class, where that is not the declared one
 //	Rust variant      as serde has it: "Unit", {"Variant": data}; None is null and Some(x) is x
 //	map               an object by the text of its keys; {"len":3} when the pairs were not captured
 //	interface         {"type":"...","value":...}
@@ -209,6 +210,10 @@ func (v *Value) appendMembersJSON(b []byte) []byte {
 		return v.appendElemsJSON(b)
 	}
 	b = appendFieldsJSON(b, v.Fields)
+	if v.Dynamic != "" {
+		b = appendMember(b[:len(b)-1], "dynamic")
+		b = append(appendStringJSON(b, v.Dynamic), '}')
+	}
 	if v.Truncated {
 		b = appendMember(b[:len(b)-1], "...")
 		b = append(b, "null}"...)

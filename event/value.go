@@ -33,6 +33,7 @@ type Value struct {
 	Problem Problem
 	Guess   bool   // deduced without type information
 	Type    string // as its author wrote it; "" when unknown
+	Dynamic string // the class of a C++ object, where it is not the declared one
 	Size    uint8  // bytes of a scalar: 1, 2, 4, 8; 0 when it does not apply
 	Int     int64
 	Uint    uint64

@@ -137,7 +137,7 @@ func (n names) Function(_ int, addr uint64) string { return n[addr] }
 func (n names) Frame(_ int, pc uint64) []event.Frame {
 	return []event.Frame{{PC: pc, Function: n[pc]}}
 }
-func (n names) GoType(_ int, addr uint64) (string, *ctype.Type) { return n[addr], nil }
+func (n names) DynamicType(_ int, addr uint64) (string, *ctype.Type) { return n[addr], nil }
 
 func TestCCallsReadAsTheirSourceSays(t *testing.T) {
 	flags := &ctype.Type{Kind: ctype.Enum, Name: "int", Size: 4, Signed: true, Flags: true, Lang: event.LangC, Enumerators: []ctype.Enumerator{

@@ -90,7 +90,7 @@ func inner(u *ctype.Type, from origin, outer, name string) plan.Expr {
 // pointerMember is the first member of one of the names that is a pointer: an allocator or a deleter may have the name too.
 func pointerMember(u *ctype.Type, from origin, names ...string) (plan.Expr, *ctype.Type) {
 	for _, name := range names {
-		off, t, ok := findWhere(u, name, isPointer)
+		off, t, ok := u.Find(name, isPointer)
 		if !ok {
 			continue
 		}

@@ -136,9 +136,15 @@ func (b *builder) target(m *tree, u, elem *ctype.Type, to origin, depth int) boo
 		return true
 	}
 	b.block(m, u.Elem, to)
+	if elem.Polymorphic() && depth == 0 && elem.Size > 0 && b.room(1) {
+		m.Pieces = append(m.Pieces, b.memory(to, elem.Size, derivedSize)) // what its class may add to the declared one
+	}
 	b.follow(m, u.Elem, to, 0, depth+1)
 	return true
 }
+
+// derivedSize is how much is captured of what an object has beyond its declared class.
+const derivedSize = 64
 
 // beyond is the depth of what a pointer leads to. A library's container that is passed by reference is no deeper than one
 // passed by value, to which the ABI gives an address as well.
@@ -267,36 +273,5 @@ func (b *builder) file(m *tree, elem *ctype.Type, to origin) bool {
 
 // find gives the offset and type of a member by name, looking into structs, bases and unnamed members.
 func find(t *ctype.Type, name string) (int64, *ctype.Type, bool) {
-	return findWhere(t, name, func(*ctype.Type) bool { return true })
-}
-
-// findWhere is find for members of some types only.
-func findWhere(t *ctype.Type, name string, fits func(*ctype.Type) bool) (int64, *ctype.Type, bool) {
-	s := search{name: name, fits: fits, left: maxVisits}
-	return s.in(t, 0)
-}
-
-type search struct {
-	name string
-	fits func(*ctype.Type) bool
-	left int
-}
-
-func (s *search) in(t *ctype.Type, depth int) (int64, *ctype.Type, bool) {
-	u := t.Underlying()
-	if s.left--; u == nil || depth > maxNesting || s.left < 0 || u.Kind != ctype.Struct && u.Kind != ctype.Union {
-		return 0, nil, false
-	}
-	for i := range u.Fields {
-		if f := &u.Fields[i]; f.Name == s.name && s.fits(f.Type) {
-			return f.Offset, f.Type, true
-		}
-	}
-	for i := range u.Fields {
-		f := &u.Fields[i]
-		if off, found, ok := s.in(f.Type, depth+1); ok {
-			return f.Offset + off, found, true
-		}
-	}
-	return 0, nil, false
+	return t.Find(name, func(*ctype.Type) bool { return true })
 }

@@ -46,7 +46,7 @@ const (
 	typeUnknown
 )
 
-func (runtime) GoType(_ int, addr uint64) (string, *ctype.Type) {
+func (runtime) DynamicType(_ int, addr uint64) (string, *ctype.Type) {
 	switch addr {
 	case typeInt:
 		return "int", goInt

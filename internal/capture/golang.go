@@ -32,6 +32,13 @@ func (b *builder) native(n *tree, u *ctype.Type, from origin, off int64, depth i
 		b.slice(m, u, to, from.word(off+8, 8, false), depth, ask)
 	case ctype.Interface:
 		b.dynamic(n, u, from, off, depth)
+	case ctype.TraitObject:
+		ask(func() {
+			to.when = and(from.when, compare(">", first, lowestAddress)) // what has no bytes is nowhere
+			m.Pieces = []plan.NodePiece{b.memory(to, 0, dataFirst), b.memory(to, dataFirst, dataSize-dataFirst)}
+			b.likely(m, to, 0)
+			b.likely(m, to, 8)
+		})
 	case ctype.Map: // the number of entries comes first, in the maps before Go 1.24 and in those since
 		ask(func() { m.Pieces = []plan.NodePiece{b.memory(to, 0, 8)} })
 	case ctype.Chan:
@@ -181,14 +188,18 @@ const (
 	likeliestBytes = 1 << 20
 )
 
-// likely captures the Go string that may lie at off behind a pointer.
+// likely captures the string of Go or Rust that may lie at off behind a pointer.
 func (b *builder) likely(m *tree, to origin, off int64) {
 	if !b.room(1) {
 		return
 	}
 	address, size := to.word(off, 8, false), to.word(off+8, 8, false)
 	when := and(to.when, and(compare(">", address, lowestAddress), compare("<", size, likeliestBytes)))
-	text := &tree{Node: plan.Node{Lang: b.lang, At: off, From: &ctype.Type{Kind: ctype.GoString}}}
+	kind := ctype.GoString
+	if b.lang == event.LangRust {
+		kind = ctype.Str
+	}
+	text := &tree{Node: plan.Node{Lang: b.lang, At: off, From: &ctype.Type{Kind: kind}}}
 	b.counted(text, origin{addr: address, when: when}, size, plan.AsText)
 	m.follow = append(m.follow, text)
 }

@@ -220,8 +220,8 @@ func (s symbolOf) Function(_ int, addr uint64) string {
 	}
 	return ""
 }
-func (symbolOf) Frame(_ int, pc uint64) []event.Frame            { return []event.Frame{{PC: pc}} }
-func (symbolOf) GoType(int, uint64) (name string, _ *ctype.Type) { return "", nil }
+func (symbolOf) Frame(_ int, pc uint64) []event.Frame                 { return []event.Frame{{PC: pc}} }
+func (symbolOf) DynamicType(int, uint64) (name string, _ *ctype.Type) { return "", nil }
 
 func TestTheKernelCapturesWhatCPasses(t *testing.T) {
 	program := fixture.Build(t, "values/values.c")
@@ -267,8 +267,8 @@ func (o ofObject) Function(_ int, addr uint64) string {
 	}
 	return ""
 }
-func (o ofObject) GoType(_ int, addr uint64) (string, *ctype.Type) {
-	return o.File.GoType(symbol.Addr(addr))
+func (o ofObject) DynamicType(_ int, addr uint64) (string, *ctype.Type) {
+	return o.File.DynamicType(symbol.Addr(addr))
 }
 
 // described adds functions with the types that the debug information gives them.

@@ -143,3 +143,19 @@ func (t *Type) variantsAlign(left *budget) int64 {
 	}
 	return align
 }
+
+// Polymorphic reports a C++ class whose objects begin with a pointer to a table of virtual functions.
+func (t *Type) Polymorphic() bool {
+	for range maxChain {
+		switch {
+		case t == nil || t.Kind != Struct || t.Lang != event.LangCPP:
+			return false
+		case t.Dynamic:
+			return true
+		case len(t.Fields) == 0 || !t.Fields[0].Base || t.Fields[0].Offset != 0:
+			return false
+		}
+		t = t.Fields[0].Type.Underlying()
+	}
+	return false
+}

@@ -18,8 +18,9 @@ type Symbolizer interface {
 	Frame(pid int, pc uint64) []event.Frame
 	// Function names the function that begins at the address.
 	Function(pid int, addr uint64) string
-	// GoType reads the runtime type descriptor at the address; the type is nil when only the name is known.
-	GoType(pid int, addr uint64) (string, *ctype.Type)
+	// DynamicType gives the type whose run-time mark is at the address: a descriptor of Go, a table of virtual functions. The type
+	// is nil when only the name is known.
+	DynamicType(pid int, addr uint64) (string, *ctype.Type)
 }
 
 // Clock ties the monotonic clock of records to the wall clock: both were read at one moment.
@@ -81,9 +82,9 @@ func slotKinds(kinds []SlotKind, slots []Slot) []SlotKind {
 // nameless knows no names.
 type nameless struct{}
 
-func (nameless) Frame(_ int, pc uint64) []event.Frame            { return []event.Frame{{PC: pc}} }
-func (nameless) Function(int, uint64) string                     { return "" }
-func (nameless) GoType(int, uint64) (name string, _ *ctype.Type) { return "", nil }
+func (nameless) Frame(_ int, pc uint64) []event.Frame                 { return []event.Frame{{PC: pc}} }
+func (nameless) Function(int, uint64) string                          { return "" }
+func (nameless) DynamicType(int, uint64) (name string, _ *ctype.Type) { return "", nil }
 
 // Record decodes one record. The bytes may be anything: what cannot be a record is an error, and what a record lacks is
 // a value with a Problem.

@@ -242,6 +242,8 @@ func (b *block) follow(off int64, t *ctype.Type) *Node {
 	return nil
 }
 
-// alike reports a type of which all kinds are captured alike: what lies at the beginning of a Go interface's value is
+// alike reports a type of which all kinds are captured alike: what lies at the beginning of a dynamic value is
 // captured before it is known.
-func alike(t *ctype.Type) bool { return t.Kind == ctype.GoString || t.Kind == ctype.Interface }
+func alike(t *ctype.Type) bool {
+	return t.Kind == ctype.GoString || t.Kind == ctype.Str || t.Kind == ctype.Interface
+}

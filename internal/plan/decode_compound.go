@@ -89,6 +89,12 @@ func (r *record) structure(t *ctype.Type, b *block, off int64, depth int) event.
 		if v, ok := rustDuration(t, b, off); ok {
 			return v
 		}
+	case t.Lang == event.LangRust && t.Name == "alloc::string::String":
+		if v, ok := r.rustString(t, b, off); ok {
+			return v
+		}
+	case t.Lang == event.LangRust && t.Name == "std::io::error::Error" && t.Size == 8:
+		return rustIOError(b, off)
 	}
 	if f := wrapped(t); f != nil {
 		return inUnit(t, r.value(f.Type, b, off+f.Offset, depth+1))

@@ -24,7 +24,7 @@ func (r *record) native(t *ctype.Type, b *block, off int64) event.Value {
 	case ctype.Interface:
 		return r.dynamic(t, b, off)
 	case ctype.TraitObject:
-		return event.Value{Kind: event.KindInterface, Type: r.typeName(t), Uint: first}
+		return r.traitObject(t, b, off)
 	case ctype.Map, ctype.Chan:
 		return r.hashed(t, b, off, first)
 	}
@@ -107,7 +107,7 @@ func (r *record) dynamic(t *ctype.Type, b *block, off int64) event.Value {
 	} else if !t.Empty {
 		return event.Value{Kind: event.KindInterface, Type: r.typeName(t), Uint: data}
 	}
-	name, shape := r.d.sym.GoType(r.pid, kind)
+	name, shape := r.d.sym.DynamicType(r.pid, kind)
 	if name == "" {
 		return event.Value{Kind: event.KindInterface, Type: r.typeName(t), Uint: data}
 	}

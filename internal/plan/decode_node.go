@@ -62,6 +62,8 @@ func (r *record) view(n *Node, base uint64) event.Value {
 	}
 	b := r.block(n, base)
 	switch {
+	case n.Type != nil && n.Type.Underlying().Polymorphic():
+		return r.instance(n.Type, b)
 	case n.Type != nil:
 		return r.value(n.Type, b, 0, 0)
 	case n.Guess:

@@ -34,7 +34,7 @@ func (symbols) Frame(_ int, pc uint64) []event.Frame {
 	return []event.Frame{{PC: pc, Function: "inner", Inlined: true}, {PC: pc, Function: "work", Offset: pc - 0x401000}}
 }
 
-func (symbols) GoType(int, uint64) (string, *ctype.Type) { return "", nil }
+func (symbols) DynamicType(int, uint64) (string, *ctype.Type) { return "", nil }
 
 // runPlan is a plan with a record of every kind.
 func runPlan() *plan.Plan {

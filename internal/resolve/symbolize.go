@@ -125,12 +125,12 @@ func (s *Symbolizer) Function(pid int, addr uint64) string {
 }
 
 // GoType names the Go type whose descriptor lies at a run-time address.
-func (s *Symbolizer) GoType(pid int, addr uint64) (string, *ctype.Type) {
+func (s *Symbolizer) DynamicType(pid int, addr uint64) (string, *ctype.Type) {
 	m := s.find(pid, addr)
 	if m == nil {
 		return "", nil
 	}
-	return m.obj.file.GoType(symbol.PC(addr).Addr(m.bias))
+	return m.obj.file.DynamicType(symbol.PC(addr).Addr(m.bias))
 }
 
 // find gives the mapping that holds pc, reading the process's mappings again when it is a new one.
@@ -146,16 +146,57 @@ func (s *Symbolizer) find(pid int, pc uint64) *mapping {
 		s.read(pid)
 		m = lookup(s.maps[pid], pc)
 	}
-	if m == nil || m.bad {
-		return nil
+	if m == nil || !m.Exec() {
+		return s.data(pid, pc)
 	}
-	if m.obj == nil {
+	return s.opened(pid, m)
+}
+
+// opened is a mapping with its object, nil when that cannot be read.
+func (s *Symbolizer) opened(pid int, m *mapping) *mapping {
+	if m.obj == nil && !m.bad {
 		s.open(pid, m)
 	}
 	if m.bad {
 		return nil
 	}
 	return m
+}
+
+// data finds what is no code by the code of the same object, mostly mapped before it: the watch tells of code alone, and a page of a
+// file that two segments share does not tell which of them is mapped.
+func (s *Symbolizer) data(pid int, pc uint64) *mapping {
+	list := s.maps[pid]
+	next := sort.Search(len(list), func(i int) bool { return list[i].Start > pc })
+	for _, i := range []int{lastCode(list[:next]), next + firstCode(list[next:])} {
+		if i < 0 || i >= len(list) {
+			continue
+		}
+		if m := s.opened(pid, &list[i]); m != nil && m.obj.file.Holds(symbol.PC(pc).Addr(m.bias)) {
+			return m
+		}
+	}
+	return nil
+}
+
+// lastCode is the number of the last mapping of code, -1 when there is none.
+func lastCode(list []mapping) int {
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].Exec() {
+			return i
+		}
+	}
+	return -1
+}
+
+// firstCode is the number of the first mapping of code.
+func firstCode(list []mapping) int {
+	for i := range list {
+		if list[i].Exec() {
+			return i
+		}
+	}
+	return len(list)
 }
 
 func lookup(list []mapping, pc uint64) *mapping {

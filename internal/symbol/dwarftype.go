@@ -21,6 +21,7 @@ type typeReader struct {
 	void     map[event.Language]*ctype.Type
 	names    map[string]*ctype.Type
 	goTypes  map[uint64]ref
+	dynamic  *dynamicTypes
 }
 
 type pendingType struct {

@@ -47,6 +47,9 @@ type File struct {
 	objectsOnce sync.Once
 	objects     map[string]Addr
 
+	classesOnce sync.Once
+	classes     map[Addr]string // symbols of virtual tables, by where objects point into them
+
 	dynamicOnce sync.Once
 	dynamic     *dynamic
 

@@ -109,6 +109,9 @@ func (m *image) readAt(addr uint64, buf []byte) error {
 	return nil
 }
 
+// Holds reports whether the object, loaded, has something at an address.
+func (f *File) Holds(addr Addr) bool { return f.image.segment(uint64(addr)) != nil }
+
 // ReadAt fills buf with the file's bytes at addr. They are as linked: words that the dynamic linker relocates hold what
 // the linker left there.
 func (f *File) ReadAt(addr Addr, buf []byte) error { return f.image.readAt(uint64(addr), buf) }
