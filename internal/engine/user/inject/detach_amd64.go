@@ -2,6 +2,7 @@ package inject
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -24,48 +25,62 @@ const drain = 2 * time.Second
 func (p *Process) Detach(r *Region) (left bool, result Result, err error) {
 	until := time.Now().Add(drain)
 	for wait := time.Millisecond; ; wait *= 2 {
+		var now remains
 		var one Result
 		one, err = p.stop(func(h *hold) error {
-			left, err = h.leave(r)
+			now, err = h.leave(r)
 			return err
 		})
 		result.Stopped, result.Threads = max(result.Stopped, one.Stopped), one.Threads
-		if err != nil || !left || time.Now().After(until) {
-			return left, result, err
+		if err != nil || now != inUse || time.Now().After(until) {
+			return now != nothing, result, err
 		}
 		time.Sleep(wait)
 	}
 }
 
+// remains is what is left of a region.
+type remains uint8
+
+const (
+	nothing remains = iota
+	inUse           // a thread is inside
+	beneath         // another sonde's jumps lead through it
+)
+
 // leave takes everything back that can be now.
-func (h *hold) leave(r *Region) (left bool, err error) {
+func (h *hold) leave(r *Region) (remains, error) {
 	if !slices.ContainsFunc(h.maps, func(m target.Mapping) bool { return isRegion(m) && m.Ino == r.inode }) {
-		return false, nil // it runs another program now
+		return nothing, nil // it runs another program now
 	}
-	h.bringBack(r)
-	over, err := h.restore(r.journal.entries(), r)
-	if err != nil {
-		return true, err
+	if err := h.restore(r.journal.entries(), r); err != nil {
+		return inUse, err
 	}
 	r.journal.setState(retired)
-	return h.heal(r.inode, over...)
+	return h.heal(r.inode)
 }
 
-// bringBack moves threads out of the region that stand where an instruction outside stands for the same.
-func (h *hold) bringBack(r *Region) {
+// bringBack moves threads out of the region that stand where an instruction outside stands for the same, at a place that has its bytes
+// again. Through other places a thread would come a second time.
+func (h *hold) bringBack(r *Region, restored []entry) error {
 	for _, t := range h.stopped {
-		if to, ok := r.back[t.regs.Rip]; ok {
-			t.regs.Rip = to
-			_ = h.setRegs(t, &t.regs)
+		to, ok := r.back[t.regs.Rip]
+		if !ok || !slices.ContainsFunc(restored, func(e entry) bool { return e.addr == to.place }) {
+			continue
+		}
+		t.regs.Rip = to.place + to.from
+		if err := h.setRegs(t, &t.regs); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// restore puts bytes back where memory holds what was written. over are the places where somebody else's jump lies on ours: there
-// our code is jumped over from now on, if r is ours.
-func (h *hold) restore(entries []entry, r *Region) (over []entry, err error) {
+// restore puts bytes back where memory holds what was written. Where somebody else's jump lies on ours, our code is jumped over from
+// now on, if r is ours.
+func (h *hold) restore(entries []entry, r *Region) error {
 	var ours []entry
-	for _, e := range slices.Backward(entries) {
+	for _, e := range entries {
 		now := make([]byte, jumpLen)
 		if err := h.read(e.addr, now); err != nil {
 			continue // unmapped since
@@ -73,20 +88,15 @@ func (h *hold) restore(entries []entry, r *Region) (over []entry, err error) {
 		switch {
 		case between(now, e):
 			ours = append(ours, e)
-		case h.overlaid(e, now):
-			over = append(over, e)
-		}
-	}
-	slices.SortFunc(ours, func(a, b entry) int { return int(int64(a.addr - b.addr)) })
-	if err := h.writeAll(ours, func(e entry) []byte { return e.before[:] }); err != nil {
-		return over, err
-	}
-	for _, e := range over {
-		if r != nil {
+		case r != nil && h.overlaid(e, now):
 			h.jumpOver(e, r)
 		}
 	}
-	return over, nil
+	slices.SortFunc(ours, func(a, b entry) int { return cmp.Compare(a.addr, b.addr) })
+	if err := h.writeAll(ours, func(e entry) []byte { return e.before[:] }); err != nil || r == nil {
+		return err
+	}
+	return h.bringBack(r, ours)
 }
 
 // between reports whether a place holds what was written, or a part of it.
@@ -160,44 +170,66 @@ func (h *hold) regions() []found {
 			continue
 		}
 		one := found{inode: m.Ino, head: head}
-		for i, s := range h.maps {
-			if isRegion(s) && s.Ino == m.Ino || h.between(i, m.Ino) {
+		first := h.firstArea(m, head)
+		for _, s := range h.maps {
+			if isRegion(s) && s.Ino == m.Ino && !first.contains(s.Start) {
 				one.spans = append(one.spans, Span{s.Start, s.End})
 			}
 		}
+		one.spans = append(one.spans, first) // last: without its journal nobody would find the rest
 		out = append(out, one)
 	}
 	return out
 }
 
-// between reports whether a mapping is a region's private memory, which belongs to no file: it lies between two of the region's.
-func (h *hold) between(i int, inode uint64) bool {
-	if i == 0 || i+1 == len(h.maps) || h.maps[i].Ino != 0 {
-		return false
+// firstArea gives all that was mapped in one piece with a journal. Private memory belongs to no file: it lies between two that do.
+func (h *hold) firstArea(m target.Mapping, head journal) Span {
+	area := Span{m.Start, m.End}
+	end := m.End
+	for _, s := range head.spans() {
+		if s.Start == m.Start {
+			end = s.End
+		}
 	}
-	before, after := h.maps[i-1], h.maps[i+1]
-	return isRegion(before) && isRegion(after) && before.Ino == inode && after.Ino == inode &&
-		before.End == h.maps[i].Start && after.Start == h.maps[i].End
+	for _, s := range h.maps {
+		switch {
+		case s.Start != area.End || s.End > end:
+		case isRegion(s) && s.Ino == m.Ino, s.Ino == 0 && s.Path == "" && s.End < end:
+			area.End = s.End
+		}
+	}
+	return area
 }
 
 // heal takes back what sondes that have gone have left, one below the other, and unmaps what is idle. own is the region of a sonde that is
-// leaving, 0 none; left is about that one, over what lies over its places.
-func (h *hold) heal(own uint64, over ...entry) (left bool, err error) {
-	all := slices.DeleteFunc(h.regions(), func(f found) bool { return f.head.state() != retired && !f.head.owner().gone() })
-	for range len(all) + 1 {
+// leaving, 0 none, whose remains it tells.
+func (h *hold) heal(own uint64) (left remains, err error) {
+	regions := h.regions()
+	all := slices.DeleteFunc(slices.Clone(regions), func(f found) bool { return f.head.state() != retired && !f.head.owner().gone() })
+	for range all { // each pass takes a layer off
 		for _, f := range all {
-			if _, err := h.restore(h.plausible(f.head.entries()), nil); err != nil {
-				return true, err
+			if err := h.restore(h.plausible(f.head.entries()), nil); err != nil {
+				return inUse, err
 			}
 		}
 	}
+	var idle []Span
 	for _, f := range all {
-		if h.covered(f) || !h.quiet(f) {
-			left = left || f.inode == own
-			continue
+		now := nothing
+		switch {
+		case h.covered(f):
+			now = beneath
+		case !h.quiet(f, regions):
+			now = inUse
 		}
-		h.unmap(f.spans)
+		if now == nothing {
+			idle = append(idle, f.spans...)
+		}
+		if f.inode == own {
+			left = now
+		}
 	}
+	h.unmap(idle)
 	return left, h.closeLeaked()
 }
 
@@ -219,11 +251,31 @@ func (h *hold) covered(f found) bool {
 	})
 }
 
-// quiet reports whether no thread is inside a region or comes back into it.
-func (h *hold) quiet(f found) bool {
-	inside := func(addr uint64) bool {
-		return slices.ContainsFunc(f.spans, func(s Span) bool { return s.contains(addr) })
+// above lists the memory of a region and of those whose code leads into it: the jumps of their sondes lay over its own.
+func above(f found, all []found) []Span {
+	spans := slices.Clone(f.spans)
+	for known := 0; known < len(spans); {
+		known = len(spans)
+		for _, g := range all {
+			if !slices.Contains(spans, g.spans[0]) && slices.ContainsFunc(g.head.entries(), func(e entry) bool {
+				to, ok := jumpTarget(e.addr, e.before[:])
+				return ok && within(spans, to)
+			}) {
+				spans = append(spans, g.spans...)
+			}
+		}
 	}
+	return spans
+}
+
+func within(spans []Span, addr uint64) bool {
+	return slices.ContainsFunc(spans, func(s Span) bool { return s.contains(addr) })
+}
+
+// quiet reports whether no thread is inside a region, or comes into it without entering a function anew.
+func (h *hold) quiet(f found, all []found) bool {
+	spans := above(f, all)
+	inside := func(addr uint64) bool { return within(spans, addr) }
 	for _, t := range h.stopped {
 		busy := inside(t.regs.Rip)
 		h.suspended(t, func(addr uint64) { busy = busy || inside(addr) })

@@ -221,11 +221,11 @@ func (h *hold) writeAll(entries []entry, with func(entry) []byte) error {
 
 // remember notes which addresses in the region stand for which outside.
 func (r *Region) remember(p Patch) {
-	r.back[p.Jump] = p.Addr
-	if p.Bypass != 0 {
-		r.back[p.Bypass] = p.Addr
-	}
 	for _, m := range p.Moves {
-		r.back[m.To] = p.Addr + m.From
+		r.back[m.To] = origin{p.Addr, m.From}
+	}
+	r.back[p.Jump] = origin{p.Addr, 0}
+	if p.Bypass != 0 {
+		r.back[p.Bypass] = origin{p.Addr, 0}
 	}
 }

@@ -101,6 +101,9 @@ func (h *hold) look() error {
 		if err := unix.PtraceGetRegs(t.tid, &t.regs); err != nil {
 			return h.lost(err)
 		}
+		if err := h.beginAgain(t); err != nil {
+			return err
+		}
 	}
 	mem, err := os.OpenFile(filepath.Join("/proc", strconv.Itoa(h.PID), "mem"), os.O_RDWR, 0)
 	if err != nil {
@@ -109,6 +112,23 @@ func (h *hold) look() error {
 	h.mem = mem
 	h.maps, err = h.mappings()
 	return err
+}
+
+// beginAgain keeps our stop from being seen as EINTR. Some system calls give that for any interruption; with ERESTARTNOHAND in its
+// place the kernel begins them again, unless a handler runs first: then it makes EINTR of it, as if we had not been there.
+func (h *hold) beginAgain(t *stoppedThread) error {
+	if int64(t.regs.Rax) != -int64(unix.EINTR) || int64(t.regs.Orig_rax) < 0 || h.held {
+		return nil
+	}
+	switch t.regs.Orig_rax {
+	case unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_PWAIT2, unix.SYS_SEMOP, unix.SYS_SEMTIMEDOP, unix.SYS_RT_SIGTIMEDWAIT,
+		unix.SYS_IO_GETEVENTS, unix.SYS_IO_PGETEVENTS, unix.SYS_IO_URING_ENTER, unix.SYS_ACCEPT, unix.SYS_ACCEPT4, unix.SYS_RECVFROM, unix.SYS_RECVMSG,
+		unix.SYS_RECVMMSG, unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_READ, unix.SYS_WRITE, unix.SYS_READV, unix.SYS_WRITEV:
+		minus := int64(-errRestartLast)
+		t.regs.Rax = uint64(minus)
+		return h.setRegs(t, &t.regs)
+	}
+	return nil
 }
 
 // sameProcess refuses a number that the kernel has given to another process.
@@ -275,7 +295,9 @@ func (h *hold) release() {
 			h.stuck = h.stuck || !t.gone
 			continue
 		}
-		_ = unix.PtraceDetach(t.tid)
+		if unix.PtraceDetach(t.tid) != nil {
+			h.stuck = true // it was killed; the kernel buries it when nobody traces it any more
+		}
 		h.step("detach")
 	}
 }

@@ -1,0 +1,220 @@
+package inject
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// A system call that our stop interrupts goes on waiting: none comes back with EINTR, and no sleep ends early.
+func TestWaitingThreadsDoNotNotice(t *testing.T) {
+	h := start(t, fixture.Build(t, "engine/waits.c"))
+	for range 20 {
+		attach(t, h.pid(), h.code["failed"]).detach()
+	}
+	_ = h.in.Close()
+	out, _ := io.ReadAll(h.out)
+	if err := h.cmd.Wait(); string(out) != "done\n" || err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Attached to and left again and again while its threads run in the patched functions, the program computes what it should.
+func TestHotThreadsSurviveManyAttachments(t *testing.T) {
+	manyAttachments(t, 50)
+}
+
+func manyAttachments(t *testing.T, times int) {
+	h := start(t, fixture.Build(t, "engine/hot.c"), "4")
+	for range times {
+		c := attach(t, h.pid(), h.code["fold"], h.code["step"])
+		time.Sleep(time.Millisecond)
+		if len(c.refused) > 0 {
+			t.Errorf("refused: %v", c.refused)
+		}
+		c.detach()
+	}
+	h.untouched(h.code["fold"])
+	h.untouched(h.code["step"])
+	h.exact(h.code["fold"])
+	h.end()
+}
+
+// A user without any capability attaches to a program of the same user.
+func TestNobodyMayCountItsOwnProgram(t *testing.T) {
+	fixture.NeedRoot(t)
+	path := fixture.Build(t, "engine/hot.c")
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd := exec.Command(path, "3")
+	cmd.SysProcAttr = nobody
+	h := startCommand(t, cmd, path)
+	tracer := exec.Command(asNobody(t), "-test.run=^$")
+	tracer.SysProcAttr = nobody
+	tracer.Env = append(os.Environ(), "INJECT_TRACER=exact", "INJECT_PID="+strconv.Itoa(h.pid()), "INJECT_PATH="+path, "INJECT_WORDS="+h.words())
+	if out, err := tracer.CombinedOutput(); err != nil || !strings.Contains(string(out), "counted") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	h.untouched(h.code["fold"])
+	h.end()
+}
+
+// asNobody gives a copy of this test that any user may execute.
+func asNobody(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "inject")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := dir + "/sonde-test"
+	if err := os.WriteFile(path, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (h *hot) words() string {
+	var words []string
+	for name, f := range h.code {
+		words = append(words, fmt.Sprintf("%s %#x", name, f.addr))
+	}
+	return strings.Join(words, " ")
+}
+
+// Whatever step a tracer is killed at, the program runs on, and can be made whole.
+func TestTracerMayDieAtEveryStep(t *testing.T) {
+	for _, static := range []bool{false, true} {
+		var flags []string
+		if static {
+			flags = []string{"-static"}
+		}
+		path := fixture.Build(t, "engine/hot.c", flags...)
+		h := start(t, path, "3")
+		steps := map[string]int{}
+		for n := 1; ; n++ {
+			what, died := dieAt(t, h, path, n)
+			if !died {
+				break
+			}
+			steps[what]++
+			if before, after := h.calls(), h.callsAgain(); after == before {
+				t.Fatalf("step %d (%s): the program stands still", n, what)
+			}
+			h.say("go")
+			mended, left, err := Recover(h.pid())
+			if err != nil || left != 0 {
+				t.Fatalf("step %d (%s): %d mended, %d left, %v", n, what, mended, left, err)
+			}
+			h.untouched(h.code["fold"])
+			h.untouched(h.code["step"])
+			if t.Failed() {
+				t.Fatalf("step %d (%s)", n, what)
+			}
+		}
+		t.Logf("%v", steps)
+		for _, what := range []string{"seize", "interrupt", "registers", "mask", "syscall", "mask back", "continue", "journal", "write", "detach"} {
+			if steps[what] == 0 {
+				t.Errorf("no tracer died at %q: %v", what, steps)
+			}
+		}
+		h.exact(h.code["fold"])
+		h.end()
+	}
+}
+
+// callsAgain lets the program run and pauses it again.
+func (h *hot) callsAgain() uint64 {
+	h.t.Helper()
+	h.run()
+	return h.calls()
+}
+
+// dieAt attaches and detaches in another process that is killed at its nth step.
+func dieAt(t *testing.T, h *hot, path string, n int) (what string, died bool) {
+	t.Helper()
+	self, _ := os.Executable()
+	tracer := exec.Command(self, "-test.run=^$")
+	tracer.Env = append(os.Environ(), "INJECT_TRACER=die", "INJECT_STEP="+strconv.Itoa(n), "INJECT_PID="+strconv.Itoa(h.pid()), "INJECT_PATH="+path, "INJECT_WORDS="+h.words())
+	out, err := tracer.Output()
+	if err == nil {
+		return "", false
+	}
+	if tracer.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("step %d: %v\n%s", n, err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1], true
+}
+
+// TestMain is a tracer where a test asks for one.
+func TestMain(m *testing.M) {
+	mode := os.Getenv("INJECT_TRACER")
+	if mode == "" {
+		os.Exit(m.Run())
+	}
+	if err := trace(mode); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+func trace(mode string) error {
+	pid, _ := strconv.Atoi(os.Getenv("INJECT_PID"))
+	t := &fatal{}
+	h := &hot{t: t, code: map[string]function{}}
+	h.locate(os.Getenv("INJECT_PATH"), strings.Fields(os.Getenv("INJECT_WORDS")))
+	p, err := Open(pid)
+	if err != nil {
+		return err
+	}
+	c := &counter{t: t, p: p}
+	if mode == "die" {
+		steps, last := 0, 0
+		last, _ = strconv.Atoi(os.Getenv("INJECT_STEP"))
+		p.step = func(what string) {
+			if steps++; steps == last {
+				fmt.Println(what)
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+	}
+	c.attach([]function{h.code["fold"], h.code["step"]})
+	time.Sleep(10 * time.Millisecond)
+	if c.count(0) == 0 {
+		return fmt.Errorf("nothing counted")
+	}
+	fmt.Println("counted")
+	c.detach()
+	return nil
+}
+
+// fatal is a test that is none.
+type fatal struct{ testing.TB }
+
+func (*fatal) Helper()           {}
+func (*fatal) Cleanup(func())    {}
+func (*fatal) Fatal(args ...any) { fmt.Println(args...); os.Exit(1) }
+func (*fatal) Fatalf(format string, args ...any) {
+	fmt.Printf(format+"\n", args...)
+	os.Exit(1)
+}
