@@ -45,6 +45,7 @@ func (r Record) statement(driver string, stack bool) string {
 // Shape is what a record's format says of its arguments.
 type Shape struct {
 	Driver, Role string
+	System       string   // of the driver
 	Fields       []string // names, in the order of the arguments
 }
 
@@ -54,7 +55,7 @@ func ShapeOf(format string) (s Shape, ok bool) {
 	if len(words) < 2 {
 		return s, false
 	}
-	s = Shape{Driver: words[0], Role: words[1]}
+	s = Shape{Driver: words[0], Role: words[1], System: systemOf(words[0])}
 	for _, word := range words[2:] {
 		name, _, found := strings.Cut(word, "=")
 		if !found {

@@ -67,8 +67,8 @@ func Drivers() []Driver {
 	return []Driver{libpq(), libmariadb(), sqlite(), goSQL(), pgx(), postgres(), mariadbd(), mysqld()}
 }
 
-// SystemOf is the database system of a driver.
-func SystemOf(driver string) string {
+// systemOf is the database system of a driver. It makes the whole list: it is not for every record.
+func systemOf(driver string) string {
 	for _, d := range Drivers() {
 		if d.Name == driver {
 			return d.System

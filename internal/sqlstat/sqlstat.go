@@ -132,7 +132,7 @@ func (r *record) thread() owner { return owner{r.Driver, r.PID, uint64(r.TID)} }
 // begin makes an execution that begins with this record.
 func (r *record) begin(o owner) *execution {
 	x := &execution{conn: o}
-	x.Time, x.PID, x.TID, x.Comm, x.System, x.Rows = r.Time, r.PID, r.TID, r.text("comm"), sqlprobe.SystemOf(r.Driver), -1
+	x.Time, x.PID, x.TID, x.Comm, x.System, x.Rows = r.Time, r.PID, r.TID, r.text("comm"), r.System, -1
 	x.Stack = r.value("stack").Frames
 	return x
 }
