@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sonde-project/sonde/internal/render/prompt"
 	"github.com/sonde-project/sonde/internal/scaffold"
 	"github.com/sonde-project/sonde/script"
 )
@@ -97,12 +96,13 @@ func (m *making) run(w world) error {
 // answers asks for what the flags left open. A function that is not there is asked for again on a terminal and is a mistake in a flag.
 func (m *making) answers(w world) error {
 	p := &m.project
-	ask := asker{in: bufio.NewReader(w.in), world: w}
+	ask := newAsker(w)
 	for range 10 {
 		given := p.Target != "" && m.function != ""
-		if err := errors.Join(
-			ask.fill("target", "target (a library such as libc, a program, a path)", &p.Target, nil),
-			ask.fill("function", "function in "+p.Target, &m.function, nil)); err != nil {
+		if err := ask.fill("target", &p.Target, w.targetQuestion(), nil); err != nil {
+			return err
+		}
+		if err := ask.fill("function", &m.function, w.functionQuestion(p.Target), nil); err != nil {
 			return err
 		}
 		err := m.look(w)
@@ -122,15 +122,15 @@ func (m *making) answers(w world) error {
 		return usage(nil, "no function was found")
 	}
 	fmt.Fprintln(w.err, signatureOf(p))
-	if err := ask.fill("do", "what to do", (*string)(&p.Do), scaffold.Dos()); err != nil {
+	if err := ask.fill("do", (*string)(&p.Do), prompt.Question{Text: "what to do"}, scaffold.Dos()); err != nil {
 		return err
 	}
 	if numbers := scaffold.Numeric(p.Function); p.Do == scaffold.Hist && len(numbers) > 0 {
-		if err := ask.fill("by", "histogram of", &p.By, numbers); err != nil {
+		if err := ask.fill("by", &p.By, prompt.Question{Text: "histogram of"}, numbers); err != nil {
 			return err
 		}
 	}
-	return ask.fill("template", "template", (*string)(&p.Template), scaffold.Templates())
+	return ask.fill("template", (*string)(&p.Template), prompt.Question{Text: "template"}, scaffold.Templates())
 }
 
 // signatureOf tells which function was found.
@@ -154,39 +154,6 @@ func (m *making) look(w world) error {
 	f, err := w.describe(p.Target + ":" + m.function)
 	p.Function = f
 	return err
-}
-
-// asker asks questions on standard error and reads the answers.
-type asker struct {
-	world
-	in *bufio.Reader
-}
-
-// fill asks for an answer unless a flag gave it. With choices, an empty answer is the first, and only they are taken.
-func (a asker) fill(flag, question string, answer *string, choices []string) error {
-	if *answer != "" {
-		return nil
-	}
-	if len(choices) > 0 {
-		question += " (" + strings.Join(choices, ", ") + ") [" + choices[0] + "]"
-	}
-	for range 10 {
-		fmt.Fprintf(a.err, "%s: ", question)
-		line, err := a.in.ReadString('\n')
-		if err != nil && line == "" {
-			fmt.Fprintln(a.err)
-			return usage([]string{"sonde new --help lists the flags"}, "--%s is not given and nobody answers", flag)
-		}
-		line = strings.TrimSpace(line)
-		if line == "" && len(choices) > 0 {
-			line = choices[0]
-		}
-		if line != "" && (len(choices) == 0 || slices.Contains(choices, line)) {
-			*answer = line
-			return nil
-		}
-	}
-	return usage(nil, "--%s is not given and no answer is one of %s", flag, strings.Join(choices, ", "))
 }
 
 // sources says where the library is: a published version, or the folder of a checkout.

@@ -54,11 +54,12 @@ var rooms = map[string]room{
 	"internal/engine/enginetest": {left, "event script internal/codegen internal/ctype internal/engine internal/fixture internal/plan internal/resolve " +
 		"internal/site internal/symbol internal/target"},
 
-	"internal/agg":         {right, "event"},
-	"internal/render":      {right, "event internal/agg"},
-	"internal/render/live": {right, "event internal/agg internal/render"},
-	"internal/render/page": {right, "event internal/agg internal/render"},
-	"internal/export":      {right, "event internal/agg"},
+	"internal/agg":           {right, "event"},
+	"internal/render":        {right, "event internal/agg"},
+	"internal/render/prompt": {right, ""},
+	"internal/render/live":   {right, "event internal/agg internal/render"},
+	"internal/render/page":   {right, "event internal/agg internal/render"},
+	"internal/export":        {right, "event internal/agg"},
 
 	"internal/sqlprobe": {shared, "event script"},
 	"internal/sqlstat":  {right, "event internal/agg internal/sqlprobe"},
@@ -71,7 +72,7 @@ var rooms = map[string]room{
 	".": {wiring, "event script internal/agg internal/codegen internal/ctype internal/doctor internal/engine internal/engine/kernel " +
 		"internal/engine/user internal/engine/tracefs internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe " +
 		"internal/symbol internal/target"},
-	"cmd/sonde": {wiring, ". event script internal/agg internal/doctor internal/export internal/render internal/render/live internal/render/page " +
+	"cmd/sonde": {wiring, ". event script internal/agg internal/doctor internal/export internal/render internal/render/live internal/render/prompt internal/render/page " +
 		"internal/scaffold internal/sqlprobe internal/sqlstat"},
 
 	"sondetest": {wiring, ". event script"},
