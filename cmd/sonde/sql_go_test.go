@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -28,12 +29,8 @@ func TestGoDriversCountAsTheirProgram(t *testing.T) {
 		t.Run(tt.driver, func(t *testing.T) {
 			said := filepath.Join(t.TempDir(), "said")
 			got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(program, tt.driver, tt.dsn, "20", said))
-			text, err := os.ReadFile(said)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got.agree(t, tt.system, string(text))
-			for digest, q := range got {
+			got.agree(t, tt.system, read(t, said))
+			for digest, q := range got { // nothing else
 				if q.System != tt.system {
 					t.Errorf("%s is of %s", digest, q.System)
 				}
@@ -45,4 +42,42 @@ func TestGoDriversCountAsTheirProgram(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without a process or a command the programs that run are looked through; a statement that was prepared before shows its text, and another
+// process of the same program is observed from its first statement.
+func TestRunningProgramsAreFound(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := filepath.Join(t.TempDir(), "ours")
+	text, err := os.ReadFile(fixture.Build(t, "gosql/main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	waits := exec.Command(program, "wait")
+	in, err := waits.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := waits.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := waits.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer waits.Wait()
+	defer in.Close()
+	out.Read(make([]byte, 1))
+	got := sqlOf(t, sonde.SQLOptions{}, func() {
+		in.Close()
+		waits.Wait()
+		if out, err := exec.Command(program).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	got.check(t, "SELECT before", expect{1, 3, 0})
+	got.check(t, "SELECT p FROM q WHERE r = ?", expect{14, 42, 0})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -235,20 +234,20 @@ func TestMariaDB(t *testing.T) {
 	client.check(t, "SELECT a FROM t WHERE a < ?", expect{rounds, 3 * rounds, 0})
 }
 
-// A program that counts its own SQLite statements and sonde agree, however the statements are executed.
+// A program that counts its own SQLite statements and sonde agree, however the statements are executed, and whether the library is loaded or
+// linked into the program.
 func TestSQLiteCountsAsItsProgram(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "sql/sqlite.c", "-Wl,--no-as-needed", "-lsqlite3")
-	file, text := filepath.Join(t.TempDir(), "db"), filepath.Join(t.TempDir(), "said")
-	got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command("sh", "-c", `exec "$0" "$1" 40 >"$2"`, program, file, text))
-	written, err := os.ReadFile(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	said := string(written)
-	got.agree(t, sqlprobe.SQLite3, said)
-	if len(said) == 0 || got["SELECT ?"] != nil {
-		t.Errorf("said %q, seen\n%s", said, got)
+	for _, library := range []string{"-lsqlite3", "-l:libsqlite3.a"} {
+		t.Run(library, func(t *testing.T) {
+			program := fixture.Build(t, "sql/sqlite.c", "-Wl,--no-as-needed", "-Wl,--start-group", library, "-lm")
+			file, said := filepath.Join(t.TempDir(), "db"), filepath.Join(t.TempDir(), "said")
+			got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command("sh", "-c", `exec "$0" "$1" 40 >"$2"`, program, file, said))
+			got.agree(t, sqlprobe.SQLite3, read(t, said))
+			if got["SELECT ?"] != nil {
+				t.Errorf("seen\n%s", got)
+			}
+		})
 	}
 }
 

@@ -12,9 +12,18 @@ import (
 // ByComm gives the processes whose name is comm, ascending. The kernel keeps 15 bytes of a name, so no more are compared.
 func ByComm(comm string) []int {
 	comm = comm[:min(len(comm), 15)]
+	return running(func(s stat) bool { return s.comm == comm })
+}
+
+// Running gives the processes that run a program, ascending.
+func Running() []int {
+	return running(func(stat) bool { return true })
+}
+
+func running(wanted func(stat) bool) []int {
 	var pids []int
 	for _, pid := range numbersIn("/proc") {
-		if s, err := readStat(pid); err == nil && s.comm == comm && s.flags&kernelThreadFlag == 0 && s.state != "Z" {
+		if s, err := readStat(pid); err == nil && s.flags&kernelThreadFlag == 0 && s.state != "Z" && wanted(s) {
 			pids = append(pids, pid)
 		}
 	}

@@ -1,0 +1,168 @@
+package sonde
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// libraries are the drivers' libraries of this machine.
+func libraries() []target.Object {
+	var objects []target.Object
+	for _, d := range sqlprobe.Drivers() {
+		for _, name := range d.Libraries {
+			if o, err := target.FindLibrary(name); err == nil {
+				objects = append(objects, o)
+			}
+		}
+	}
+	return objects
+}
+
+// servers are the programs of the database servers that run.
+func servers() []target.Object {
+	var objects []target.Object
+	for _, d := range sqlprobe.Drivers() {
+		for _, name := range d.Programs {
+			for _, pid := range target.ByComm(name) {
+				p, err := target.Open(pid)
+				if err != nil {
+					continue
+				}
+				if o, err := p.Executable(); err == nil && !slices.ContainsFunc(objects, func(x target.Object) bool { return x.Path == o.Path }) {
+					objects = append(objects, o)
+				}
+			}
+		}
+	}
+	return objects
+}
+
+// programs are those that run now, each file once.
+func programs() []target.Object {
+	var objects []target.Object
+	seen := map[[2]uint64]bool{}
+	for _, pid := range target.Running() {
+		var file unix.Stat_t
+		if err := unix.Stat(filepath.Join("/proc", strconv.Itoa(pid), "exe"), &file); err != nil || seen[[2]uint64{file.Dev, file.Ino}] {
+			continue
+		}
+		seen[[2]uint64{file.Dev, file.Ino}] = true
+		if p, err := target.Open(pid); err == nil {
+			if o, err := p.Executable(); err == nil {
+				objects = append(objects, o)
+			}
+		}
+	}
+	return objects
+}
+
+// named are the programs among the words of a command: that which is started, and those that it is to start (env, sudo, timeout).
+func named(argv []string) []target.Object {
+	var objects []target.Object
+	for _, word := range argv[1:] {
+		if !strings.Contains(word, "/") || strings.Contains(word, " ") {
+			continue
+		}
+		if o, err := target.FindProgram(word); err == nil {
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+// openFiles are the objects that are asked which functions they hold.
+type openFiles struct {
+	files       []*symbol.File
+	inProcesses bool // paths mean what they do in the processes that are observed
+}
+
+func (f *openFiles) close() {
+	for _, file := range f.files {
+		file.Close()
+	}
+}
+
+// drivers finds drivers among objects: libraries by name, programs by the functions that they hold.
+func (f *openFiles) drivers(objects []target.Object, wanted func(sqlprobe.Driver) bool) []sqlprobe.Found {
+	var found []sqlprobe.Found
+	seen := map[string]bool{}
+	for _, o := range objects {
+		if !seen[o.Open] {
+			seen[o.Open] = true
+			found = append(found, f.inObject(o, wanted)...)
+		}
+	}
+	return found
+}
+
+func (f *openFiles) inObject(o target.Object, wanted func(sqlprobe.Driver) bool) []sqlprobe.Found {
+	var candidates []sqlprobe.Driver
+	for _, d := range sqlprobe.Drivers() {
+		if wanted(d) && (o.Program || isLibrary(o, d)) {
+			candidates = append(candidates, d)
+		}
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	file, err := symbol.Open(o.Open)
+	if err != nil {
+		return nil // a script, or gone since: no driver that could be observed
+	}
+	f.files = append(f.files, file)
+	has := holds(file)
+	var found []sqlprobe.Found
+	for _, d := range candidates {
+		if has(d.Mark) && (d.Unless == "" || !has(d.Unless)) {
+			found = append(found, sqlprobe.Found{Driver: d, Target: f.point(o), Has: has, Code: code(file)})
+		}
+	}
+	return found
+}
+
+func isLibrary(o target.Object, d sqlprobe.Driver) bool {
+	return slices.ContainsFunc(d.Libraries, func(name string) bool { return strings.HasPrefix(filepath.Base(o.Path), name+".so") })
+}
+
+// holds answers from one file which functions it has.
+func holds(file *symbol.File) func(function string) bool {
+	return func(function string) bool {
+		fns, err := file.Find(symbol.Pattern{Text: function})
+		return err == nil && len(fns) > 0
+	}
+}
+
+// code gives the instructions of functions of a file; nil for those that it lacks.
+func code(file *symbol.File) func(function string) []byte {
+	return func(function string) []byte {
+		fns, err := file.Find(symbol.Pattern{Text: function})
+		if err != nil || len(fns) == 0 {
+			return nil
+		}
+		text, err := file.Code(fns[0])
+		if err != nil {
+			return nil
+		}
+		return text
+	}
+}
+
+// point is how a probe point names an object.
+func (f *openFiles) point(o target.Object) string {
+	if o.Program {
+		if f.inProcesses {
+			return o.Path
+		}
+		return o.Open // another mount namespace's
+	}
+	name, _, _ := strings.Cut(filepath.Base(o.Path), ".so")
+	return name
+}
