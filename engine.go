@@ -3,6 +3,7 @@ package sonde
 import (
 	"time"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/kernel"
@@ -48,6 +49,12 @@ type keeping interface {
 type tally interface {
 	Stack(id uint64) []uint64
 	Counts() (engine.Counts, error)
+}
+
+// decoding turns what an engine hands out into events.
+type decoding interface {
+	Record(record []byte) (event.Event, error)
+	Map(m int, cells plan.Cells, stack func(id uint64) []uint64) (event.Map, error)
 }
 
 // openEngine compiles the plan for the engine that is to run it and loads it.

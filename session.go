@@ -27,7 +27,8 @@ type Session struct {
 	plan    *plan.Plan
 	engine  running
 	refused []plan.Refusal // by the kernel, at arming
-	decoder *plan.Decoder
+	decoder decoding
+	tables  int // maps to show
 	symbols *resolve.Symbolizer
 	mapped  *target.MapWatch // nil: nothing asks for names of addresses
 	command *target.Command
@@ -128,10 +129,9 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 		p.Filter.PIDs, p.Filter.Children = []int{s.command.PID()}, true
 	}
 	r.stage("loading")
-	if s.engine, err = openEngine(p, r.engine); err != nil {
+	if err = s.load(); err != nil {
 		return nil, err
 	}
-	s.decoder = plan.NewDecoder(p, now(), s.symbols)
 	if err = s.watch(t.pids); err != nil {
 		return nil, err
 	}
@@ -159,6 +159,18 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err
 		}
 	}
 	return s, nil
+}
+
+// load gives the plan to an engine, and says how what comes back reads.
+func (s *Session) load() (err error) {
+	if s.run.object != nil {
+		return s.loadObject()
+	}
+	if s.engine, err = openEngine(s.plan, s.run.engine); err != nil {
+		return err
+	}
+	s.decoder, s.tables = plan.NewDecoder(s.plan, now(), s.symbols), len(s.plan.Maps)
+	return nil
 }
 
 // stage tells who wants to know what the start is doing.
@@ -309,7 +321,7 @@ func (s *Session) readMap(i int) (event.Map, error) {
 
 func (s *Session) maps() ([]event.Map, error) {
 	var out []event.Map
-	for i := range s.plan.Maps {
+	for i := range s.tables {
 		m, err := s.readMap(i)
 		if err != nil {
 			return out, err

@@ -161,6 +161,7 @@ type run struct {
 	ready      func() error
 	idle       func() error
 	progress   func(stage string)
+	compiled
 }
 
 // Engine names a way to run probes.

@@ -7,7 +7,8 @@ package event
 
 import "time"
 
-// Event is one thing that happened: *Call, *Print, *MapPrint, *MapClear, *Exit; of SQL *Statement, *Query, *Transaction.
+// Event is one thing that happened: *Call, *Print, *MapPrint, *MapClear, *Exit; of SQL *Statement, *Query, *Transaction; of compiled objects
+// *Record, *Log.
 type Event interface{ isEvent() }
 
 // Call is one call of a probed function, or the passing of a probe that has no return half.

@@ -133,3 +133,17 @@ func Between(from, to Point, pred Expr, by []Expr) (*Script, error) {
 		to.String() + " /" + keep + "/ { @[" + key + "] = quantiles(nsecs - @start[tid]); delete(@start[tid]); }\n" +
 		"END { clear(@start); }\n")
 }
+
+// Bare is a script of probes without statements, one a list of points: what happens at them is said elsewhere, by a compiled object.
+func Bare(probes ...[]Point) *Script {
+	var g given
+	for _, points := range probes {
+		g.points = append(g.points, points...)
+	}
+	s := &Script{Text: g.place()}
+	for _, points := range probes {
+		s.Probes = append(s.Probes, &Probe{Points: g.points[:len(points)]})
+		g.points = g.points[len(points):]
+	}
+	return s
+}

@@ -25,7 +25,7 @@ func observe(ctx context.Context, w world, r request) (err error) {
 	}
 	defer t.Close()
 	if r.explain {
-		return t.Explain(w.out, r.script, r.options()...)
+		return r.explained(t, w.out)
 	}
 	to, err := r.output.open(w)
 	if err != nil {
@@ -40,7 +40,7 @@ func observe(ctx context.Context, w world, r request) (err error) {
 		stream = render.Ordered(stream)
 	}
 	options := append(r.options(), sonde.OnIdle(stream.Flush))
-	s, err := t.RunScript(ctx, r.script, append(options, r.signs(w)...)...)
+	s, err := r.start(ctx, t, append(options, r.signs(w)...))
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,9 @@ func (r request) options() []sonde.RunOption {
 	}
 	if r.unsafe {
 		options = append(options, sonde.Unsafe())
+	}
+	if r.object.path != "" {
+		options = append(options, r.object.options()...)
 	}
 	return options
 }
@@ -139,6 +142,9 @@ func (r request) finish(w world, s *sonde.Session, err error, stream render.Stre
 	}
 	err = firstError(err, render.Footer(w.err, stats, render.Terminal(w.err, w.env)))
 	fmt.Fprint(w.err, leftOut(s.Refusals()))
+	for _, note := range s.Notes() {
+		fmt.Fprintln(w.err, "sonde: "+note)
+	}
 	return firstError(err, r.ended(w, s))
 }
 

@@ -40,6 +40,7 @@ type request struct {
 	readyFile   string
 	output      output
 	asScript    bool // maps as a script prints them, not as tables
+	object      compiled
 }
 
 // observing are the flags of every verb that observes.

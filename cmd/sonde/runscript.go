@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -15,15 +16,21 @@ func runCommand(w world) *cobra.Command {
 	var text string
 	c := &cobra.Command{
 		Use:   "run [flags] FILE [PARAM...] [-- COMMAND ARGS...]",
-		Short: "run a script",
+		Short: "run a script, or a compiled eBPF object",
 		Long: `Run a script: a file, - for standard input, or the text behind -e. The language is bpftrace's, for
-what concerns programs. PARAMs are $1, $2, ... in it.`,
+what concerns programs. PARAMs are $1, $2, ... in it.
+
+Or run a compiled eBPF object, as clang, bpf2go and Aya make them: its programs for user-space probes
+are armed where their sections say, or --target and --function, or --attach; what they send and keep is
+shown by the object's own types.`,
 		Example: `  sonde run -e 'uprobe:libc:malloc { @[comm] = hist(arg0); }' -d 5s
   sonde run latency.sonde -p 4242
-  sonde count libc:malloc --show-script > malloc.sonde`,
+  sonde count libc:malloc --show-script > malloc.sonde
+  sonde run prog.bpf.o --set min_size=4096 -- ./app`,
 	}
 	c.Flags().StringVarP(&text, "expression", "e", "", "run this `SCRIPT`")
 	f.observing(c.Flags())
+	f.object.flags(c.Flags())
 	f.complete(c)
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		f.params = f.split(c, args)
@@ -31,10 +38,16 @@ what concerns programs. PARAMs are $1, $2, ... in it.`,
 			if len(f.params) == 0 {
 				return usage([]string{"sonde run FILE, or sonde run -e 'SCRIPT'"}, "no script given")
 			}
+			if sonde.IsObject(f.params[0]) {
+				return f.runObject(c, w)
+			}
 			if text, err = readScript(w.in, f.params[0]); err != nil {
 				return err
 			}
 			f.params = f.params[1:]
+		}
+		if err := f.object.only(c.Flags()); err != nil {
+			return err
 		}
 		if f.script, err = script.Parse(text); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,14 +25,42 @@ func TestObserving(t *testing.T) {
 	fixture.NeedRoot(t)
 	work := fixture.Build(t, "command/work.c")
 	static := fixture.Build(t, "command/static.c")
+	objects := compiledObjects(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/observe",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			return errors.Join(os.Symlink(work, filepath.Join(e.WorkDir, "work")), os.Symlink(static, filepath.Join(e.WorkDir, "static")))
+			return errors.Join(os.Symlink(work, filepath.Join(e.WorkDir, "work")), os.Symlink(static, filepath.Join(e.WorkDir, "static")),
+				objects(e.WorkDir))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await},
 	})
+}
+
+// compiledObjects compiles the eBPF objects below fixture/src/object, and gives what links them into a folder, with one that is cut off.
+func compiledObjects(t *testing.T) func(dir string) error {
+	sources, err := filepath.Glob(filepath.Join(fixture.Dir(), "object", "*.bpf.c"))
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("no objects: %v", err)
+	}
+	flags := map[string][]string{"legacy.bpf.c": {"-g0"}}
+	built := map[string]string{}
+	for _, path := range sources {
+		name := filepath.Base(path)
+		built[strings.TrimSuffix(name, "c")+"o"] = fixture.Build(t, filepath.Join("object", name), flags[name]...)
+	}
+	return func(dir string) error {
+		for name, path := range built {
+			if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+		whole, err := os.ReadFile(built["calls.bpf.o"])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, "broken.bpf.o"), whole[:len(whole)/2], 0o644)
+	}
 }
 
 // await waits until a file is there.

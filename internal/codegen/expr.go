@@ -5,6 +5,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/symbol"
 )
 
 // eval leaves an integer in R0. R1 to R5 are lost.
@@ -275,4 +276,24 @@ func (x *code) choose(e *plan.Choose, arm func(plan.Expr)) {
 	x.place(otherwise)
 	arm(e.Y)
 	x.place(end)
+}
+
+// PlaceOfIP is where struct pt_regs has the instruction pointer.
+const PlaceOfIP = instructionPointer
+
+// RegisterPlace gives where struct pt_regs has the registers that an argument of a static probe is found by; one that it does not use is 0.
+func RegisterPlace(a symbol.USDTArg) (base, index int, ok bool) {
+	if a.HasReg {
+		if int(a.Reg) >= len(registerOffsets) {
+			return 0, 0, false
+		}
+		base = registerOffsets[a.Reg]
+	}
+	if a.HasIndex {
+		if int(a.Index) >= len(registerOffsets) {
+			return 0, 0, false
+		}
+		index = registerOffsets[a.Index]
+	}
+	return base, index, true
 }

@@ -38,8 +38,10 @@ var rooms = map[string]room{
 		"internal/symbol internal/target"},
 	"internal/codegen": {left, "event script internal/ctype internal/plan internal/site internal/symbol"},
 
+	"internal/object": {left, "event script internal/symbol"},
+
 	"internal/engine":                {left, "event script internal/codegen internal/plan"},
-	"internal/engine/kernel":         {left, "event script internal/codegen internal/engine internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/kernel":         {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/user":           {left, "event script internal/codegen internal/engine internal/engine/user/inject internal/engine/user/relocate internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/user/inject":    {left, "script internal/symbol internal/target"},
 	"internal/engine/user/relocate":  {left, "internal/site"},
@@ -70,7 +72,7 @@ var rooms = map[string]room{
 	"internal/safety":   {shared, "internal/fixture"},
 
 	".": {wiring, "event script internal/agg internal/codegen internal/ctype internal/doctor internal/engine internal/engine/kernel " +
-		"internal/engine/user internal/engine/tracefs internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe " +
+		"internal/engine/user internal/engine/tracefs internal/object internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe " +
 		"internal/symbol internal/target"},
 	"cmd/sonde": {wiring, ". event script internal/agg internal/doctor internal/export internal/render internal/render/live internal/render/prompt internal/render/page " +
 		"internal/scaffold internal/sqlprobe internal/sqlstat"},
@@ -86,8 +88,8 @@ var rooms = map[string]room{
 // foreign lists the packages of others that only some rooms may import, tests included; the longest prefix decides.
 var foreign = map[string]string{
 	"debug/dwarf":                "internal/symbol",
-	"github.com/cilium/ebpf":     "internal/codegen internal/engine/kernel internal/engine/user/translate",
-	"github.com/cilium/ebpf/asm": "internal/codegen internal/engine/kernel internal/engine/user internal/engine/user/translate",
+	"github.com/cilium/ebpf":     "internal/codegen internal/engine/kernel internal/object internal/engine/user/translate",
+	"github.com/cilium/ebpf/asm": "internal/codegen internal/engine/kernel internal/engine/user internal/engine/user/translate internal/object",
 	"charm.land":                 "internal/render/live",
 	"github.com/spf13/cobra":     "cmd/sonde",
 	"net/http":                   "internal/symbol internal/export cmd/sonde",

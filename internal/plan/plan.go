@@ -88,6 +88,7 @@ type Site struct {
 	Offset   symbol.Offset
 	RefCtr   symbol.Offset // USDT semaphore, 0 none
 	Callee   int           // TailJump: function ID of a probed callee, -1 unknown
+	Note     *symbol.USDT  // what the object says of a static probe, nil at others
 	site.Choice
 }
 

@@ -34,6 +34,10 @@ func (c *csvTables) Event(e event.Event) error {
 		return c.call(e)
 	case *event.Print:
 		return c.row([]string{"time", "pid", "tid", "text"}, stamp(e.Time), strconv.Itoa(e.PID), strconv.Itoa(e.TID), e.Text())
+	case *event.Record:
+		return c.record(e)
+	case *event.Log:
+		return c.log(e)
 	case *event.MapPrint:
 		return c.showMap(e)
 	case *event.Statement:

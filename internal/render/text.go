@@ -32,6 +32,10 @@ func (t *text) Event(e event.Event) error {
 		return t.write(t.buf)
 	case *event.Print:
 		return t.print(e)
+	case *event.Record:
+		return t.write(appendRecord(t.buf[:0], e))
+	case *event.Log:
+		return t.write(appendLog(t.buf[:0], e))
 	case *event.MapPrint:
 		return t.showMap(e)
 	case *event.Statement:

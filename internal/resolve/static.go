@@ -65,7 +65,7 @@ func (r *resolver) staticSite(m match) (plan.Site, error) {
 		return plan.Site{}, err
 	}
 	c.Role, c.Why, c.Offset = site.Inside, "static probe "+m.name(), 0
-	s := plan.Site{Addr: n.Addr, Callee: -1, Choice: c}
+	s := plan.Site{Addr: n.Addr, Callee: -1, Note: n, Choice: c}
 	if s.Offset, err = file.Offset(n.Addr); err != nil {
 		return s, err
 	}

@@ -17,10 +17,15 @@ import (
 // Arm arms every site of the plan: the process filter first, then returns, then entries, so that a call whose entry was seen
 // has its return armed. Sites that the kernel refuses are left out and reported; it is an error when nothing could be armed.
 func (s *Session) Arm() ([]plan.Refusal, error) {
-	if err := s.followProcesses(); err != nil {
+	var err error
+	if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
 		return nil, err
 	}
-	sets := s.sets()
+	return s.held.arm(s.plan, s.sets())
+}
+
+// arm arms sets of sites, returns before entries, and says which sites are left out.
+func (h *hold) arm(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 	if len(sets) == 0 {
 		return nil, nil
 	}
@@ -38,21 +43,21 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 		})
 		for i, r := range results {
 			if stage[i].last {
-				s.held.entries = append(s.held.entries, r.hold.links...)
+				h.entries = append(h.entries, r.hold.links...)
 			} else {
-				s.held.links = append(s.held.links, r.hold.links...)
+				h.links = append(h.links, r.hold.links...)
 			}
-			s.held.events = append(s.held.events, r.hold.events...)
+			h.events = append(h.events, r.hold.events...)
 			if r.err != nil {
 				cause = r.err
 				r.refused = refuseAll(stage[i].sites, r.err)
 			}
 			for _, out := range r.refused {
-				refusals = append(refusals, s.refusal(out))
+				refusals = append(refusals, refusal(p, out))
 			}
 		}
 	}
-	if len(s.held.links)+len(s.held.entries) == 0 {
+	if len(h.links)+len(h.entries) == 0 {
 		return refusals, nothingArmed(refusals, cause)
 	}
 	return refusals, nil
@@ -92,7 +97,7 @@ func stages(sets []armSet) [][]armSet {
 // sets groups the plan's sites by program and object.
 func (s *Session) sets() []armSet {
 	var sets []armSet
-	pid := s.linkPID()
+	pid := linkPID(&s.plan.Filter)
 	for i, prog := range s.code.Progs {
 		if prog.Probe < 0 || prog.Part == codegen.RunPart {
 			continue
@@ -126,8 +131,7 @@ func (s *Session) sets() []armSet {
 // linkPID is the process that the kernel itself may narrow probes to, so that others do not trap at all; 0 when there are
 // several, or children, or when the kernel gets it wrong. Programs look at the process anyway: a vfork child shares its
 // parent's memory and so its probes.
-func (s *Session) linkPID() int {
-	f := &s.plan.Filter
+func linkPID(f *plan.Filter) int {
 	if len(f.PIDs) != 1 || f.Children || leaderless(f.PIDs[0]) || !hasPIDFilter() {
 		return 0
 	}
@@ -141,19 +145,20 @@ func leaderless(pid int) bool {
 	return strings.HasPrefix(state, "Z")
 }
 
-// followProcesses attaches the programs that keep the process filter up to date.
-func (s *Session) followProcesses() error {
-	for i, prog := range s.code.Progs {
+// followProcesses attaches the programs that keep the process filter up to date, and gives their links.
+func followProcesses(progs []codegen.Prog, loaded []*ebpf.Program) (links []int, err error) {
+	for i, prog := range progs {
 		if prog.Tracepoint == "" {
 			continue
 		}
-		fd, err := openRawTracepoint(prog.Tracepoint, s.progs[i].FD())
+		fd, err := openRawTracepoint(prog.Tracepoint, loaded[i].FD())
 		if err != nil {
-			return fmt.Errorf("tracepoint %s: %w", prog.Tracepoint, err)
+			closeAll(links)
+			return nil, fmt.Errorf("tracepoint %s: %w", prog.Tracepoint, err)
 		}
-		s.follow = append(s.follow, fd)
+		links = append(links, fd)
 	}
-	return nil
+	return links, nil
 }
 
 func refuseAll(sites []armSite, err error) []refused {
@@ -165,11 +170,11 @@ func refuseAll(sites []armSite, err error) []refused {
 }
 
 // refusal says which function is not probed, or not fully, and why.
-func (s *Session) refusal(r refused) plan.Refusal {
-	site := &s.plan.Probes[r.probe].Sites[r.site]
-	fn := &s.plan.Functions[site.Function]
+func refusal(p *plan.Plan, r refused) plan.Refusal {
+	site := &p.Probes[r.probe].Sites[r.site]
+	fn := &p.Functions[site.Function]
 	return plan.Refusal{
-		Object: s.plan.Objects[site.Object].Path, Function: fn.Name,
+		Object: p.Objects[site.Object].Path, Function: fn.Name,
 		Why: fmt.Sprintf("the kernel refuses its %s at %v: %s", site.Role, site.Addr, reason(r.err)),
 	}
 }

@@ -24,8 +24,10 @@ type armSet struct {
 	pid   int  // 0: every process
 	ret   bool // fire when the function returns
 	multi bool // one link for all; else a perf event and a link per site
-	last  bool // arm it after the others
-	sites []armSite
+	// session: multi, and fire at the entry and when the function returns.
+	session bool
+	last    bool // arm it after the others
+	sites   []armSite
 }
 
 // refused is a site that the kernel will not probe.
@@ -108,7 +110,7 @@ func (s *armSet) arm(perf *perfUprobe) (hold, []refused, error) {
 
 func (s *armSet) link(some []armSite) multiLink {
 	l := multiLink{
-		prog: s.prog, path: s.path, pid: uint32(s.pid), ret: s.ret,
+		prog: s.prog, path: s.path, pid: uint32(s.pid), ret: s.ret, session: s.session,
 		offsets: make([]uint64, len(some)), cookies: make([]uint64, len(some)),
 	}
 	for i := range some {

@@ -25,6 +25,7 @@ const errNotSupp = unix.Errno(524)
 const (
 	attachPerfEvent    = 41
 	attachUprobeMulti  = 48
+	attachSession      = 57
 	flagMultiReturn    = 1
 	bpfLinkCreate      = unix.BPF_LINK_CREATE
 	bpfMapLookupBatch  = unix.BPF_MAP_LOOKUP_BATCH
@@ -51,6 +52,7 @@ type multiLink struct {
 	path    string
 	pid     uint32 // 0: every process
 	ret     bool
+	session bool // the program runs at entries and at returns
 	offsets []uint64
 	cookies []uint64
 	refCtrs []uint64 // nil: no semaphores
@@ -74,6 +76,9 @@ func linkMulti(l multiLink) (int, error) {
 	}
 	if l.ret {
 		attr.flags = flagMultiReturn
+	}
+	if l.session {
+		attr.attachType = attachSession
 	}
 	fd, err := bpf(bpfLinkCreate, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 	runtime.KeepAlive(l)

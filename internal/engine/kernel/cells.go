@@ -24,7 +24,11 @@ func (s *Session) Cells(m int, fn func(key []byte, values [][]byte) error) error
 
 // cellsOf reads a map by name. One that no program uses is not there, and so is empty.
 func (s *Session) cellsOf(name string, fn func(key []byte, values [][]byte) error) error {
-	table := s.maps[name]
+	return cellsOfMap(name, s.maps[name], fn)
+}
+
+// cellsOfMap reads a map; nil is empty. The name is for errors.
+func cellsOfMap(name string, table *ebpf.Map, fn func(key []byte, values [][]byte) error) error {
 	if table == nil {
 		return nil
 	}

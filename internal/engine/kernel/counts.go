@@ -12,14 +12,7 @@ import (
 // any time; after Disarm it is final, and knows the calls that did not end.
 func (s *Session) Counts() (engine.Counts, error) {
 	var c engine.Counts
-	err := s.cellsOf(codegen.StatsMap, func(_ []byte, values [][]byte) error {
-		for _, value := range values {
-			for i := range min(len(c.Of), len(value)/8) {
-				c.Of[i] += binary.NativeEndian.Uint64(value[8*i:])
-			}
-		}
-		return nil
-	})
+	err := s.cellsOf(codegen.StatsMap, func(_ []byte, values [][]byte) error { return addCounters(&c, values) })
 	if err != nil {
 		return c, err
 	}
@@ -69,4 +62,14 @@ func (s *Session) sumCounts(m int) (sum uint64, err error) {
 		return nil
 	})
 	return sum, err
+}
+
+// addCounters adds the counters of every CPU.
+func addCounters(c *engine.Counts, values [][]byte) error {
+	for _, value := range values {
+		for i := range min(len(c.Of), len(value)/8) {
+			c.Of[i] += binary.NativeEndian.Uint64(value[8*i:])
+		}
+	}
+	return nil
 }

@@ -89,7 +89,7 @@ func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 	h := observe(hasMulti(), 1<<20, program, false, sitesOf(t, program, "leaf")...)
 	h.plan.Filter.PIDs = []int{one.Process.Pid}
 	s := open(t, h)
-	if s.linkPID() == 0 {
+	if linkPID(&s.plan.Filter) == 0 {
 		t.Skip("refused: the kernel's own process filter cannot be used")
 	}
 	arm(t, s)

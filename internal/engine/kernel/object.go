@@ -1,0 +1,365 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/object"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/script"
+)
+
+// Object is a compiled object loaded into the kernel: its programs are the bodies of the plan's probes. Before each stands a guard that
+// keeps the process filter and counts hits.
+type Object struct {
+	plan    *plan.Plan
+	object  *object.Object
+	armed   []object.Armed
+	owner   []int // by probe of the plan: the program, an index into armed
+	guard   *codegen.Guard
+	multi   bool
+	loaded  *ebpf.Collection
+	follows []*ebpf.Program // like guard.Progs
+	cookies map[*plan.Site]uint64
+	sources []source
+	printk  *printk // nil: no program writes lines
+	held    hold
+	follow  []int
+	closing sync.WaitGroup
+	record  []byte // the one handed out
+	read    uint64 // records handed out
+	lost    uint64 // records that perf buffers had no room for
+}
+
+// guardPrefix begins the names of maps and programs that stand beside the object's own; C has no such names.
+const guardPrefix = "sonde/"
+
+// OpenObject loads the object's programs. Each point of armed is one probe of the plan, in their order.
+func OpenObject(p *plan.Plan, o *object.Object, armed []object.Armed) (*Object, error) {
+	s := &Object{plan: p, object: o, armed: armed, cookies: map[*plan.Site]uint64{}}
+	for i, a := range armed {
+		for range a.Points {
+			s.owner = append(s.owner, i)
+		}
+	}
+	if len(s.owner) != len(p.Probes) {
+		return nil, fmt.Errorf("object: a plan of %d probes for %d points", len(p.Probes), len(s.owner))
+	}
+	if err := s.load(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.openSources(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Object) load() error {
+	features, err := Features(NeedsOf(s.plan))
+	if err != nil {
+		return err
+	}
+	s.multi = features.Multi
+	if s.guard, err = codegen.NewGuard(s.plan, features, guardPrefix); err != nil {
+		return err
+	}
+	spec, err := s.spec()
+	if err != nil {
+		return err
+	}
+	if err := s.addPrintk(spec, features); err != nil {
+		return err
+	}
+	statics, err := s.statics(spec)
+	if err != nil {
+		return err
+	}
+	if s.loaded, err = ebpf.NewCollection(spec); err != nil {
+		return s.explain(err)
+	}
+	for i := range s.guard.Progs {
+		s.follows = append(s.follows, s.loaded.Programs[guardKey(i)])
+	}
+	for id, b := range statics {
+		if err := s.loaded.Maps[object.SpecsMap].Put(uint32(id), b); err != nil {
+			return fmt.Errorf("map %s: %w", object.SpecsMap, err)
+		}
+	}
+	return nil
+}
+
+func guardKey(i int) string { return guardPrefix + progKey(i) }
+
+// spec is what is loaded: the programs that run, behind their guards, and all maps.
+func (s *Object) spec() (*ebpf.CollectionSpec, error) {
+	spec := s.object.Spec.Copy()
+	programs := map[string]*ebpf.ProgramSpec{}
+	for _, a := range s.armed {
+		p := spec.Programs[a.Name]
+		p.Type, p.AttachTo, p.AttachType = ebpf.Kprobe, "", ebpf.AttachNone
+		switch {
+		case a.Kind == object.Session && !s.multi:
+			return nil, tooOld("uprobe sessions, which program " + a.Name + " is written for")
+		case a.Kind == object.Session:
+			p.AttachType = attachSession
+		case s.multi:
+			p.AttachType = ebpf.AttachTraceUprobeMulti
+		}
+		p.Instructions = guarded(p.Instructions, s.guard.Code)
+		programs[a.Name] = p
+	}
+	for i, prog := range s.guard.Progs {
+		p := prog.Spec.Copy()
+		p.Name = inKernelName(p.Name)
+		programs[guardKey(i)] = p
+	}
+	spec.Programs = programs
+	for _, m := range spec.Maps {
+		settleMap(m)
+	}
+	for _, m := range s.guard.Maps {
+		spec.Maps[m.Name] = ownMap(m)
+	}
+	return spec, nil
+}
+
+// ownMap gives a map that stands beside the object's the name under which bpftool shows ours.
+func ownMap(m *ebpf.MapSpec) *ebpf.MapSpec {
+	m = m.Copy()
+	m.Name = inKernelName(strings.TrimPrefix(m.Name, guardPrefix))
+	return m
+}
+
+// settleMap fills in what authors leave to their loaders, with the sizes that those choose. Nothing is pinned: it would stay behind.
+func settleMap(m *ebpf.MapSpec) {
+	m.Pinning = ebpf.PinNone
+	if m.MaxEntries == 0 {
+		switch m.Type {
+		case ebpf.Hash, ebpf.LRUHash, ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.StackTrace:
+			m.MaxEntries = 10240
+		case ebpf.RingBuf:
+			m.MaxEntries = 256 << 10
+		}
+	}
+	if m.Type == ebpf.StackTrace && m.ValueSize == 0 {
+		m.ValueSize = 8 * 127
+	}
+}
+
+// guarded puts the guard before a program. What says where the program's function begins moves to the front.
+func guarded(code, guard asm.Instructions) asm.Instructions {
+	out := slices.Clone(guard)
+	first := code[0]
+	out[0] = btf.WithFuncMetadata(out[0].WithSymbol(first.Symbol()), btf.FuncMetadata(&first))
+	if source := first.Source(); source != nil {
+		out[0] = out[0].WithSource(source)
+	}
+	rest := slices.Clone(code)
+	rest[0] = btf.WithFuncMetadata(first.WithSymbol(""), nil)
+	return append(out, rest...)
+}
+
+// statics writes the specifications of static probes' arguments, and gives each site its cookie: the index of its own.
+func (s *Object) statics(spec *ebpf.CollectionSpec) ([][]byte, error) {
+	var list [][]byte
+	known := map[string]int{}
+	for i := range s.plan.Probes {
+		if s.armed[s.owner[i]].Kind != object.Static {
+			continue
+		}
+		for j := range s.plan.Probes[i].Sites {
+			site := &s.plan.Probes[i].Sites[j]
+			if site.Note == nil {
+				continue
+			}
+			b, err := s.object.StaticSpec(site.Note, codegen.RegisterPlace, codegen.PlaceOfIP)
+			if err != nil || b == nil {
+				return nil, err
+			}
+			id, ok := known[string(b)]
+			if !ok {
+				id = len(list)
+				known[string(b)] = id
+				list = append(list, b)
+			}
+			s.cookies[site] = uint64(id)
+		}
+	}
+	if m := spec.Maps[object.SpecsMap]; m != nil && len(list) > int(m.MaxEntries) {
+		return nil, &script.Diagnostic{Code: codeRefused, Message: fmt.Sprintf("the static probes pass their arguments in %d ways, and the object has room for %d", len(list), m.MaxEntries),
+			Hints: []string{"compile it with a larger BPF_USDT_MAX_SPEC_CNT"}}
+	}
+	return list, nil
+}
+
+// explain turns the kernel's refusal of the object into a diagnostic.
+func (s *Object) explain(err error) error {
+	var verifier *ebpf.VerifierError
+	if errors.As(err, &verifier) && len(verifier.Log) > 0 {
+		return refusedObject(s.subject(err), verifier)
+	}
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return notPermitted("load eBPF programs and maps")
+	}
+	return &script.Diagnostic{Code: object.BadObject, Message: fmt.Sprintf("%s: %v", s.object.Name, err)}
+}
+
+// subject names the program that an error of cilium/ebpf is about.
+func (s *Object) subject(err error) string {
+	for _, a := range s.armed {
+		if strings.Contains(err.Error(), "program "+a.Name+":") {
+			return "program " + a.Name
+		}
+	}
+	return s.object.Name
+}
+
+// refusedObject says why the verifier refused a program of someone else: its last words, and the line of source that led there.
+func refusedObject(subject string, v *ebpf.VerifierError) error {
+	d := &script.Diagnostic{Code: codeRefused}
+	var log []string
+	line := ""
+	for _, l := range v.Log {
+		switch l = strings.TrimSpace(l); {
+		case l == "" || bookkeeping(l):
+		case strings.HasPrefix(l, ";"):
+			line = strings.TrimSpace(strings.TrimPrefix(l, ";"))
+		default:
+			log = append(log, l)
+		}
+	}
+	if len(log) == 0 {
+		d.Message = fmt.Sprintf("%s: the kernel refuses it: %v", subject, v.Cause)
+		return d
+	}
+	last := log[len(log)-1]
+	d.Message = fmt.Sprintf("%s: the kernel's verifier refuses it: %s", subject, last)
+	if line != "" {
+		d.Hints = append(d.Hints, "at the source line: "+line)
+	}
+	if tooLarge(last) {
+		d.Hints = append(d.Hints, "the program is more than the verifier follows: shorten loops, or split it")
+	}
+	for _, l := range log[max(0, len(log)-verifierLines) : len(log)-1] {
+		d.Hints = append(d.Hints, l)
+	}
+	return d
+}
+
+// Arm arms every site of the plan.
+func (s *Object) Arm() ([]plan.Refusal, error) {
+	sets, refusals, err := s.sets()
+	if err != nil {
+		return nil, err
+	}
+	if s.follow, err = followProcesses(s.guard.Progs, s.follows); err != nil {
+		return nil, err
+	}
+	if s.printk != nil {
+		if err := s.printk.arm(); err != nil {
+			return nil, err
+		}
+	}
+	more, err := s.held.arm(s.plan, sets)
+	return append(refusals, more...), err
+}
+
+// Disarm takes every probe away: what rings and maps hold is final when it returns.
+func (s *Object) Disarm() {
+	single := len(s.held.events) > 0
+	s.held.release()
+	if single {
+		waitForHandlers()
+		events := s.held
+		s.held = hold{}
+		s.closing.Go(events.finish)
+	}
+	closeAll(s.follow)
+	s.follow = nil
+	if s.printk != nil {
+		s.printk.disarm()
+	}
+}
+
+// Close disarms and gives everything back.
+func (s *Object) Close() error {
+	s.Disarm()
+	s.closing.Wait()
+	var errs []error
+	for _, src := range s.sources {
+		errs = append(errs, src.close())
+	}
+	if s.printk != nil {
+		errs = append(errs, s.printk.close())
+	}
+	if s.loaded != nil {
+		s.loaded.Close()
+	}
+	s.sources, s.loaded, s.printk = nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// Cells calls fn for every entry of a table of the object; see Session.Cells. A variable is one entry without key.
+func (s *Object) Cells(table int, fn func(key []byte, values [][]byte) error) error {
+	t := &s.object.Tables[table]
+	m := s.loaded.Maps[t.Map]
+	if m == nil {
+		return nil
+	}
+	if t.Variable {
+		b, err := m.LookupBytes(uint32(0))
+		if err != nil || t.At+t.Size > len(b) {
+			return err
+		}
+		return fn(nil, [][]byte{b[t.At:][:t.Size]})
+	}
+	return cellsOfMap(t.Name, m, fn)
+}
+
+// Counts adds up the hits of all programs and what was lost.
+func (s *Object) Counts() (engine.Counts, error) {
+	var c engine.Counts
+	if s.loaded == nil {
+		return c, nil
+	}
+	err := cellsOfMap(codegen.StatsMap, s.loaded.Maps[guardPrefix+codegen.StatsMap], func(_ []byte, values [][]byte) error {
+		return addCounters(&c, values)
+	})
+	c.Of[plan.CountEvents] += s.read
+	c.Of[plan.CountLostRing] += s.lost
+	for _, a := range s.armed {
+		if stats, err := s.loaded.Programs[a.Name].Stats(); err == nil {
+			c.Nested += stats.RecursionMisses
+		}
+	}
+	return c, err
+}
+
+// What scripts have and objects do not.
+
+// Run does nothing: objects have no programs that run by themselves.
+func (s *Object) Run(int) error { return nil }
+
+// Clear does nothing: only scripts clear maps.
+func (s *Object) Clear(int, bool) error { return nil }
+
+// Stack knows none: what an object keeps of stacks is its own matter.
+func (s *Object) Stack(uint64) []uint64 { return nil }
+
+// Unfinished has none: an object pairs entries and returns itself.
+func (s *Object) Unfinished(func(engine.OpenCall) error) error { return nil }
+
+// Sweep has nothing to forget.
+func (s *Object) Sweep(func(engine.OpenCall)) error { return nil }

@@ -1,0 +1,150 @@
+package object
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/sonde-project/sonde/script"
+)
+
+// Source is a map through which programs send records.
+type Source struct {
+	Map string
+	// Perf: a perf event array, whose records may be longer than what was sent, by less than 8 bytes.
+	Perf bool
+	// Aya: log lines of aya-log.
+	Aya bool
+	// Type is what a record holds: as the map says, or as the user named it; nil: see guess.
+	Type btf.Type
+}
+
+const ayaMap = "AYA_LOGS"
+
+// findSources lists ring buffers and perf event arrays by name.
+func (o *Object) findSources() {
+	for name, m := range o.Spec.Maps {
+		if m.Type != ebpf.RingBuf && m.Type != ebpf.PerfEventArray {
+			continue
+		}
+		s := Source{Map: name, Perf: m.Type == ebpf.PerfEventArray, Aya: name == ayaMap}
+		// Perf event arrays are declared with int for key and value: that is the kernel's business and no record.
+		if m.Value != nil && !isInt(m.Value) {
+			s.Type = m.Value
+		}
+		o.Sources = append(o.Sources, s)
+	}
+	slices.SortFunc(o.Sources, func(a, b Source) int { return strings.Compare(a.Map, b.Map) })
+}
+
+func isInt(t btf.Type) bool {
+	_, ok := btf.UnderlyingType(t).(*btf.Int)
+	return ok
+}
+
+// Events says what records hold: "MAP=struct NAME", or "struct NAME" where there is one map of records.
+func (o *Object) Events(text string) error {
+	name, wanted, found := strings.Cut(text, "=")
+	if !found {
+		name, wanted = "", text
+	}
+	var maps []string
+	at := -1
+	for i, s := range o.Sources {
+		if s.Aya {
+			continue
+		}
+		maps = append(maps, s.Map)
+		if s.Map == name || name == "" {
+			at = i
+		}
+	}
+	if at < 0 || name == "" && len(maps) != 1 {
+		if name == "" {
+			name = "that sends records"
+		}
+		return o.unknown(NoMap, "one map", name, maps)
+	}
+	t, err := o.typeNamed(strings.TrimSpace(wanted))
+	if err != nil {
+		return err
+	}
+	o.Sources[at].Type = t
+	return nil
+}
+
+// typeNamed finds a structure by its name in the object's BTF, with or without the word struct.
+func (o *Object) typeNamed(name string) (btf.Type, error) {
+	bare := strings.TrimPrefix(strings.TrimPrefix(name, "struct "), "union ")
+	var found btf.Type
+	var have []string
+	o.types(func(t btf.Type) bool {
+		switch t.(type) {
+		case *btf.Struct, *btf.Union, *btf.Typedef:
+			if t.TypeName() == bare {
+				found = t
+				return false
+			}
+			if t.TypeName() != "" && !strings.HasPrefix(t.TypeName(), "__bpf_usdt") {
+				have = append(have, t.TypeName())
+			}
+		}
+		return true
+	})
+	if found != nil {
+		return found, nil
+	}
+	err := o.unknown(NoType, "type", bare, have)
+	d := err.(*script.Diagnostic)
+	d.Hints = append(d.Hints, "a type gets into the object's BTF when a map or a global variable has it: const struct "+bare+" *unused __attribute__((unused));")
+	return nil, d
+}
+
+// eventWords are what authors call the structure that they send.
+var eventWords = []string{"event", "evt", "data", "record", "sample", "message", "msg"}
+
+// guess finds the one structure that is named like an event, or declared for no other purpose, and has the size of a record; nil when there is none, or more than one.
+func (o *Object) guess(s *Source, size int) btf.Type {
+	var found btf.Type
+	count := 0
+	declared := o.declared()
+	o.types(func(t btf.Type) bool {
+		st, ok := t.(*btf.Struct)
+		if !ok || !namedLikeEvent(st.Name) && !slices.Contains(declared, st.Name) {
+			return true
+		}
+		// Perf pads a record so that it ends, behind its length of 4 bytes, at a multiple of 8.
+		if n := int(st.Size); n == size || s.Perf && n < size && size-n < 8 {
+			found = t
+			count++
+		}
+		return true
+	})
+	if count != 1 {
+		return nil
+	}
+	return found
+}
+
+// declared are the structures to which global variables point: how authors get the types of their events into BTF.
+func (o *Object) declared() []string {
+	var names []string
+	for _, v := range o.Spec.Variables {
+		if v.Type == nil {
+			continue
+		}
+		if p, ok := btf.UnderlyingType(v.Type.Type).(*btf.Pointer); ok {
+			if st, ok := btf.UnderlyingType(p.Target).(*btf.Struct); ok && st.Name != "" {
+				names = append(names, st.Name)
+			}
+		}
+	}
+	return names
+}
+
+func namedLikeEvent(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(eventWords, func(word string) bool { return strings.Contains(name, word) })
+}
