@@ -46,7 +46,7 @@ func (t *Target) ExplainObject(w io.Writer, path string, options ...RunOption) e
 	if err != nil {
 		return err
 	}
-	return p.Explain(w, means(p, r.engine))
+	return p.Explain(w, means(p, EngineKernel))
 }
 
 // prepareObject reads the object and makes the script of its probes.
@@ -54,6 +54,9 @@ func (t *Target) prepareObject(path string, options []RunOption) (*run, *script.
 	r, err := newRun(options)
 	if err != nil {
 		return nil, nil, err
+	}
+	if r.engine != "" && r.engine != EngineAuto && r.engine != EngineKernel {
+		return nil, nil, diagnostic("no-engine", "the programs of an object are eBPF, and engine "+string(r.engine)+" runs none", "--engine=kernel")
 	}
 	if r.object, err = object.Open(path); err != nil {
 		return nil, nil, err
