@@ -38,9 +38,17 @@ func columns() []column {
 		{Name: "p99", Key: "p99", cell: ns(func(q *event.Query) time.Duration { return q.P99 })},
 		{Name: "max", Key: "max", cell: ns(func(q *event.Query) time.Duration { return time.Duration(q.Latency.Max) })},
 		{Name: "first row p50", Key: "first", cell: first(func(f *event.Quantiles) time.Duration { return f.P50 })},
-		{Name: "in one transaction", Key: "repeated", cell: func(q *event.Query) (string, int64) { return some(int64(q.Repeated)), int64(q.Repeated) }},
+		{Name: "in one transaction", Key: "repeated", cell: repeated},
 		{Name: "program", Key: "program", Text: true, cell: func(q *event.Query) (string, int64) { return render.Issuers(q), 0 }},
 	}
+}
+
+// repeated is how often one transaction executed a statement, if more than once.
+func repeated(q *event.Query) (string, int64) {
+	if q.Repeated < 2 {
+		return "", 0
+	}
+	return number(int64(q.Repeated)), int64(q.Repeated)
 }
 
 // duration is empty for a time that was not measured.
