@@ -31,6 +31,7 @@ func (queries) End(event.Stats) error { return nil }
 type everything struct {
 	queries
 	statements []*event.Statement
+	open       int // statements that have not ended
 }
 
 func (a *everything) Event(e event.Event) error {
@@ -82,6 +83,7 @@ func observed(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.
 	if st := s.Stats(); st.Lost > 0 || st.MissedReturns > 0 && !o.Server {
 		t.Errorf("lost %v, missed %v", st.LostBy, st.MissedBy)
 	}
+	found.open = stream.Open()
 	if err := stream.End(s.Stats()); err != nil {
 		t.Fatal(err)
 	}

@@ -31,17 +31,20 @@ func libpq() Driver {
 }
 
 // postgres: a server process reports what it works on: a text while it runs, none when it waits. PortalRun tells that something was
-// executed (a Parse or Bind alone is no call) and how many rows it gave: its last parameter, on the stack, is a QueryCompletion. After
+// executed (a Parse or Bind alone is no call) and how many rows it gave: its last parameter, on the stack, is a QueryCompletion; it returns false when the portal has
+// more rows. A process that ends in the midst of a statement calls proc_exit, one that begins calls pgstat_bestart. After
 // an error the main loop calls AbortCurrentTransaction. What a client is told of it is sent field by field: pq_sendstring(message, text), where
 // the kind of message stands at 16 ('E'), and the field's ('M') is the last byte so far.
 func postgres() Driver {
 	return Driver{Name: Postgres, System: PostgreSQL, Server: true, Programs: []string{"postgres"}, Mark: "pgstat_report_activity", Probes: []Probe{
 		{Function: "pgstat_report_activity", Body: "if (arg1 != 0) {\n\tSAYS\n} else {\n\tELSE\n}",
 			Says: Record{Role: Running, Fields: []string{"text=%s", "str(arg1)"}}, Else: Record{Role: Idle}},
-		{Function: "PortalRun", Says: Record{Role: Execute}},
-		{Function: "PortalRun", Return: true, If: "depth == 0", Body: "$qc = *(uint64*)(sp + 8);", Says: Record{Role: Ran, Fields: []string{"rows=%d", "*(uint64*)($qc + 8)"}}},
+		{Function: "PortalRun", Says: Record{Role: Execute, Fields: []string{"portal=%p", "arg0"}}},
+		{Function: "PortalRun", Return: true, If: "depth == 0", Body: "$qc = *(uint64*)(sp + 8);", Says: Record{Role: Ran, Fields: []string{"rows=%d", "*(uint64*)($qc + 8)", "complete=%d", "retval"}}},
 		{Function: "pq_sendstring", If: "arg0 != 0 && 69 == *(uint32*)(arg0 + 16) && 77 == *(uint8*)(*(uint64*)arg0 + *(uint32*)(arg0 + 8) - 1)",
 			Says: Record{Role: Failed, Fields: []string{"message=%s", "str(arg1)"}}, Optional: true},
 		{Function: "AbortCurrentTransaction", Says: Record{Role: Failed}},
+		{Function: "proc_exit", Says: Record{Role: Closed}, Optional: true},
+		{Function: "pgstat_bestart", Says: Record{Role: Forget}, Optional: true},
 	}}
 }

@@ -175,7 +175,7 @@ func (m *goCalls) closed(r *record) {
 	if x.Error == "EOF" {
 		x.Failed, x.Error = false, ""
 	}
-	if slices.Contains(r.Fields, "nexts") {
+	if r.has("nexts") {
 		x.rows(r.number("nexts") - r.number("ends"))
 	}
 	m.ended(x)

@@ -1,7 +1,6 @@
 package sqlstat
 
 import (
-	"slices"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/sqlprobe"
@@ -171,7 +170,7 @@ func (m *mariadbd) take(r *record) {
 
 // given is how many rows the server has sent; -1 when it is not told.
 func (r *record) given() int64 {
-	if !slices.Contains(r.Fields, "sent") {
+	if !r.has("sent") {
 		return -1
 	}
 	return r.number("sent")

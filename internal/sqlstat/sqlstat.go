@@ -6,6 +6,7 @@
 package sqlstat
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sonde-project/sonde/event"
@@ -113,6 +114,9 @@ func (r *record) value(name string) event.Value {
 	}
 	return event.Value{}
 }
+
+// has says whether the record has a field.
+func (r *record) has(name string) bool { return slices.Contains(r.Fields, name) }
 
 func (r *record) text(name string) string { return r.value(name).Str }
 

@@ -112,6 +112,54 @@ func TestStories(t *testing.T) {
 			1 postgres running text=A
 			1 postgres failed
 			1 postgres idle`, []string{"A 2ms failed: "}, 0},
+		{"a portal that is fetched in parts is one statement", `
+			1 postgres running text=A
+			1 postgres running text=A
+			1 postgres execute portal=7
+			1 postgres ran rows=2 complete=0
+			1 postgres idle
+			1 postgres running text=B
+			1 postgres execute portal=8
+			1 postgres ran rows=1 complete=1
+			1 postgres idle
+			1 postgres running text=A
+			1 postgres execute portal=7
+			1 postgres ran rows=2 complete=0
+			1 postgres running text=A
+			1 postgres execute portal=7
+			1 postgres ran rows=1 complete=1
+			1 postgres idle`, []string{"B 3ms rows=1", "A 15ms rows=5"}, 0},
+		{"a portal that is left ends with its last part, and lends nothing to the one at its address", `
+			1 postgres running text=A
+			1 postgres execute portal=7
+			1 postgres ran rows=2 complete=0
+			1 postgres idle
+			1 postgres running text=A
+			1 postgres running text=A
+			1 postgres execute portal=7
+			1 postgres ran rows=2 complete=0
+			1 postgres idle
+			1 postgres running text=COMMIT
+			1 postgres execute portal=9
+			1 postgres ran rows=0 complete=1
+			1 postgres idle`, []string{"A 3ms rows=2", "A 4ms rows=2", "COMMIT 3ms rows=0"}, 0},
+		{"a portal that rests is open", `
+			1 postgres running text=A
+			1 postgres execute portal=7
+			1 postgres ran rows=2 complete=0
+			1 postgres idle`, nil, 1},
+		{"what runs when its backend ends has failed, and a process of the same number begins anew", `
+			1 postgres running text=A
+			1 postgres execute portal=7
+			1 postgres failed message=terminating
+			1 postgres closed
+			1 postgres running text=B
+			1 postgres execute portal=7
+			1 postgres forget
+			1 postgres running text=C
+			1 postgres execute portal=7
+			1 postgres ran rows=1 complete=1
+			1 postgres idle`, []string{"A 3ms failed: terminating", "C 3ms rows=1"}, 0},
 		{"a killed backend leaves its statement open", `
 			1 postgres running text=A
 			1 postgres execute`, nil, 1},
