@@ -48,7 +48,7 @@ var rooms = map[string]room{
 	"internal/engine/user/x86":       {left, ""},
 	"internal/engine/user/local":     {left, "internal/engine/user/x86"},
 	"internal/engine/user/shm":       {left, "internal/engine/user/x86"},
-	"internal/engine/user/translate": {left, "internal/engine/user/shm internal/engine/user/x86"},
+	"internal/engine/user/translate": {left, "internal/codegen internal/engine/user/shm internal/engine/user/x86"},
 	"internal/engine/tracefs":        {left, "event script internal/ctype internal/engine internal/plan internal/plan/interp internal/site internal/symbol internal/target"},
 
 	"internal/plan/interp":   {left, "event internal/ctype internal/plan internal/site"},

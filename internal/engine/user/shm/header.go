@@ -2,7 +2,6 @@ package shm
 
 import (
 	"fmt"
-	"math/bits"
 	"sync/atomic"
 	"unsafe"
 )
@@ -41,41 +40,7 @@ func SetRanges(mem []byte, ranges []Range) error {
 // MaxRanges is how many SetRanges takes.
 const MaxRanges = maxRanges
 
-// Clock is a line through the time stamp counter and the monotonic clock.
-type Clock struct {
-	Counter, Nanos uint64 // at one moment
-	// Factor is nanoseconds per count, times 2^32. 0 makes the process ask the kernel each time.
-	Factor uint64
-}
-
-// At is the time at a value of the counter, as the process computes it.
-func (c Clock) At(counter uint64) uint64 {
-	d := int64(counter - c.Counter)
-	hi, lo := mulSigned(d, c.Factor)
-	return c.Nanos + (hi<<32 | lo>>32)
-}
-
-// SetClock puts a clock in use. The process never sees parts of two.
-func SetClock(mem []byte, c Clock) {
-	changes := (*uint32)(unsafe.Pointer(&mem[headClock]))
-	n := atomic.LoadUint32(changes) + 1
-	set := headClocks + clockSize*int(n&1)
-	put(mem, set+clockStart, c.Counter)
-	put(mem, set+clockNanos, c.Nanos)
-	put(mem, set+clockFactor, c.Factor)
-	atomic.StoreUint32(changes, n)
-}
-
 // SetPatience says for how many counts of the time stamp counter a slot remembers the name and the user of its thread. 0 is not at all.
 func SetPatience(mem []byte, counts uint64) { put(mem, headSlow, counts) }
 
 func put(mem []byte, off int, v uint64) { atomic.StoreUint64((*uint64)(unsafe.Pointer(&mem[off])), v) }
-
-// mulSigned is the 128-bit product of a signed and an unsigned number below 2^63.
-func mulSigned(a int64, b uint64) (hi, lo uint64) {
-	hi, lo = bits.Mul64(uint64(a), b)
-	if a < 0 {
-		hi -= b
-	}
-	return hi, lo
-}

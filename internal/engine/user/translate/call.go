@@ -107,6 +107,8 @@ func (t *translator) callMap(fn asm.BuiltinFunc, known *facts) error {
 	switch {
 	case fn == asm.FnMapLookupElem && array:
 		t.element(m)
+	case fn == asm.FnMapDeleteElem && array:
+		t.MovImm(x86.RAX, 1<<64-22) // EINVAL: arrays have all their elements
 	case fn == asm.FnTaskStorageGet && m.Kind == shm.Storage:
 		t.Load(x86.Quad, x86.RAX, t.context())
 		t.Load(x86.Quad, x86.RAX, x86.At(x86.RAX, shm.ContextSlot))

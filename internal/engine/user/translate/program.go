@@ -1,0 +1,60 @@
+package translate
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+)
+
+// Features is what programs may rely on that are translated. Which processes are observed is the engine's business: it compiles plans
+// without filter of processes.
+func Features(cpus int) codegen.Features {
+	return codegen.Features{
+		RingBuf:     true,
+		TaskStorage: true, // a slot's memory
+		CPUv4:       true,
+		MayGoto:     true,
+		LinkPID:     true,
+		CPUs:        cpus,
+		Task:        codegen.TaskOffsets{FSBase: shm.SlotFSBase},
+		// Sleepable is false although reads here do wait for pages: there is one kind of read only.
+	}
+}
+
+// Specs describes the maps of a program for shm.Lay.
+func Specs(p *codegen.Program) []shm.Spec {
+	var specs []shm.Spec
+	for _, m := range p.Maps {
+		specs = append(specs, shm.Spec{Name: m.Name, Kind: shm.Kind(m.Type), Key: int(m.KeySize), Value: int(m.ValueSize), Entries: max(int(m.MaxEntries), 1)})
+	}
+	return specs
+}
+
+// Fill stores what maps hold from the beginning.
+func Fill(p *codegen.Program, l *shm.Layout, mem []byte) error {
+	for _, m := range p.Maps {
+		if len(m.Contents) == 0 {
+			continue
+		}
+		table, err := l.Table(mem, m.Name)
+		if err != nil {
+			return err
+		}
+		for _, kv := range m.Contents {
+			key, err := binary.Append(nil, binary.NativeEndian, kv.Key)
+			if err != nil {
+				return fmt.Errorf("map %s: %w", m.Name, err)
+			}
+			value, err := binary.Append(nil, binary.NativeEndian, kv.Value)
+			if err != nil {
+				return fmt.Errorf("map %s: %w", m.Name, err)
+			}
+			if err := table.Put(key, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
