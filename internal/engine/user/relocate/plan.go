@@ -124,7 +124,7 @@ func (p *planner) stretch(offset int64, asked int) (stretch, error) {
 		if err == nil {
 			return s, nil
 		}
-		if first == nil {
+		if first == nil || errors.As(first, new(shortError)) {
 			first = err
 		}
 		if s.from == 0 || p.target(n, s.from) || !p.passesOn(n, s.from-1) {
@@ -167,7 +167,17 @@ func (p *planner) fill(s *stretch) error {
 }
 
 func (p *planner) short(s *stretch, size int) error {
-	return fmt.Errorf("too short: %d bytes at +%#x and no padding behind", size, p.parts[s.part].start+int64(p.parts[s.part].insts[s.from].Offset))
+	return shortError{bytes: size, at: p.parts[s.part].start + int64(p.parts[s.part].insts[s.from].Offset)}
+}
+
+// shortError says that a window has no five bytes; with more of what comes before, it may.
+type shortError struct {
+	bytes int
+	at    int64
+}
+
+func (e shortError) Error() string {
+	return fmt.Sprintf("too short: %d bytes at +%#x and no padding behind", e.bytes, e.at)
 }
 
 // check holds what is true of the whole stretch.
