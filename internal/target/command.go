@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,7 @@ type Command struct {
 	pid  int
 	// release asks the thread that traces the child, the only one that the kernel lets detach it, to do so.
 	release chan chan error
+	work    chan func()
 	ended   chan struct{}
 	status  Status
 	waitErr error
@@ -67,7 +69,7 @@ func Start(argv []string, o Options) (*Command, error) {
 	if err := keepsRights(from(o.Dir, path)); err != nil {
 		return nil, err
 	}
-	c := &Command{Path: path, release: make(chan chan error), ended: make(chan struct{})}
+	c := &Command{Path: path, release: make(chan chan error), work: make(chan func()), ended: make(chan struct{})}
 	attr := &syscall.ProcAttr{Dir: o.Dir, Env: env, Files: o.files(), Sys: &syscall.SysProcAttr{Ptrace: true}}
 	started := make(chan error)
 	go c.trace(argv, attr, started)
@@ -149,20 +151,49 @@ func (c *Command) hold() {
 		_ = waitEnd(c.pid)
 		close(killed)
 	}()
-	select {
-	case answer := <-c.release:
-		answer <- unix.PtraceDetach(c.pid)
-	case <-killed:
+	for held := true; held; {
+		select {
+		case f := <-c.work:
+			f()
+		case answer := <-c.release:
+			answer <- unix.PtraceDetach(c.pid)
+			held = false
+		case <-killed:
+			held = false
+		}
 	}
 	<-killed
 	c.reap()
 }
 
-// waitEnd waits until a child has ended and leaves it for reap.
-func waitEnd(pid int) error {
-	_, err := retried(func() (int, error) { return 0, unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) })
-	return err
+// Trace runs a function on the thread that traces the held command, the only one that may look into it and change it. It must leave
+// the command stopped, and its end to Wait. Once the command is released or has ended the function does not run.
+func (c *Command) Trace(f func()) {
+	done := make(chan struct{})
+	select {
+	case c.work <- func() { defer close(done); f() }:
+		<-done
+	case <-c.ended:
+	}
 }
+
+// waitEnd waits until a child has ended and leaves it for reap. The kernel tells every thread of ours of stops that one of them has asked
+// for as a tracer; those are passed over.
+func waitEnd(pid int) error {
+	for {
+		var info unix.Siginfo
+		_, err := retried(func() (int, error) {
+			return 0, unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		})
+		if err != nil || info.Code <= lastEnd {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// lastEnd is the last of the codes that tell of an end (CLD_EXITED, CLD_KILLED, CLD_DUMPED) and not of a stop: waitid(2).
+const lastEnd = 3
 
 // reap takes the exit status.
 func (c *Command) reap() {

@@ -103,6 +103,10 @@ func (h *hold) toSyscallStop(t *stoppedThread) error {
 func (h *hold) wait(t *stoppedThread) (unix.WaitStatus, error) {
 	for {
 		var ws unix.WaitStatus
+		if h.held && h.dying(t.tid) {
+			t.gone, t.at = true, false
+			return 0, h.ended()
+		}
 		_, err := unix.Wait4(t.tid, &ws, unix.WALL, nil)
 		switch {
 		case err == unix.EINTR:
@@ -114,6 +118,17 @@ func (h *hold) wait(t *stoppedThread) (unix.WaitStatus, error) {
 			return 0, h.lost(unix.ESRCH)
 		default:
 			return ws, nil
+		}
+	}
+}
+
+// dying waits for an adopted process to stop or end, and leaves its end to whom it belongs to.
+func (h *hold) dying(tid int) bool {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PID, tid, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL, nil)
+		if err != unix.EINTR {
+			return err != nil || info.Code <= cldDumped
 		}
 	}
 }

@@ -2,8 +2,10 @@
 
 package inject
 
-import "runtime"
-import "debug/elf"
+import (
+	"debug/elf"
+	"runtime"
+)
 
 const machine = elf.EM_NONE
 
@@ -22,6 +24,9 @@ func (p *Process) Patch(*Region, []Patch) (Result, error) { return Result{}, Sup
 func (p *Process) Detach(*Region) (left bool, result Result, err error) {
 	return true, Result{}, Supported()
 }
+
+// RunToStart runs an adopted process to where its own code begins.
+func (p *Process) RunToStart() error { return Supported() }
 
 // Recover makes a process whole that a sonde has left without taking leave.
 func Recover(int) (mended, left int, err error) { return 0, 0, Supported() }

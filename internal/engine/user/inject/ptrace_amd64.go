@@ -30,6 +30,7 @@ const (
 	errRestartBlock   = 516
 	ptraceOptions     = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC
 	syscallInstLength = 2
+	cldDumped         = 3 // CLD_EXITED, CLD_KILLED, CLD_DUMPED; above are the codes of stops
 )
 
 func ptrace(request, tid int, addr, data uintptr) error {

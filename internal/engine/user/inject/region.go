@@ -133,7 +133,7 @@ func (r *Region) Users() []int {
 	names, _ := os.ReadDir("/proc")
 	for _, name := range names {
 		pid, err := strconv.Atoi(name.Name())
-		if err != nil {
+		if err != nil || pid == os.Getpid() {
 			continue
 		}
 		p, err := target.Open(pid)
