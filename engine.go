@@ -4,10 +4,7 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/event"
-	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine"
-	"github.com/sonde-project/sonde/internal/engine/kernel"
-	"github.com/sonde-project/sonde/internal/engine/tracefs"
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
@@ -55,44 +52,4 @@ type tally interface {
 type decoding interface {
 	Record(record []byte) (event.Event, error)
 	Map(m int, cells plan.Cells, stack func(id uint64) []uint64) (event.Map, error)
-}
-
-// openEngine compiles the plan for the engine that is to run it and loads it.
-func openEngine(p *plan.Plan, asked Engine) (running, error) {
-	if useTracefs(asked) {
-		return openTracefs(p)
-	}
-	tracefs.Sweep()
-	features, err := kernel.Features(kernel.NeedsOf(p))
-	if err != nil {
-		return nil, err
-	}
-	code, err := codegen.Compile(p, features)
-	if err != nil {
-		return nil, err
-	}
-	s, err := kernel.Open(p, code)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// means says how the plan would be run, for Explain.
-func means(p *plan.Plan, asked Engine) plan.Means {
-	if useTracefs(asked) {
-		return tracefsMeans(p, asked)
-	}
-	m := plan.Means{Engine: string(EngineKernel), Link: "uprobe_multi"}
-	if asked == EngineKernel {
-		m.Why = "asked for"
-	}
-	features, err := kernel.Features(kernel.NeedsOf(p))
-	switch {
-	case err != nil:
-		m.Link, m.Why = "", "not usable here: "+err.Error()
-	case !features.Multi:
-		m.Link = "one perf event a site, as this kernel lacks uprobe_multi"
-	}
-	return m
 }

@@ -42,11 +42,7 @@ func (t *Target) ExplainObject(w io.Writer, path string, options ...RunOption) e
 	if err != nil {
 		return err
 	}
-	p, err := t.resolve(s, r)
-	if err != nil {
-		return err
-	}
-	return p.Explain(w, means(p, EngineKernel))
+	return t.explain(w, s, r)
 }
 
 // prepareObject reads the object and makes the script of its probes.

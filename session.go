@@ -26,6 +26,7 @@ type Session struct {
 	run     *run
 	plan    *plan.Plan
 	engine  running
+	backend backend
 	refused []plan.Refusal // by the kernel, at arming
 	decoder decoding
 	tables  int // maps to show
@@ -67,15 +68,22 @@ func (t *Target) session(ctx context.Context, s *script.Script, r *run) (*Sessio
 		return nil, err
 	}
 	r.stage("reading symbols")
-	p, err := t.resolve(s, r)
+	b, _ := t.backend(r)
+	p, err := t.resolve(s, r, b)
 	if err != nil {
 		return nil, err
 	}
-	return t.arm(ctx, p, r)
+	return t.arm(ctx, p, r, b)
 }
 
-// resolve makes the plan of a script.
-func (t *Target) resolve(s *script.Script, r *run) (*plan.Plan, error) {
+// resolve makes the plan of a script for an engine.
+func (t *Target) resolve(s *script.Script, r *run, b backend) (*plan.Plan, error) {
+	if b.returns != resolve.ReturnAuto {
+		if r.returns == resolve.ReturnTrampoline {
+			return nil, diagnostic("not-offered", "--engine="+string(b.name)+" replaces no return addresses, which --return=trampoline asks for")
+		}
+		r.returns = b.returns
+	}
 	scope := resolve.Scope{
 		PIDs: t.pids, Filter: t.filter, Limits: r.limits, Return: r.returns, Unsafe: r.unsafe,
 		Params: r.params, Objects: t.objects,
@@ -114,8 +122,8 @@ func (t *Target) aim(s *script.Script) {
 }
 
 // arm starts the command stopped, loads the plan, runs BEGIN, arms all probes and lets the command go.
-func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run) (_ *Session, err error) {
-	s := &Session{run: r, plan: p, symbols: resolve.NewSymbolizer(t.objects), over: make(chan struct{})}
+func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *Session, err error) {
+	s := &Session{run: r, plan: p, backend: b, symbols: resolve.NewSymbolizer(t.objects), over: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -166,7 +174,7 @@ func (s *Session) load() (err error) {
 	if s.run.object != nil {
 		return s.loadObject()
 	}
-	if s.engine, err = openEngine(s.plan, s.run.engine); err != nil {
+	if s.engine, err = s.backend.open(s.plan, s.command); err != nil {
 		return err
 	}
 	s.decoder, s.tables = plan.NewDecoder(s.plan, now(), s.symbols), len(s.plan.Maps)
@@ -297,7 +305,7 @@ func (s *Session) tell(change func(*result)) {
 }
 
 // Explain writes what is armed where, and why.
-func (s *Session) Explain(w io.Writer) error { return s.plan.Explain(w, means(s.plan, s.run.engine)) }
+func (s *Session) Explain(w io.Writer) error { return s.plan.Explain(w, s.backend.means(s.plan)) }
 
 // Snapshot reads the maps out, at any time.
 func (s *Session) Snapshot() (event.Snapshot, error) {
@@ -341,7 +349,12 @@ func (s *Session) settle() error {
 	counts.Unfinished = s.open
 	stats := counts.Stats()
 	stats.Elapsed = time.Since(s.begun)
-	stats.Cost = s.cost(stats.Hits)
+	if s.backend.traps {
+		stats.Cost = s.cost(stats.Hits)
+	}
+	if e, ok := s.engine.(interface{ Stopped() time.Duration }); ok {
+		stats.Stopped = e.Stopped()
+	}
 	s.tell(func(r *result) { r.stats = stats })
 	return errors.Join(err, countErr)
 }

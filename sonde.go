@@ -172,6 +172,8 @@ const (
 	EngineKernel Engine = "kernel" // uprobes and eBPF
 	// EngineTracefs is uprobes without eBPF: events that this process works on.
 	EngineTracefs Engine = "tracefs"
+	// EngineUser is machine code inside the process, for those that may trace it.
+	EngineUser Engine = "user"
 )
 
 // Also adds probes to that of Count, Trace or Time.
@@ -208,8 +210,8 @@ func Stack() RunOption {
 // WithEngine asks for one engine instead of the cheapest.
 func WithEngine(e Engine) RunOption {
 	return func(r *run) error {
-		if e != EngineAuto && e != EngineKernel && e != EngineTracefs && e != "" {
-			return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel, tracefs")
+		if e != EngineAuto && e != EngineKernel && e != EngineTracefs && e != EngineUser && e != "" {
+			return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel, user, tracefs")
 		}
 		r.engine = e
 		return nil

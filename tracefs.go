@@ -1,24 +1,17 @@
 package sonde
 
 import (
-	"errors"
-
-	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/target"
 	"github.com/sonde-project/sonde/script"
 )
 
-// useTracefs reports whether a run goes through tracefs: when that is asked for, or when eBPF is not permitted and tracefs is.
-func useTracefs(asked Engine) bool {
-	if asked == EngineTracefs {
-		return true
+func tracefsBackend() backend {
+	return backend{
+		name: EngineTracefs, traps: true,
+		open: func(p *plan.Plan, _ *target.Command) (running, error) { return openTracefs(p) }, means: tracefsMeans,
 	}
-	if asked != EngineAuto && asked != "" {
-		return false
-	}
-	err := kernel.Permitted()
-	return errors.Is(err, script.NotPermitted) && tracefs.Available() == nil
 }
 
 // openTracefs makes a run on tracefs, or says why it cannot be.
@@ -34,11 +27,8 @@ func openTracefs(p *plan.Plan) (running, error) {
 	return s, nil
 }
 
-func tracefsMeans(p *plan.Plan, asked Engine) plan.Means {
-	m := plan.Means{Engine: string(EngineTracefs), Link: "uprobe events", Why: "eBPF is not permitted here"}
-	if asked == EngineTracefs {
-		m.Why = "asked for"
-	}
+func tracefsMeans(p *plan.Plan) plan.Means {
+	m := plan.Means{Engine: string(EngineTracefs), Link: "uprobe events"}
 	err := tracefs.Available()
 	if err == nil {
 		err = tracefs.Check(p)

@@ -60,11 +60,20 @@ func (t *Target) Explain(w io.Writer, s *script.Script, options ...RunOption) er
 	if err != nil {
 		return err
 	}
-	p, err := t.resolve(s, r)
+	return t.explain(w, s, r)
+}
+
+func (t *Target) explain(w io.Writer, s *script.Script, r *run) error {
+	b, why := t.backend(r)
+	p, err := t.resolve(s, r, b)
 	if err != nil {
 		return err
 	}
-	return p.Explain(w, means(p, r.engine))
+	m := b.means(p)
+	if m.Why == "" {
+		m.Why = why
+	}
+	return p.Explain(w, m)
 }
 
 func newRun(options []RunOption) (*run, error) {

@@ -82,6 +82,9 @@ type Stats struct {
 	Unreadable    uint64        // captures whose memory could not be read
 	Cost          time.Duration // time added to the observed programs, estimated: hits times cost class
 	Elapsed       time.Duration
+	// Stopped is for how long the observed process stood still at most, while probes were put into it or taken out; 0 when that
+	// needs no stop.
+	Stopped time.Duration
 }
 
 // LostCause says why something was dropped.

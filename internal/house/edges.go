@@ -40,16 +40,18 @@ var rooms = map[string]room{
 
 	"internal/object": {left, "event script internal/symbol"},
 
-	"internal/engine":                {left, "event script internal/codegen internal/plan"},
-	"internal/engine/kernel":         {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},
-	"internal/engine/user":           {left, "event script internal/codegen internal/engine internal/engine/user/inject internal/engine/user/relocate internal/plan internal/site internal/symbol internal/target"},
-	"internal/engine/user/inject":    {left, "script internal/symbol internal/target"},
-	"internal/engine/user/relocate":  {left, "internal/site"},
-	"internal/engine/user/x86":       {left, ""},
-	"internal/engine/user/local":     {left, "internal/engine/user/x86"},
-	"internal/engine/user/shm":       {left, "internal/engine/user/x86"},
-	"internal/engine/user/translate": {left, "internal/codegen internal/engine/user/shm internal/engine/user/x86"},
-	"internal/engine/tracefs":        {left, "event script internal/ctype internal/engine internal/plan internal/plan/interp internal/site internal/symbol internal/target"},
+	"internal/engine":        {left, "event script internal/codegen internal/plan"},
+	"internal/engine/kernel": {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/user": {left, "event script internal/codegen internal/engine internal/engine/user/inject internal/engine/user/local internal/engine/user/relocate " +
+		"internal/engine/user/shm internal/engine/user/trampoline internal/engine/user/translate internal/engine/user/x86 internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/user/trampoline": {left, "internal/engine/user/shm internal/engine/user/x86"},
+	"internal/engine/user/inject":     {left, "script internal/symbol internal/target"},
+	"internal/engine/user/relocate":   {left, "internal/site"},
+	"internal/engine/user/x86":        {left, ""},
+	"internal/engine/user/local":      {left, "internal/engine/user/x86"},
+	"internal/engine/user/shm":        {left, "internal/engine/user/x86"},
+	"internal/engine/user/translate":  {left, "internal/codegen internal/engine/user/shm internal/engine/user/x86"},
+	"internal/engine/tracefs":         {left, "event script internal/ctype internal/engine internal/plan internal/plan/interp internal/site internal/symbol internal/target"},
 
 	"internal/plan/interp":   {left, "event internal/ctype internal/plan internal/site"},
 	"internal/plan/plantest": {left, "event internal/ctype internal/plan internal/plan/interp internal/site internal/symbol"},

@@ -27,6 +27,9 @@ func Footer(w io.Writer, s event.Stats, o Options) error {
 			fmt.Fprintf(&b, " (%s %% of one CPU)", digits(100*float64(s.Cost)/float64(s.Elapsed)))
 		}
 	}
+	if s.Stopped > 0 {
+		fmt.Fprintf(&b, "; stopped the process for %s", Duration(s.Stopped))
+	}
 	b.WriteByte('\n')
 	for _, loss := range Losses(s) {
 		b.WriteString(o.in(yellow, "sonde: "+loss) + "\n")

@@ -17,6 +17,8 @@ type Builder struct {
 	pid  int
 	plan plan.Plan
 	ids  map[string]int
+	// patches: the engine takes no trampolines.
+	patches bool
 }
 
 func newBuilder(t *testing.T, path string, pid int) *Builder {
@@ -128,6 +130,9 @@ func (b *Builder) onReturn(body plan.Body, way plan.ReturnWay, names ...string) 
 	p := plan.Probe{Kind: plan.Return, Name: "uretprobe:" + names[0], Bodies: []plan.Body{body}}
 	for _, name := range names {
 		id := b.fn(name)
+		if b.patches {
+			way = plan.Sites
+		}
 		b.plan.Functions[id].ReturnWay = way
 		if body.Frame != nil {
 			p.Sites = append(p.Sites, b.entry(id))

@@ -119,7 +119,7 @@ func callCases() []Case {
 		},
 		Events: recursion, Counts: Account{Hits: 80, Events: 80},
 	}, {
-		Name: "a tail call ends with the function it went to", Workload: "tail",
+		Name: "a tail call ends with the function it went to", Workload: "tail", Trampoline: true,
 		Plan:   func(b *Builder) { b.onReturn(b.call("n"), plan.Trampoline, "leaves_by_jump") },
 		Events: lines(5, func(i int) string { return fmt.Sprintf("leaves_by_jump(n=%d) = %d", i, i+2) }),
 		Counts: Account{Hits: 5, Events: 5},

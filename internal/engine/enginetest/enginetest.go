@@ -33,6 +33,10 @@ type Engine interface {
 	Observe(p *plan.Plan, drive func() error) (*Observation, error)
 }
 
+// Patching is an engine that never replaces a return address: what the table asks for at trampolines, it sees at the instructions that
+// leave. Cases about the difference are marked.
+type Patching interface{ Patches() }
+
 // Observation is what an engine gives.
 type Observation struct {
 	Records  [][]byte
@@ -62,6 +66,8 @@ type Case struct {
 	Script string
 	// Stays: the program stands still inside a call when observing ends.
 	Stays bool
+	// Trampoline: what comes of it is so only where a return address is replaced.
+	Trampoline bool
 
 	Events  []string // what Describe makes of the events, in any order; a line beginning with "N * " stands for N lines
 	Ordered bool     // Events are in this order
@@ -121,7 +127,7 @@ func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
 	}
 	program := fixture.Build(t, c.Source)
 	target := begin(t, program, c.Workload)
-	p := c.plan(t, program, target.Process.Pid)
+	p := c.plan(t, e, program, target.Process.Pid)
 	if err := e.Check(p); err != nil {
 		t.Skipf("refused: %v", err)
 	}
@@ -137,10 +143,16 @@ func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
 	return p, got
 }
 
-func (c *Case) plan(t *testing.T, program string, pid int) *plan.Plan {
+func (c *Case) plan(t *testing.T, e Engine, program string, pid int) *plan.Plan {
 	t.Helper()
+	_, patches := e.(Patching)
+	returns := resolve.ReturnAuto
+	if patches {
+		returns = resolve.ReturnSites
+	}
 	if c.Script == "" {
 		b := newBuilder(t, program, pid)
+		b.patches = patches && !c.Trampoline
 		c.Plan(b)
 		return b.Plan()
 	}
@@ -150,7 +162,7 @@ func (c *Case) plan(t *testing.T, program string, pid int) *plan.Plan {
 	}
 	limits := plan.DefaultLimits()
 	limits.Ring = 1 << 20
-	p, err := resolve.Resolve(s, resolve.Scope{PIDs: []int{pid}, Filter: plan.Filter{PIDs: []int{pid}}, Limits: limits})
+	p, err := resolve.Resolve(s, resolve.Scope{PIDs: []int{pid}, Filter: plan.Filter{PIDs: []int{pid}}, Limits: limits, Return: returns})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,112 @@
+package sonde
+
+import (
+	"errors"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine/tracefs"
+	"github.com/sonde-project/sonde/internal/engine/user"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/resolve"
+	"github.com/sonde-project/sonde/internal/target"
+	"github.com/sonde-project/sonde/script"
+)
+
+// backend is one way to run plans.
+type backend struct {
+	name Engine
+	// traps: a hit goes through the kernel, and costs what its instruction's class costs.
+	traps bool
+	// returns is how this engine sees returns, where it has only one way.
+	returns resolve.ReturnPolicy
+	// open loads a plan, or says why it cannot be run. The command is held before its first instruction; nil: none was started.
+	open  func(p *plan.Plan, c *target.Command) (running, error)
+	means func(p *plan.Plan) plan.Means
+}
+
+// backend decides which engine runs the scripts of a run, and says why. By itself that is the kernel's eBPF, which can do
+// everything; where that is not permitted tracefs, and where that is not either the engine inside the process, if there is one.
+func (t *Target) backend(r *run) (backend, string) {
+	if r.object != nil {
+		return kernelBackend(), "" // its programs are the kernel's
+	}
+	switch r.engine {
+	case EngineKernel:
+		return kernelBackend(), "asked for"
+	case EngineUser:
+		return userBackend(), "asked for"
+	case EngineTracefs:
+		return tracefsBackend(), "asked for"
+	}
+	if err := kernel.Permitted(); !errors.Is(err, script.NotPermitted) {
+		return kernelBackend(), ""
+	}
+	switch {
+	case tracefs.Available() == nil:
+		return tracefsBackend(), "eBPF is not permitted here"
+	case len(t.pids) == 1:
+		return userBackend(), "eBPF is not permitted here"
+	}
+	return kernelBackend(), ""
+}
+
+func kernelBackend() backend {
+	return backend{
+		name: EngineKernel, traps: true,
+		open: func(p *plan.Plan, _ *target.Command) (running, error) { return openKernel(p) }, means: kernelMeans,
+	}
+}
+
+// openKernel compiles the plan for the kernel and loads it.
+func openKernel(p *plan.Plan) (running, error) {
+	tracefs.Sweep()
+	features, err := kernel.Features(kernel.NeedsOf(p))
+	if err != nil {
+		return nil, err
+	}
+	code, err := codegen.Compile(p, features)
+	if err != nil {
+		return nil, err
+	}
+	s, err := kernel.Open(p, code)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func kernelMeans(p *plan.Plan) plan.Means {
+	m := plan.Means{Engine: string(EngineKernel), Link: "uprobe_multi"}
+	features, err := kernel.Features(kernel.NeedsOf(p))
+	switch {
+	case err != nil:
+		m.Link, m.Why = "", "not usable here: "+err.Error()
+	case !features.Multi:
+		m.Link = "one perf event a site, as this kernel lacks uprobe_multi"
+	}
+	return m
+}
+
+func userBackend() backend {
+	return backend{name: EngineUser, returns: resolve.ReturnSites, open: openUser, means: userMeans}
+}
+
+func openUser(p *plan.Plan, c *target.Command) (running, error) {
+	if c != nil {
+		return nil, diagnostic("not-offered", "the engine inside the process observes running processes only", "start it by itself and give -p PID")
+	}
+	s, err := user.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func userMeans(p *plan.Plan) plan.Means {
+	m := plan.Means{Engine: string(EngineUser), Link: "a 5-byte jump a window"}
+	if err := user.Check(p); err != nil {
+		m.Link, m.Why = "", "not usable here: "+err.Error()
+	}
+	return m
+}

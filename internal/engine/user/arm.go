@@ -1,0 +1,279 @@
+package user
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/sonde-project/sonde/internal/engine/user/inject"
+	"github.com/sonde-project/sonde/internal/engine/user/relocate"
+	"github.com/sonde-project/sonde/internal/engine/user/trampoline"
+	"github.com/sonde-project/sonde/internal/engine/user/translate"
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/script"
+)
+
+// mapRegion makes room in the process for everything that will be written.
+func (s *Session) mapRegion() error {
+	text, err := s.textSize()
+	if err != nil {
+		return err
+	}
+	slots := trampoline.SlotsFor(s.layout.SlotSize())
+	q := inject.Request{
+		Text: text, Data: uint64(s.layout.Size + gateSize), Private: uint64(slots.Size()), Sites: max(len(s.places.windows), 1),
+	}
+	for i := range s.places.windows {
+		w := &s.places.windows[i]
+		q.Near = append(q.Near, inject.Span{Start: w.Addr, End: w.Addr + uint64(len(w.Over))})
+	}
+	region, result, err := s.process.Map(q)
+	s.stopped = max(s.stopped, result.Stopped)
+	if err != nil {
+		return err
+	}
+	s.region = region
+	return s.learn(slots)
+}
+
+// textSize bounds the code that one area of text must hold: that of all windows, as they may all lie near each other.
+func (s *Session) textSize() (uint64, error) {
+	size := uint64(gateRoom)
+	env, err := farEnv(s.layout, &size)
+	if err != nil {
+		return 0, err
+	}
+	for i := range s.code.Progs {
+		code, err := translate.Translate(s.code.Progs[i].Spec.Instructions, env)
+		if err != nil {
+			return 0, err
+		}
+		size += uint64(len(code)) + codeAlign
+	}
+	for i := range s.places.windows {
+		w := &s.places.windows[i]
+		code, err := s.build(w, w.Addr, w.Addr, nil)
+		if err != nil {
+			return 0, err
+		}
+		size += uint64(len(code.Bytes)) + codeAlign
+	}
+	return size, nil
+}
+
+const (
+	gateRoom  = 4096 // for the gates
+	codeAlign = 16
+)
+
+// build writes the code of a window for an address.
+func (s *Session) build(w *window, at, gate uint64, programs []uint64) (trampoline.Window, error) {
+	sites := make([]trampoline.Site, len(w.spots))
+	for i, spot := range w.spots {
+		fn := &s.plan.Functions[spot.site.Function]
+		sites[i] = trampoline.Site{
+			PC: spot.pc, Function: spot.pc - uint64(spot.site.Addr-fn.Addr), Cookie: spot.cookie, AtEntry: atEntry(w, spot.pc),
+		}
+		if programs != nil {
+			sites[i].Program = programs[spot.program]
+		}
+	}
+	return trampoline.Build(at, &w.Window, sites, gate, w.golang)
+}
+
+// atEntry reports whether an instruction says by itself that the return address is on top of the stack (is_uprobe_at_func_entry,
+// kernel/events/core.c).
+func atEntry(w *window, pc uint64) bool {
+	if pc < w.Addr || pc >= w.Addr+uint64(len(w.Bytes)) {
+		return false
+	}
+	code := w.Bytes[pc-w.Addr:]
+	return code[0] == 0x55 || bytes.HasPrefix(code, []byte{0xf3, 0x0f, 0x1e, 0xfa})
+}
+
+// text is one area of code being filled.
+type text struct {
+	inject.Area
+	used    int
+	c, goes uint64 // the gates
+}
+
+// put writes code behind what is there.
+func (t *text) put(code []byte) (uint64, error) {
+	at := t.next()
+	if uint64(t.used+len(code)) > t.Size {
+		return 0, fmt.Errorf("the region's code needs more than %d bytes", t.Size)
+	}
+	copy(t.Local[t.used:], code)
+	t.used += (len(code) + codeAlign - 1) &^ (codeAlign - 1)
+	return at, nil
+}
+
+func (t *text) next() uint64 { return t.Addr + uint64(t.used) }
+
+func (t *text) gate(golang bool) uint64 {
+	if golang {
+		return t.goes
+	}
+	return t.c
+}
+
+// Arm writes all code and patches every window of the plan in one stop. Sites that are refused are reported; it is an error when
+// nothing could be armed.
+func (s *Session) Arm() ([]plan.Refusal, error) {
+	refusals := s.refusals(s.places.refused)
+	if len(s.places.windows) == 0 {
+		return refusals, nil
+	}
+	texts, programs, err := s.write()
+	if err != nil {
+		return nil, err
+	}
+	var patches []inject.Patch
+	var of []*window
+	for i := range s.places.windows {
+		w := &s.places.windows[i]
+		patch, err := s.patch(w, texts, programs)
+		if err != nil {
+			refusals = append(refusals, s.refuse(w, err)...)
+			continue
+		}
+		patches, of = append(patches, patch), append(of, w)
+	}
+	result, err := s.process.Patch(s.region, patches)
+	s.stopped = max(s.stopped, result.Stopped)
+	if err != nil {
+		return refusals, err
+	}
+	for _, r := range result.Refused {
+		refusals = append(refusals, s.refuse(of[r.Patch], r.Err)...)
+	}
+	if len(result.Refused) == len(patches) {
+		return refusals, nothingArmed(refusals)
+	}
+	s.armed = true
+	return refusals, nil
+}
+
+// write puts gates into every area of code and the programs into the first.
+func (s *Session) write() (map[uint64]*text, []uint64, error) {
+	texts := map[uint64]*text{}
+	for _, area := range s.region.Texts {
+		t := &text{Area: area}
+		for _, golang := range []bool{false, true} {
+			c := &x86.Code{}
+			trampoline.Gate(c, s.threads.gates(s), golang)
+			code, err := c.Assemble(t.next())
+			if err != nil {
+				return nil, nil, err
+			}
+			at, err := t.put(code)
+			if err != nil {
+				return nil, nil, err
+			}
+			if golang {
+				t.goes = at
+			} else {
+				t.c = at
+			}
+		}
+		texts[area.Addr] = t
+	}
+	first := texts[s.region.Texts[0].Addr]
+	env, err := routines(s.layout, first.next(), s.region.Data.Addr, first.put)
+	if err != nil {
+		return nil, nil, err
+	}
+	programs := make([]uint64, len(s.code.Progs))
+	for i := range s.code.Progs {
+		env.Base = first.next()
+		code, err := translate.Translate(s.code.Progs[i].Spec.Instructions, env)
+		if err != nil {
+			return nil, nil, err
+		}
+		if programs[i], err = first.put(code); err != nil {
+			return nil, nil, err
+		}
+	}
+	return texts, programs, nil
+}
+
+// patch writes a window's code and says how the process's is to be patched.
+func (s *Session) patch(w *window, texts map[uint64]*text, programs []uint64) (inject.Patch, error) {
+	var none inject.Patch
+	area, ok := s.region.Text(w.Addr)
+	if !ok {
+		return none, errors.New("no code can be placed near it")
+	}
+	t := texts[area.Addr]
+	before := w.Bytes
+	if len(before) < len(w.Over) {
+		before = w.Over
+	}
+	to, err := s.process.Inspect(w.Addr, before)
+	if err != nil {
+		return none, err
+	}
+	if to != 0 {
+		for _, spot := range w.spots {
+			if spot.pc != w.Addr {
+				return none, errors.New("another sonde probes an instruction beside it")
+			}
+		}
+		before = append(jumpTo(w.Addr, to), before[relocate.JumpLen:]...)
+		w.Window = relocate.Chained(w.Addr, to, before[:relocate.JumpLen], w.Sites)
+	}
+	code, err := s.build(w, t.next(), t.gate(w.golang), programs)
+	if err != nil {
+		return none, err
+	}
+	at, err := t.put(code.Bytes)
+	if err != nil {
+		return none, err
+	}
+	patch := inject.Patch{Addr: w.Addr, Bytes: before, Jump: at, Bypass: code.Bypass}
+	for _, m := range w.Moves(code.Pieces, code.Sites) {
+		patch.Moves = append(patch.Moves, inject.Move{From: m.From, To: m.To})
+	}
+	return patch, nil
+}
+
+func jumpTo(from, to uint64) []byte {
+	code, err := relocate.Jump(from, to)
+	if err != nil {
+		return nil // it was read from there
+	}
+	return code[:]
+}
+
+// refuse refuses the sites of a window.
+func (s *Session) refuse(w *window, err error) []plan.Refusal {
+	var list []refused
+	for _, spot := range w.spots {
+		list = append(list, refused{spot.site, err.Error()})
+	}
+	return s.refusals(list)
+}
+
+// refusals says which functions are not probed, or not fully, and why.
+func (s *Session) refusals(list []refused) []plan.Refusal {
+	var out []plan.Refusal
+	for _, r := range list {
+		fn := &s.plan.Functions[r.site.Function]
+		out = append(out, plan.Refusal{
+			Object: s.plan.Objects[r.site.Object].Path, Function: fn.Name,
+			Why: fmt.Sprintf("its %s at %v cannot be patched: %s", r.site.Role, r.site.Addr, r.why),
+		})
+	}
+	return out
+}
+
+// nothingArmed is the error of a run that would observe nothing.
+func nothingArmed(refusals []plan.Refusal) error {
+	d := &script.Diagnostic{Code: codeNotArmed, Message: "no function can be probed from inside the process"}
+	for _, r := range refusals[:min(len(refusals), 3)] {
+		d.Hints = append(d.Hints, r.Function+": "+r.Why)
+	}
+	return d
+}

@@ -1,0 +1,126 @@
+package user
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/user/inject"
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/translate"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/script"
+)
+
+// Codes of this engine's diagnostics.
+const (
+	codeNotOffered script.Code = "not-offered"
+	codeNotArmed   script.Code = "not-armed"
+)
+
+const kernelHint = "--engine=kernel, as root, can"
+
+func notOffered(format string, args ...any) error {
+	return &script.Diagnostic{Code: codeNotOffered, Message: "the engine inside the process " + fmt.Sprintf(format, args...), Hints: []string{kernelHint}}
+}
+
+// Check says why this engine cannot run a plan: a *script.Diagnostic, or nil. It looks at the plan alone; what the process and its code
+// allow, Open and Arm tell.
+func Check(p *plan.Plan) error {
+	if err := inject.Supported(); err != nil {
+		return err
+	}
+	f := &p.Filter
+	switch {
+	case len(f.PIDs) == 0:
+		return notOffered("observes one process, and every process is asked for")
+	case len(f.PIDs) > 1:
+		return notOffered("observes one process, and %d are asked for", len(f.PIDs))
+	case f.Cgroup != 0:
+		return notOffered("does not tell cgroups")
+	case foreign(f.PIDs[0]):
+		return notOffered("does not translate process IDs of another PID namespace, which process %d is in", f.PIDs[0])
+	}
+	for i := range p.Probes {
+		for j := range p.Probes[i].Sites {
+			s := &p.Probes[i].Sites[j]
+			switch {
+			case s.Role == site.Trampoline:
+				return notOffered("replaces no return addresses, as %s asks", p.Probes[i].Name)
+			case s.RefCtr != 0:
+				return notOffered("does not switch semaphores of static probes on, as %s needs", p.Probes[i].Name)
+			}
+		}
+	}
+	return translatable(p)
+}
+
+// translatable tries whether every program can be translated.
+func translatable(p *plan.Plan) error {
+	code, err := compile(p)
+	if err != nil {
+		return err
+	}
+	layout, err := lay(code)
+	if err != nil {
+		return notOffered("has no room: %v", err)
+	}
+	var size uint64
+	env, err := farEnv(layout, &size)
+	if err != nil {
+		return notOffered("has no room: %v", err)
+	}
+	for i := range code.Progs {
+		prog := &code.Progs[i]
+		if _, err := translate.Translate(prog.Spec.Instructions, env); err != nil {
+			return notOffered("cannot run %s: %v", p.Probes[prog.Probe].Name, err)
+		}
+	}
+	return nil
+}
+
+// farAway is an address that takes as many bytes as any.
+const farAway = 0x7fff_0000_0000
+
+// farEnv is what programs are translated with to see how large they get. The size of the routines is added.
+func farEnv(layout *shm.Layout, size *uint64) (*translate.Env, error) {
+	return routines(layout, farAway, farAway, func(code []byte) (uint64, error) {
+		*size += uint64(len(code)) + codeAlign
+		return farAway, nil
+	})
+}
+
+// routines writes the routines of a layout for an address, and gives what programs are translated with that call them.
+func routines(layout *shm.Layout, base, data uint64, put func(code []byte) (uint64, error)) (*translate.Env, error) {
+	code, addresses, err := layout.Routines(shm.Place{Base: base, Data: data})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := put(code); err != nil {
+		return nil, err
+	}
+	return &translate.Env{Base: base, Data: data, Layout: layout, Routines: addresses}, nil
+}
+
+// compile writes the programs of a plan. Which processes are observed, the gates of the trampolines know.
+func compile(p *plan.Plan) (*codegen.Program, error) {
+	inside := *p
+	inside.Filter.Children = false
+	return codegen.Compile(&inside, features())
+}
+
+// features is what programs find inside the process: what helpers offer, exactly.
+func features() codegen.Features {
+	return codegen.Features{
+		Multi: true, RingBuf: true, TaskStorage: true, CPUv4: true, MayGoto: true, LinkPID: true, CPUs: cpus(),
+		Task: codegen.TaskOffsets{FSBase: shm.SlotFSBase}, // what get_current_task gives is the thread's slot
+	}
+}
+
+// foreign reports whether a process is in another PID namespace than we are.
+func foreign(pid int) bool {
+	ours, err := os.Stat("/proc/self/ns/pid")
+	theirs, err2 := os.Stat(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	return err == nil && err2 == nil && !os.SameFile(ours, theirs)
+}

@@ -1,0 +1,41 @@
+package user
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+)
+
+// lay gives the maps of a program their places in the shared memory.
+func lay(code *codegen.Program) (*shm.Layout, error) {
+	specs := make([]shm.Spec, len(code.Maps))
+	for i, m := range code.Maps {
+		specs[i] = shm.Spec{Name: m.Name, Kind: shm.Kind(m.Type), Key: int(m.KeySize), Value: int(m.ValueSize), Entries: int(m.MaxEntries)}
+		if specs[i].Kind == shm.Storage {
+			specs[i].Entries = 1
+		}
+	}
+	return shm.Lay(specs, cpus())
+}
+
+// cpus is how many CPUs the machine can have: /sys/devices/system/cpu/possible, "0-7".
+func cpus() int {
+	text, err := os.ReadFile("/sys/devices/system/cpu/possible")
+	if err == nil {
+		_, last, ok := strings.Cut(strings.TrimSpace(string(text)), "-")
+		if n, err := strconv.Atoi(last); ok && err == nil {
+			return n + 1
+		}
+	}
+	return 1
+}
+
+// Counters of gates, behind the shared memory of the maps.
+const (
+	gateNested = 0
+	gateFull   = 8
+	gateSize   = 4096
+)

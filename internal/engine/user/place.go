@@ -1,0 +1,254 @@
+package user
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/user/relocate"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// spot is a site of the plan and what runs there.
+type spot struct {
+	site    *plan.Site
+	program int // index into the programs
+	cookie  uint64
+	pc      uint64
+}
+
+// window is a stretch of the process's code that is to be patched.
+type window struct {
+	relocate.Window
+	spots  []spot // those of its sites, in their order
+	golang bool
+}
+
+// refused is a site that cannot be patched.
+type refused struct {
+	site *plan.Site
+	why  string
+}
+
+// object is a file that the process maps, where it lies.
+type object struct {
+	file *symbol.File
+	bias symbol.Bias
+	cold map[string][]*symbol.Function
+}
+
+// home names a function for good.
+type home struct {
+	object *object
+	addr   symbol.Addr
+}
+
+// group is the sites of one function.
+type group struct {
+	object *object
+	fn     *symbol.Function
+	spots  []spot
+}
+
+// places finds the windows of a plan in a process.
+type places struct {
+	plan    *plan.Plan
+	objects map[int]*object
+	refused []refused
+	windows []window
+}
+
+// place plans all windows. The objects it opens are closed when it returns.
+func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*places, error) {
+	maps, err := process.Maps()
+	if err != nil {
+		return nil, err
+	}
+	w := &places{plan: p, objects: map[int]*object{}}
+	defer w.close()
+	groups := map[home]*group{}
+	var order []*group
+	for i, prog := range code.Progs {
+		if prog.Probe < 0 || prog.Part == codegen.RunPart {
+			continue
+		}
+		probe := &p.Probes[prog.Probe]
+		for j := range probe.Sites {
+			s := &probe.Sites[j]
+			if s.Body < prog.From || s.Body >= prog.To || codegen.PartOf(probe.Kind, s.Role) != prog.Part {
+				continue
+			}
+			obj, err := w.object(s.Object, maps)
+			if err != nil {
+				w.refused = append(w.refused, refused{s, err.Error()})
+				continue
+			}
+			fn, _, ok := obj.file.Enclosing(s.Addr)
+			if !ok {
+				w.refused = append(w.refused, refused{s, "it lies in no function whose extent is known"})
+				continue
+			}
+			g := groups[home{obj, fn.Addr}]
+			if g == nil {
+				g = &group{object: obj, fn: fn}
+				groups[home{obj, fn.Addr}] = g
+				order = append(order, g)
+			}
+			g.spots = append(g.spots, spot{site: s, program: i, cookie: codegen.Cookie(p, probe.Kind, s), pc: uint64(s.Addr.PC(obj.bias))})
+		}
+	}
+	for _, g := range order {
+		w.function(g.object, g.fn, g.spots)
+	}
+	slices.SortFunc(w.windows, func(a, b window) int { return cmp.Compare(a.Addr, b.Addr) })
+	return w, nil
+}
+
+func (w *places) close() {
+	for _, o := range w.objects {
+		if o != nil {
+			o.file.Close()
+		}
+	}
+}
+
+// object finds where the process maps one of the plan's files.
+func (w *places) object(i int, maps []target.Mapping) (*object, error) {
+	if o, known := w.objects[i]; known {
+		if o == nil {
+			return nil, fmt.Errorf("the process does not map it")
+		}
+		return o, nil
+	}
+	w.objects[i] = nil
+	desc := &w.plan.Objects[i]
+	info, err := os.Stat(desc.Open)
+	if err != nil {
+		return nil, err
+	}
+	ino := info.Sys().(*syscall.Stat_t).Ino
+	file, err := symbol.Open(desc.Open)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range maps {
+		if !m.Exec() || m.Ino != ino || !m.File() {
+			continue
+		}
+		if bias, ok := file.Bias(m.Symbol()); ok {
+			w.objects[i] = &object{file: file, bias: bias}
+			return w.objects[i], nil
+		}
+	}
+	file.Close()
+	return nil, fmt.Errorf("the process does not map it")
+}
+
+// function plans the windows of one function.
+func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
+	refuse := func(why string) {
+		for _, s := range spots {
+			w.refused = append(w.refused, refused{s.site, why})
+		}
+	}
+	code, err := o.file.Code(fn)
+	if err != nil {
+		refuse(err.Error())
+		return
+	}
+	f := &relocate.Function{
+		Name: fn.Name, Addr: uint64(fn.Addr.PC(o.bias)), Code: code, After: after(o.file, fn, len(code)), Cold: o.coldParts(fn),
+		Landings: o.landings(fn),
+		Read: func(addr uint64, buf []byte) bool {
+			return o.file.ReadAt(symbol.PC(addr).Addr(o.bias), buf) == nil
+		},
+	}
+	choices := make([]site.Choice, len(spots))
+	for i, s := range spots {
+		choices[i] = s.site.Choice
+		choices[i].Offset = uint64(s.site.Addr - fn.Addr)
+	}
+	found, no := relocate.Plan(f, choices)
+	for _, r := range no {
+		w.refused = append(w.refused, refused{spots[r.Site].site, r.Why})
+	}
+	golang := fn.Lang == event.LangGo
+	if golang && onTheLastBytes(fn.Name, code) {
+		refuse("it runs on what is left of a goroutine's stack, where the gate would not fit")
+		return
+	}
+	for _, one := range found {
+		win := window{Window: one, golang: golang}
+		for _, i := range one.Sites {
+			win.spots = append(win.spots, spots[i])
+		}
+		w.windows = append(w.windows, win)
+	}
+}
+
+// onTheLastBytes reports whether a function of Go's runtime does not check its stack: chains of such functions may use all that is kept
+// free below a goroutine's stack (cmd/link, stackcheck), and a gate takes 40 bytes of it.
+func onTheLastBytes(name string, code []byte) bool {
+	for _, prefix := range []string{"runtime.", "runtime/", "internal/runtime/", "internal/abi.", "internal/bytealg.", "syscall.", "reflect."} {
+		if strings.HasPrefix(name, prefix) {
+			choice, err := site.ChooseEntry(code, event.LangGo)
+			return err != nil || choice.Offset == 0
+		}
+	}
+	return false
+}
+
+// after gives the padding behind a function.
+func after(file *symbol.File, fn *symbol.Function, size int) []byte {
+	end := fn.Addr + symbol.Addr(size)
+	var out []byte
+	var one [1]byte
+	for n := range symbol.Addr(16) {
+		if _, _, ok := file.Enclosing(end + n); ok || file.ReadAt(end+n, one[:]) != nil {
+			break
+		}
+		out = append(out, one[0])
+	}
+	return out
+}
+
+// coldParts are the parts of a function that the compiler has moved away.
+func (o *object) coldParts(fn *symbol.Function) []site.Part {
+	if o.cold == nil {
+		o.cold = map[string][]*symbol.Function{}
+		all := o.file.Functions()
+		for i := range all {
+			for _, name := range append([]string{all[i].Name}, all[i].Aliases...) {
+				if of, _, ok := strings.Cut(name, ".cold"); ok {
+					o.cold[of] = append(o.cold[of], &all[i])
+				}
+			}
+		}
+	}
+	var out []site.Part
+	for _, name := range append([]string{fn.Name}, fn.Aliases...) {
+		for _, c := range o.cold[name] {
+			if code, err := o.file.Code(c); err == nil {
+				out = append(out, site.Part{Start: int64(c.Addr) - int64(fn.Addr), Code: code})
+			}
+		}
+	}
+	return out
+}
+
+// landings are the places of a function at which the unwinder goes on, from its start.
+func (o *object) landings(fn *symbol.Function) []int64 {
+	var out []int64
+	for _, at := range o.file.Landings(fn.Addr) {
+		out = append(out, int64(at)-int64(fn.Addr))
+	}
+	return out
+}

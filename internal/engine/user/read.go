@@ -1,0 +1,87 @@
+package user
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+)
+
+// The reader looks by itself, soon while records come, ever less often while none do: the process wakes nobody.
+const (
+	shortestPause = 200 * time.Microsecond
+	longestPause  = 20 * time.Millisecond
+	// patience is how long a record may be written at the end of the run, when no thread runs our code any more.
+	patience = 100 * time.Millisecond
+)
+
+// wake ends a Read.
+type wake chan struct{}
+
+func newWake() wake { return make(wake, 1) }
+
+// Wake makes a Read that runs now, or the next one, return. It may be called from everywhere.
+func (s *Session) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Read hands every record to fn until the deadline has passed, or until Wake is called; what is in the ring then is read to its end first,
+// so a deadline in the past drains it. The record is gone when fn returns.
+func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
+	pause := shortestPause
+	for {
+		some, busy := s.drain(fn)
+		left := time.Until(deadline)
+		switch {
+		case busy && s.disarmed:
+			s.finishRing(fn)
+			return nil
+		case left <= 0:
+			return nil
+		case some || busy:
+			pause = shortestPause
+		default:
+			pause = min(2*pause, longestPause)
+		}
+		select {
+		case <-s.wake:
+			deadline = time.Time{} // one more drain
+		case <-time.After(min(left, pause)):
+		}
+	}
+}
+
+func (s *Session) drain(fn func([]byte)) (some, busy bool) {
+	if s.layout.Map(codegen.RingMap) == nil {
+		return false, false
+	}
+	return s.ring.Drain(fn)
+}
+
+// finishRing passes the records that were never finished: their threads have ended in the middle.
+func (s *Session) finishRing(fn func([]byte)) {
+	until := time.Now().Add(patience)
+	for {
+		_, busy := s.drain(fn)
+		switch {
+		case !busy:
+			return
+		case s.ring.Skip(threadExists, time.Now().After(until)):
+			s.torn++
+		case time.Now().After(until):
+			return
+		default:
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// threadExists looks a thread up.
+func threadExists(tid int) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", tid))
+	return err == nil
+}

@@ -1,0 +1,180 @@
+// Package user is the engine that runs the plan's programs inside the observed process, as machine code that patched functions jump
+// to.
+//
+// In: a plan and the program specifications that codegen made of it. Out: records from the ring, raw map cells, counts.
+// Invariant: the process does what it would do unobserved; what cannot be done exactly is refused with the reason, by Check for a
+// plan and at Arm for a site. It must not know what records and cells mean.
+//
+// The order of a run is that of the kernel engine: Open, Run (BEGIN), Arm, Read as long as it lasts, Disarm, Read once more, Run (END),
+// Cells, Close. Open maps the shared region into the process; nothing is patched before Arm.
+package user
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/user/inject"
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// Session is a plan inside a process. Read may run beside the other methods; these must not run beside each other.
+type Session struct {
+	plan    *plan.Plan
+	code    *codegen.Program
+	layout  *shm.Layout
+	memory  []byte // of the maps, as the layout has it
+	ring    *shm.Reader
+	process *inject.Process
+	region  *inject.Region
+	places  *places
+	threads threads
+	own     *own
+	wake    wake
+	// stopped is for how long the process stood still, the longest time.
+	stopped  time.Duration
+	armed    bool
+	disarmed bool
+	cleared  uint64 // hits counted in maps that Clear emptied
+	swept    uint64 // calls of dead threads that Sweep removed
+	torn     uint64 // records that were never finished
+	closing  sync.Once
+}
+
+// Command is a program that is held before its first instruction; do runs a function on the thread that holds it.
+type Command interface {
+	PID() int
+	Do(f func()) bool
+}
+
+// Open maps the region of a plan into its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
+func Open(p *plan.Plan) (_ *Session, err error) {
+	if err := Check(p); err != nil {
+		return nil, err
+	}
+	s := &Session{plan: p, wake: newWake()}
+	if s.code, err = compile(p); err != nil {
+		return nil, err
+	}
+	if s.process, err = inject.Open(p.Filter.PIDs[0]); err != nil {
+		return nil, err
+	}
+	if err = s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Session) open() (err error) {
+	process, err := target.Open(s.process.PID)
+	if err != nil {
+		return err
+	}
+	if s.places, err = place(s.plan, s.code, process); err != nil {
+		return err
+	}
+	if len(s.places.windows) == 0 && len(s.places.refused) > 0 {
+		return nothingArmed(s.refusals(s.places.refused))
+	}
+	if s.layout, err = lay(s.code); err != nil {
+		return err
+	}
+	if err = s.mapRegion(); err != nil {
+		return err
+	}
+	s.memory = s.region.Data.Local[:s.layout.Size]
+	if s.layout.Map(codegen.RingMap) != nil {
+		if s.ring, err = s.layout.Reader(s.memory, codegen.RingMap); err != nil {
+			return err
+		}
+	}
+	if err = s.begin(); err != nil {
+		return err
+	}
+	s.own, err = newOwn(s.code, s.layout, s.memory)
+	return err
+}
+
+// begin tells the programs when the run began.
+func (s *Session) begin() error {
+	t, err := s.table(codegen.RunMap)
+	if t == nil || err != nil {
+		return err
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return err
+	}
+	value := make([]byte, t.Value)
+	binary.NativeEndian.PutUint64(value, uint64(now.Nano()))
+	return t.Put(make([]byte, 4), value)
+}
+
+// Stopped is for how long all of the process's threads stood still at once, the longest time.
+func (s *Session) Stopped() time.Duration { return s.stopped }
+
+// Disarm restores what was patched, in the process and in all that it has forked. No program runs when it returns, so what the ring and
+// the maps hold is final.
+func (s *Session) Disarm() {
+	if s.disarmed {
+		return
+	}
+	s.disarmed = true
+	if s.region == nil {
+		return
+	}
+	s.detach()
+}
+
+// Close disarms and gives everything back.
+func (s *Session) Close() error {
+	var errs []error
+	s.closing.Do(func() {
+		s.Disarm()
+		if s.own != nil {
+			errs = append(errs, s.own.close())
+		}
+		if s.region != nil {
+			errs = append(errs, s.region.Close())
+		}
+		if s.process != nil {
+			s.process.Close()
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// detach leaves the process and its children.
+func (s *Session) detach() {
+	left := map[int]bool{}
+	for again := true; again; {
+		again = false
+		for _, pid := range s.region.Users() {
+			if left[pid] {
+				continue
+			}
+			left[pid], again = true, true
+			s.leave(pid)
+		}
+	}
+}
+
+// leave leaves one process. One that cannot be stopped any more keeps jumps to code that does nothing: the region is retired.
+func (s *Session) leave(pid int) {
+	p := s.process
+	if pid != p.PID {
+		var err error
+		if p, err = inject.Open(pid); err != nil {
+			return
+		}
+		defer p.Close()
+	}
+	_, result, _ := p.Detach(s.region)
+	s.stopped = max(s.stopped, result.Stopped)
+}

@@ -1,0 +1,289 @@
+package trampoline
+
+import (
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+)
+
+// Process says what gates must know about the process.
+type Process struct {
+	Private uint64 // address of the private memory
+	Slots   Slots
+	Nested  uint64 // address of a u64 that counts hits inside a program of the same thread
+	Full    uint64 // address of a u64 that counts hits of threads for which there was no slot
+	// Children: what the process forks is observed too.
+	Children bool
+	// FSBase: the instruction rdfsbase works; else the FS base is at %fs:0, as C libraries keep it.
+	FSBase bool
+	// TID is where threads have their number, from the FS base; 0: they are asked each time.
+	TID int32
+}
+
+// System calls of the gate, by number (arch/x86/entry/syscalls/syscall_64.tbl).
+const (
+	sysGetpid = 39
+	sysGettid = 186
+)
+
+// Red is the red zone of the System V ABI, section 3.2.2: memory below the stack pointer that a function may use.
+const Red = 128
+
+// Entry of a gate, on the thread's stack:
+//
+//	+0   flags
+//	+8   RAX
+//	+16  RCX
+//	+24  RDX
+//	+32  return address: the stub's
+//	+40  red zone if the code has one, then the function's own stack
+const (
+	inFlags = 0
+	inRAX   = 8
+	inRCX   = 16
+	inRDX   = 24
+	inStub  = 32
+	inEnd   = 40
+)
+
+// Gate writes the gate of C code, or that of Go code.
+func Gate(c *x86.Code, p Process, golang bool) {
+	g := gate{Code: c, p: p, golang: golang, nested: c.Label(), leave: c.Label(), full: c.Label()}
+	g.Push(x86.RDX)
+	g.Push(x86.RCX)
+	g.Push(x86.RAX)
+	g.Pushf()
+	g.findSlot()
+	g.keep()
+	g.run()
+	g.restore()
+	g.Bind(g.leave)
+	g.back()
+	g.Bind(g.nested)
+	g.count(p.Nested)
+	g.Jmp(g.leave)
+	g.Bind(g.full)
+	g.count(p.Full)
+	g.Jmp(g.leave)
+}
+
+type gate struct {
+	*x86.Code
+	p                   Process
+	golang              bool
+	nested, leave, full x86.Label
+}
+
+// thread puts the thread's key in RAX: the FS base and 1, as a free slot has 0.
+func (g *gate) thread() {
+	if g.p.FSBase {
+		g.ReadFS(x86.RAX)
+	} else {
+		g.Load(x86.Quad, x86.RAX, x86.AtFS(0))
+	}
+	g.OpImm(x86.Add, x86.Quad, x86.RAX, 1)
+}
+
+// findSlot leaves the thread's slot, now busy, in RCX.
+func (g *gate) findSlot() {
+	s := g.p.Slots
+	next, other, found := g.Label(), g.Label(), g.Label()
+	g.thread()
+	g.Mov(x86.Quad, x86.RCX, x86.RAX)
+	g.ShiftImm(x86.Shr, x86.Quad, x86.RCX, 6)
+	g.IMulImm(x86.Word, x86.RCX, x86.RCX, -0x61c88647) // 2^32 divided by the golden ratio
+	g.ShiftImm(x86.Shr, x86.Word, x86.RCX, uint8(32-s.bits))
+	g.ShiftImm(x86.Shl, x86.Quad, x86.RCX, uint8(s.shift))
+	g.MovImm64(x86.RDX, g.p.Private+PrivateSlots)
+	g.Op(x86.Add, x86.Quad, x86.RCX, x86.RDX)
+	g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+	g.Jcc(x86.Equal, found)
+	g.MovImm(x86.RDX, probes)
+	g.Bind(next)
+	g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+	g.Jcc(x86.Equal, found)
+	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), 0)
+	g.Jcc(x86.NotEqual, other)
+	g.claim(found, next)
+	g.Bind(other)
+	g.OpImm(x86.Add, x86.Quad, x86.RCX, 1<<s.shift)
+	g.OpImm(x86.Sub, x86.Word, x86.RDX, 1)
+	g.Jcc(x86.NotEqual, next)
+	g.Jmp(g.full)
+	g.Bind(found)
+	g.MovImm(x86.RAX, 1)
+	g.XchgMem(x86.Word, x86.At(x86.RCX, slotBusy), x86.RAX)
+	g.Test(x86.Word, x86.RAX, x86.RAX)
+	g.Jcc(x86.NotEqual, g.nested)
+}
+
+// claim takes the free slot at RCX for the thread whose key is in RAX. When somebody was faster it looks
+// again: it may have been a signal handler of this thread. In a child that is not observed it leaves.
+func (g *gate) claim(found, again x86.Label) {
+	known := g.Label()
+	g.Push(x86.RDX)
+	g.Push(x86.RAX)
+	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
+	g.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RDX, 0), 0)
+	g.Jcc(x86.NotEqual, known)
+	if g.p.Children {
+		g.ask(sysGetpid)
+		g.Store(x86.Word, x86.At(x86.RDX, 0), x86.RAX)
+	} else {
+		g.OpImm(x86.Add, x86.Quad, x86.RSP, 16)
+		g.Jmp(g.leave)
+	}
+	g.Bind(known)
+	g.Load(x86.Quad, x86.RDX, x86.At(x86.RSP, 0))
+	g.MovImm(x86.RAX, 0)
+	g.LockCmpxchg(x86.Quad, x86.At(x86.RCX, slotKey), x86.RDX)
+	g.Pop(x86.RAX)
+	g.Pop(x86.RDX)
+	g.Jcc(x86.NotEqual, again)
+	g.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
+	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), x86.RAX)
+	g.Jmp(found)
+}
+
+// ask makes a system call without arguments; only RAX changes.
+func (g *gate) ask(number uint64) {
+	g.Push(x86.RCX)
+	g.Push(x86.R11)
+	g.MovImm(x86.RAX, number)
+	g.Syscall()
+	g.Pop(x86.R11)
+	g.Pop(x86.RCX)
+}
+
+// keep builds the context. RBX is the frame from here on, R12 the stack pointer as findSlot had it, R13 the slot.
+func (g *gate) keep() {
+	at := x86.RDX
+	if g.golang {
+		g.Lea(at, x86.At(x86.RCX, g.p.Slots.goContext()))
+	} else {
+		g.Lea(at, x86.At(x86.RSP, -shm.ContextSize))
+		g.Lea(x86.RSP, x86.At(x86.RSP, -shm.ContextSize)) // before anything is stored: a signal handler would overwrite it
+	}
+	in := g.in()
+	for _, r := range kept() {
+		g.Store(x86.Quad, x86.At(at, r.at), r.reg)
+	}
+	g.Mov(x86.Quad, x86.RBX, at)
+	g.Mov(x86.Quad, x86.R13, x86.RCX)
+	g.Mov(x86.Quad, x86.R12, x86.RSP)
+	for _, move := range [][2]int32{{inFlags, shm.ContextFlags}, {inRAX, shm.ContextRAX}, {inRCX, shm.ContextRCX}, {inRDX, shm.ContextRDX}} {
+		g.Load(x86.Quad, x86.RAX, x86.At(x86.RSP, in+move[0]))
+		g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+	}
+	g.Lea(x86.RAX, x86.At(x86.RSP, in+inEnd+g.red()))
+	g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextRSP), x86.RAX)
+	g.Load(x86.Quad, x86.RSI, x86.At(x86.RSP, in+inStub))
+	g.LoadSigned(x86.Word, x86.RAX, x86.At(x86.RSI, stubNop-4))
+	g.Op(x86.Add, x86.Quad, x86.RSI, x86.RAX)
+	for _, move := range [][2]int32{{dataPC, shm.ContextRIP}, {dataFunction, shm.ContextFunction}, {dataCookie, shm.ContextCookie}, {dataAtEntry, shm.ContextAtEntry}} {
+		g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, move[0]))
+		g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+	}
+	g.task()
+	g.Lea(x86.RAX, x86.At(x86.R13, slotThread))
+	g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextSlot), x86.RAX)
+	g.StoreImm(x86.Quad, x86.At(x86.RBX, shm.ContextOrigRAX), -1)
+	g.StoreImm(x86.Quad, x86.At(x86.RBX, shm.ContextCS), userCS)
+	g.StoreImm(x86.Quad, x86.At(x86.RBX, shm.ContextSS), userSS)
+	g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, dataProgram))
+}
+
+// in is where the stack has what the entry of the gate pushed.
+func (g *gate) in() int32 {
+	if g.golang {
+		return 0
+	}
+	return shm.ContextSize
+}
+
+func (g *gate) red() int32 {
+	if g.golang {
+		return 0
+	}
+	return Red
+}
+
+// Segments of 64-bit code (arch/x86/include/asm/segment.h).
+const (
+	userCS = 0x33
+	userSS = 0x2b
+)
+
+// task notes thread group and thread. Where another thread has come to be at the same FS base, what was known of the former is
+// forgotten.
+func (g *gate) task() {
+	same := g.Label()
+	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
+	g.Load(x86.Word, x86.RDX, x86.At(x86.RDX, 0))
+	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 32)
+	if g.p.TID != 0 {
+		g.Load(x86.Word, x86.RAX, x86.AtFS(g.p.TID))
+	} else {
+		g.MovImm(x86.RAX, sysGettid) // RCX and R11 are kept already
+		g.Syscall()
+		g.Mov(x86.Word, x86.RAX, x86.RAX)
+	}
+	g.Op(x86.Or, x86.Quad, x86.RDX, x86.RAX)
+	g.OpFrom(x86.Cmp, x86.Quad, x86.RDX, x86.At(x86.R13, slotThread+shm.SlotIDs))
+	g.Jcc(x86.Equal, same)
+	g.Store(x86.Quad, x86.At(x86.R13, slotThread+shm.SlotIDs), x86.RDX)
+	for _, at := range []int32{shm.SlotLow, shm.SlotHigh, shm.SlotStamp} {
+		g.StoreImm(x86.Quad, x86.At(x86.R13, slotThread+at), 0)
+	}
+	g.Bind(same)
+}
+
+// run calls the program, whose address is in RAX.
+func (g *gate) run() {
+	if g.golang {
+		g.Mov(x86.Quad, x86.RSP, x86.RBX)
+	}
+	g.Mov(x86.Quad, x86.RDI, x86.RBX)
+	g.Cld()
+	g.CallReg(x86.RAX)
+	g.Mov(x86.Quad, x86.RSP, x86.R12)
+}
+
+// directionFlag is DF in the flags.
+const directionFlag = 1 << 10
+
+// restore gives all registers back but those that back pops, and frees the slot last: a signal handler may take it from then on.
+func (g *gate) restore() {
+	forward := g.Label()
+	g.TestMemImm(x86.Word, x86.At(x86.RBX, shm.ContextFlags), directionFlag)
+	g.Jcc(x86.Equal, forward)
+	g.Raw(0xfd) // std
+	g.Bind(forward)
+	g.Mov(x86.Quad, x86.RCX, x86.R13)
+	for _, r := range kept() {
+		g.Load(x86.Quad, r.reg, x86.At(x86.RBX, r.at))
+	}
+	if !g.golang {
+		g.Lea(x86.RSP, x86.At(x86.RSP, shm.ContextSize))
+	}
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotBusy), 0)
+}
+
+// back restores the flags that programs change, and what the entry pushed. popf would take as long as all the rest.
+func (g *gate) back() {
+	g.Raw(0x8a, 0x64, 0x24, inFlags)   // mov inFlags(%rsp),%ah: all but OF
+	g.Raw(0x8a, 0x44, 0x24, inFlags+1) // mov inFlags+1(%rsp),%al
+	g.Raw(0x24, 0x08)                  // and $8,%al: OF
+	g.Raw(0x04, 0x78)                  // add $0x78,%al: overflows when it is set
+	g.Raw(0x9e)                        // sahf
+	g.Lea(x86.RSP, x86.At(x86.RSP, inRAX))
+	g.Pop(x86.RAX)
+	g.Pop(x86.RCX)
+	g.Pop(x86.RDX)
+	g.Ret()
+}
+
+// count adds 1 to a word; RAX is lost.
+func (g *gate) count(at uint64) {
+	g.MovImm64(x86.RAX, at)
+	g.LockOpImm(x86.Add, x86.Quad, x86.At(x86.RAX, 0), 1)
+}

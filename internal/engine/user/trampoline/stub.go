@@ -1,0 +1,106 @@
+package trampoline
+
+import (
+	"encoding/binary"
+
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+)
+
+// What the gate must know about a site, behind the code of its window.
+const (
+	dataProgram  = 0
+	dataPC       = 8
+	dataFunction = 16
+	dataCookie   = 24
+	dataAtEntry  = 32
+)
+
+// Site is one place where a program runs.
+type Site struct {
+	Program  uint64 // address of the program
+	PC       uint64 // of the instruction
+	Function uint64 // of the function that it is in
+	Cookie   uint64
+	// AtEntry: the return address is on top of the stack, as a push of the frame pointer or an endbr64 tells.
+	AtEntry bool
+}
+
+// Instructions are a window's own, written for another place, in pieces: those before the first site, then from each site to the
+// next. The last ends by itself.
+type Instructions interface {
+	Emit(n int, at uint64) ([]byte, error)
+}
+
+// Window is the code for a window: one jump leads to its start.
+type Window struct {
+	Bytes  []byte
+	Pieces []uint64 // addresses of the instructions' pieces
+	Sites  []uint64 // and of the code of each site
+	Bypass uint64   // where the instructions are once more, without any site
+}
+
+// stubNop is the nop behind the call, whose last four bytes say how far the site's data are from it: nopl disp32(%rax).
+const stubNop = 7
+
+// Build writes a window's code for an address. Gate is that of the code's kind.
+func Build(at uint64, in Instructions, sites []Site, gate uint64, golang bool) (Window, error) {
+	var w Window
+	var nops []int
+	for n := 0; n <= len(sites); n++ {
+		here := at + uint64(len(w.Bytes))
+		if n > 0 {
+			w.Sites = append(w.Sites, here)
+			stub, nop, err := stub(here, gate, golang)
+			if err != nil {
+				return w, err
+			}
+			nops = append(nops, len(w.Bytes)+nop)
+			w.Bytes = append(w.Bytes, stub...)
+			here = at + uint64(len(w.Bytes))
+		}
+		w.Pieces = append(w.Pieces, here)
+		code, err := in.Emit(n, here)
+		if err != nil {
+			return w, err
+		}
+		w.Bytes = append(w.Bytes, code...)
+	}
+	w.Bypass = at + uint64(len(w.Bytes))
+	for n := 0; n <= len(sites); n++ {
+		code, err := in.Emit(n, at+uint64(len(w.Bytes)))
+		if err != nil {
+			return w, err
+		}
+		w.Bytes = append(w.Bytes, code...)
+	}
+	for len(w.Bytes)%8 != 0 {
+		w.Bytes = append(w.Bytes, 0xcc)
+	}
+	for i, s := range sites {
+		binary.LittleEndian.PutUint32(w.Bytes[nops[i]+stubNop-4:], uint32(len(w.Bytes)-nops[i]))
+		atEntry := uint64(0)
+		if s.AtEntry {
+			atEntry = 1
+		}
+		for _, word := range []uint64{s.Program, s.PC, s.Function, s.Cookie, atEntry} {
+			w.Bytes = binary.LittleEndian.AppendUint64(w.Bytes, word)
+		}
+	}
+	return w, nil
+}
+
+// stub calls the gate, and gives the place of its nop.
+func stub(at, gate uint64, golang bool) (code []byte, nop int, err error) {
+	c := &x86.Code{}
+	if !golang {
+		c.Lea(x86.RSP, x86.At(x86.RSP, -Red))
+	}
+	c.CallTo(gate)
+	after := c.Here()
+	c.Raw(0x0f, 0x1f, 0x80, 0, 0, 0, 0)
+	if !golang {
+		c.Lea(x86.RSP, x86.At(x86.RSP, Red))
+	}
+	code, err = c.Assemble(at)
+	return code, c.Offset(after), err
+}
