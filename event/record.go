@@ -70,4 +70,3 @@ func (l *Log) MarshalJSON() ([]byte, error) {
 	}
 	return append(appendStringJSON(appendMember(b, "text"), l.Text), '}'), nil
 }
-
