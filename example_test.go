@@ -195,3 +195,32 @@ func ExampleOpen_mistakes() {
 	// no function "mallc" in libc.so.6
 	// mallc
 }
+
+// The SQL statements of a program, and what they came to. Literals are left out unless asked for.
+func ExampleTarget_SQL() {
+	target, err := sonde.Open(sonde.Command("sqlite3", ":memory:", "create table t(a); insert into t values(1); insert into t values(2)"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer target.Close()
+	session, err := target.SQL(context.Background(), sonde.SQLOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for statement := range session.Statements() {
+		fmt.Println(statement.System, statement.Digest)
+	}
+	if err := session.Err(); err != nil {
+		log.Fatal(err)
+	}
+	for _, query := range session.Queries() {
+		if query.Count > 1 {
+			fmt.Println(query.Count, "times", query.Digest)
+		}
+	}
+	// Output:
+	// sqlite CREATE TABLE t ( a )
+	// sqlite INSERT INTO t VALUES ( ? )
+	// sqlite INSERT INTO t VALUES ( ? )
+	// 2 times INSERT INTO t VALUES ( ? )
+}

@@ -2,7 +2,7 @@
 // return and how long they take, without changing, recompiling or restarting them.
 //
 // A Target says what is observed. Its methods Count, Trace, Time and Run arm probes and give a Session, whose
-// Events are read with a range loop:
+// Events are read with a range loop; SQL gathers the statements of database drivers and servers:
 //
 //	t, err := sonde.Open(sonde.PID(4242))
 //	...

@@ -2,6 +2,7 @@ package sonde
 
 import (
 	"slices"
+	"time"
 
 	"github.com/sonde-project/sonde/internal/sqlprobe"
 	"github.com/sonde-project/sonde/internal/target"
@@ -12,6 +13,9 @@ import (
 type SQLOptions struct {
 	Server bool // those that database servers execute, not those that their clients send
 	Stack  bool // record the stack that issues each statement
+	// Slow and Literals are for Target.SQL: yield statements that take at least so long only, and show them with their literals.
+	Slow     time.Duration
+	Literals bool
 }
 
 // SQLScript gives the script that observes the SQL statements of the target: of the drivers that its processes map, or that its command

@@ -74,7 +74,7 @@ var rooms = map[string]room{
 	"internal/safety":   {shared, "internal/fixture"},
 
 	".": {wiring, "event script internal/agg internal/codegen internal/ctype internal/doctor internal/engine internal/engine/kernel " +
-		"internal/engine/user internal/engine/tracefs internal/object internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe " +
+		"internal/engine/user internal/engine/tracefs internal/object internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe internal/sqlstat " +
 		"internal/symbol internal/target"},
 	"cmd/sonde": {wiring, ". event script internal/agg internal/doctor internal/export internal/render internal/render/live internal/render/prompt internal/render/page " +
 		"internal/scaffold internal/sqlprobe internal/sqlstat"},
