@@ -12,11 +12,12 @@ import (
 //
 //	number            a number; beyond 2^53 either way a string in hexadecimal
 //	character         a string of one character
-//	text, bytes       a string; {"bytes":"hexadecimal"} when it is not UTF-8; "..." at the end of what was cut
+//	text, bytes       a string; {"bytes":"hexadecimal"} when it is not UTF-8
+//	cut text          {"cut":"...","len":300}: its beginning, and its length where that is known
 //	guessed text      {"guess":"..."}: no type says that it is text
 //	pointer           what it points at when that was captured, else "0x..." or the function's name; null
 //	enum, flags       the name, or the number when it has none
-//	struct            an object; array and tuple: an array, "..." as last element of what was cut
+//	struct            an object; array and tuple: an array, {"error":"..."} as last element of what was cut
 //	C++ object        an object; "dynamic" is its class, where that is not the declared one
 //	Rust variant      as serde has it: "Unit", {"Variant": data}; None is null and Some(x) is x
 //	map               an object by the text of its keys; {"len":3} when the pairs were not captured
@@ -136,27 +137,23 @@ func (v *Value) appendFloatJSON(b []byte) []byte {
 }
 
 func (v *Value) appendTextJSON(b []byte) []byte {
-	if v.Guess {
-		known := *v
-		known.Guess = false
-		return append(known.appendTextJSON(append(b, `{"guess":`...)), '}')
-	}
-	text := v.Str
-	if v.Truncated {
-		text = wholeRunes(text)
-	}
-	if !utf8.ValidString(text) {
-		b = append(b, `{"bytes":"`...)
-		b = hex.AppendEncode(b, []byte(v.Str))
-		if v.Truncated {
-			b = append(b, "..."...)
+	inner := *v
+	switch {
+	case v.Guess:
+		inner.Guess = false
+		return append(inner.appendTextJSON(append(b, `{"guess":`...)), '}')
+	case v.Truncated:
+		inner.Str, inner.Truncated = wholeRunes(v.Str), false
+		b = inner.appendTextJSON(append(b, `{"cut":`...))
+		if v.Len > uint64(len(v.Str)) {
+			b = appendUintJSON(append(b, `,"len":`...), v.Len)
 		}
-		return append(b, `"}`...)
+		return append(b, '}')
+	case utf8.ValidString(v.Str):
+		return appendStringJSON(b, v.Str)
 	}
-	if v.Truncated {
-		text += "..."
-	}
-	return appendStringJSON(b, text)
+	b = append(b, `{"bytes":"`...)
+	return append(hex.AppendEncode(b, []byte(v.Str)), `"}`...)
 }
 
 // wholeRunes leaves out the beginning of a character that a limit cut in two.
@@ -233,7 +230,7 @@ func (v *Value) appendElemsJSON(b []byte) []byte {
 		if len(v.Fields) > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, `"..."`...)
+		b = append(b, `{"error":"..."}`...)
 	}
 	return append(b, ']')
 }

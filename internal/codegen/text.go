@@ -162,6 +162,9 @@ func (x *code) userText(e *plan.Str, to place, size int) {
 		limit = min(limit, size)
 		temp := x.alloc(limit)
 		x.userBytes(userBytes{e.Addr, e.Len, limit}, temp)
+		if e.UntilNUL {
+			x.endAtNUL(temp, limit)
+		}
 		x.copyText(to, size, temp, limit)
 		return
 	}
@@ -184,6 +187,26 @@ func (x *code) userText(e *plan.Str, to place, size int) {
 	x.place(none)
 	x.zero(to, (size+7)&^7)
 	x.place(end)
+}
+
+// endAtNUL clears what follows the first NUL.
+func (x *code) endAtNUL(text place, size int) {
+	next, some, done := x.label(), x.label(), x.label()
+	x.imm(asm.R1, 0)
+	x.imm(asm.R3, 0xff) // what is kept of each byte
+	x.place(next)
+	x.jumpImm(asm.JGE, asm.R1, int64(size), done)
+	x.addr(asm.R2, text)
+	x.op(asm.Add, asm.R2, asm.R1)
+	x.load(asm.R4, place{asm.R2, 0}, asm.Byte)
+	x.jumpImm(asm.JNE, asm.R4, 0, some)
+	x.imm(asm.R3, 0)
+	x.place(some)
+	x.op(asm.And, asm.R4, asm.R3)
+	x.store(place{asm.R2, 0}, asm.R4, asm.Byte)
+	x.opImm(asm.Add, asm.R1, 1)
+	x.jump(next)
+	x.place(done)
 }
 
 // bytes reads a buffer: its length, then its bytes.

@@ -130,10 +130,10 @@ func (r *record) typed(n *Node) event.Value {
 	switch n.T.Kind {
 	case StrType:
 		text := g.bytes
-		if k := n.Pieces[0].Slot; k < len(r.kinds) && r.kinds[k] != SlotBuf {
+		if k := n.Pieces[0].Slot; n.UntilNUL || k < len(r.kinds) && r.kinds[k] != SlotBuf {
 			text = beforeNUL(text)
 		}
-		return event.Value{Kind: event.KindString, Str: string(text), Len: uint64(len(text)), Truncated: g.cut}
+		return event.Value{Kind: event.KindString, Str: string(text), Len: uint64(len(text)), Truncated: g.cut && len(text) == len(g.bytes)}
 	case BytesType:
 		return event.Value{Kind: event.KindBytes, Str: string(g.bytes), Len: uint64(len(g.bytes)), Truncated: g.cut}
 	case StackType:

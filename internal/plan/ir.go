@@ -58,11 +58,12 @@ type (
 		T    Type
 	}
 	// Str reads text from user memory: up to a NUL or Max bytes, whichever is first; Len (nil: none) limits it
-	// further, and then NULs do not end it.
+	// further, and then NULs do not end it, unless UntilNUL says so.
 	Str struct {
-		Addr Expr
-		Len  Expr
-		Max  int
+		Addr     Expr
+		Len      Expr
+		Max      int
+		UntilNUL bool
 	}
 	// Buf is bytes of user memory.
 	Buf struct {

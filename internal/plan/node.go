@@ -27,9 +27,11 @@ type Node struct {
 	// Over: stands for the value of Type at At itself, not for what a pointer there leads to.
 	Over bool
 	// From is the type of the value at At that this one follows; nil: any. Cases of a union differ in it.
-	From  *ctype.Type
-	Out   bool // read at return
-	Guess bool
+	From *ctype.Type
+	Out  bool // read at return
+	// UntilNUL: text that was captured by a length and ends at a NUL before it.
+	UntilNUL bool
+	Guess    bool
 }
 
 // View says how the block of a node reads.

@@ -49,7 +49,7 @@ func (b *body) arguments(e *script.Call, least, most int) error {
 	return nil
 }
 
-// str reads text: up to a NUL, or as long as its second argument says, which then may contain NULs.
+// str reads text: up to a NUL, and at most as many bytes as its second argument says.
 func (b *body) str(e *script.Call) (operand, error) {
 	if err := b.arguments(e, 1, 2); err != nil {
 		return operand{}, err
@@ -66,8 +66,9 @@ func (b *body) str(e *script.Call) (operand, error) {
 		if s.Len, err = b.number(e.Args[1]); err != nil {
 			return operand{}, err
 		}
-		if c, ok := s.Len.(*plan.Const); ok && c.V > 0 && c.V < int64(s.Max) {
-			s.Max, s.Len = int(c.V), nil // text of at most so many bytes
+		s.UntilNUL = true
+		if c, ok := s.Len.(*plan.Const); ok && c.V > 0 {
+			s.Max, s.Len = int(min(c.V, int64(s.Max))), nil
 		}
 	}
 	return operand{x: s}, nil

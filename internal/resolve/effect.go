@@ -126,6 +126,7 @@ func (b *body) slot(e script.Expr, x plan.Expr) (plan.Slot, plan.Node, error) {
 	node.T.C = nil
 	switch x := x.(type) {
 	case *plan.Str:
+		node.UntilNUL = x.UntilNUL
 		if x.Len != nil {
 			return plan.Slot{Kind: plan.SlotBuf, X: x.Addr, Len: x.Len, Size: x.Max}, node, nil
 		}

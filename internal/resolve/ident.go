@@ -91,7 +91,12 @@ func (b *body) retval(e *script.Ident) (operand, error) {
 		}
 		return operand{x: &plan.Reg{R: ctype.RAX, T: int64Type}}, nil
 	}
-	return b.placed(b.fn.placed().Results[0], b.fn.types().Results[0].Type, e.Span, "the result")
+	at, t := b.fn.placed(), b.fn.types().Results[0].Type
+	if at.Hidden { // rax repeats the address, but not in all that LLVM makes
+		slot := b.save(plan.Slot{Kind: plan.SlotInt, X: &plan.Reg{R: ctype.RDI, T: uint64Type}})
+		return operand{addr: &plan.Saved{Slot: slot, T: uint64Type}, t: t}, nil
+	}
+	return b.placed(at.Results[0], t, e.Span, "the result")
 }
 
 // goid reads runtime.g.goid through the goroutine register.

@@ -20,7 +20,8 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 	v := verdict{changed: r.rewritten(chain, fn), dense: sig.Lang == event.LangGo}
 	// What Rust calls public is still only the program's own.
 	v.local = sig.Lang == event.LangRust || !inheritedFlag(chain, dwarf.AttrExternal)
-	v.drops = v.local && !v.dense && !strings.HasPrefix(e.unit.producer(), "GNU")
+	v.llvm = !v.dense && !strings.HasPrefix(e.unit.producer(), "GNU")
+	v.drops = v.local && v.llvm
 	kept := !v.changed && !v.drops // gcc names what it rewrites, LLVM does not always
 	cfa := frameBaseIsCFA(e)
 	placement := ctype.Place(sig)
@@ -39,7 +40,9 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 	lost := v.changed
 	for i := range params {
 		lost = lost || said[i].absent && sig.Params[i].Type.Sizeof() != 0
-		sig.Params[i].Where = settle(said[i], placement.Params[i], sig.Params[i].Type.Sizeof(), v)
+		w := v
+		w.llvm = v.llvm && scalar(sig.Params[i].Type)
+		sig.Params[i].Where = settle(said[i], placement.Params[i], sig.Params[i].Type.Sizeof(), w)
 	}
 	if lost && v.drops && !placement.Hidden {
 		doubt(sig.Results)
@@ -59,6 +62,7 @@ type verdict struct {
 	changed bool // the compiler says that it did not keep to it
 	local   bool // it may not have, as all callers are known
 	drops   bool // a parameter without any place is not passed: LLVM drops those of local functions that need it not
+	llvm    bool // callers in the same file set no register that the function has no use for, be it public
 	dense   bool // pieces are said without the padding between them: Go's compiler
 }
 
@@ -68,19 +72,28 @@ func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype
 		return nil // an empty class; Go, which keeps to its convention, and whose debug information loses parts of split values
 	}
 	if !said.known {
-		if v.changed || v.drops && said.absent {
+		if v.changed || v.drops && said.absent || v.llvm && (said.absent || said.unlisted) {
 			return nowhere(max(size, 0))
 		}
 		return nil
 	}
 	agrees, somewhere := compare(said, expected, v.dense)
 	switch {
-	case !somewhere && !v.changed && !v.local:
+	case !somewhere && !v.changed && !v.local && !v.llvm:
 		return nil // a value that the function happens not to look at
 	case somewhere && agrees && !v.changed:
 		return nil
 	}
 	return said.pieces
+}
+
+// scalar reports a type of which a value is one number: debug information does not lose parts of those.
+func scalar(t *ctype.Type) bool {
+	switch u := t.Underlying(); u.Kind {
+	case ctype.Bool, ctype.Int, ctype.Uint, ctype.Char, ctype.Rune, ctype.Enum, ctype.Pointer, ctype.Reference:
+		return u.Sizeof() <= 8
+	}
+	return false
 }
 
 // compare tells whether a location has a place at all, and whether its places are the expected ones.

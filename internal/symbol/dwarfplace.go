@@ -11,6 +11,8 @@ type located struct {
 	pieces []ctype.Piece
 	known  bool
 	absent bool // debug information names no place at all, for any part of the function
+	// unlisted: it has a list of places, none of which is one at the entry.
+	unlisted bool
 	// whole: it is said to hold for the whole function. gcc says that of the registers that it moves a parameter's halves to
 	// in the first instructions.
 	whole bool
@@ -35,7 +37,7 @@ func (e entryAt) whereAt(entry uint64, size int64, cfa bool) located {
 	}
 	expr, ok := e.unit.locationAt(v, entry)
 	if !ok {
-		return located{}
+		return located{unlisted: true}
 	}
 	x := expression{size: size, cfa: cfa}
 	if !x.run(expr) {

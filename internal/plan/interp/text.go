@@ -31,7 +31,11 @@ func (x *thread) text(e plan.Expr) []byte {
 // userText reads a string of the observed process; a null pointer is "" and no failure.
 func (x *thread) userText(e *plan.Str) []byte {
 	if e.Len != nil {
-		return x.userBytes(e.Addr, e.Len, e.Type().TextSize())
+		text := x.userBytes(e.Addr, e.Len, e.Type().TextSize())
+		if end := bytes.IndexByte(text, 0); end >= 0 && e.UntilNUL {
+			text = text[:end]
+		}
+		return text
 	}
 	addr := x.eval(e.Addr)
 	if addr == 0 {
