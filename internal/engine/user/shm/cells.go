@@ -114,7 +114,7 @@ func (t *Table) Get(key []byte) ([]byte, bool) {
 func (t *Table) Zero() {
 	switch t.Kind {
 	case Hash:
-		for n := uint32(1); n <= atomic.LoadUint32(t.word(t.Off)); n++ {
+		for n := uint32(1); n <= t.touched(); n++ {
 			if at := t.node(n); atomic.LoadUint32(t.word(at+nodeState))&stateMask == stateLive {
 				t.wipe(at + t.ValueOff)
 			}

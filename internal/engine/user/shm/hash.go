@@ -90,6 +90,12 @@ func (t *Table) quad(off int) *uint64 { return (*uint64)(unsafe.Pointer(&t.mem[o
 // node is where a node lies.
 func (t *Table) node(n uint32) int { return t.Data + (int(n)-1)*t.Stride }
 
+// exists reports whether there is a node of a number: the process may have written anything over the memory.
+func (t *Table) exists(n uint32) bool { return n != 0 && int(n) <= t.Entries }
+
+// touched is how many nodes were ever in use.
+func (t *Table) touched() uint32 { return min(atomic.LoadUint32(t.word(t.Off)), uint32(t.Entries)) }
+
 func (t *Table) bucket(hash uint32) int { return t.Heads + 8*int(hash&uint32(t.Buckets-1)) }
 
 var errHeld = errors.New("the bucket is held by a thread that does not run")
@@ -110,14 +116,18 @@ func (t *Table) hold(bucket int) (uint32, error) {
 
 func (t *Table) release(bucket int, first uint32) { atomic.StoreUint64(t.quad(bucket), uint64(first)) }
 
-// find goes through a chain that is held.
+// find goes through a chain that is held. It has at most all nodes; one that has more was damaged.
 func (t *Table) find(first uint32, hash uint32, key []byte) (node, before uint32) {
-	for n := first; n != 0 && n&endMark == 0; n = atomic.LoadUint32(t.word(t.node(n) + nodeNext)) {
+	n := first
+	for range t.Entries {
+		if !t.exists(n) {
+			return 0, 0
+		}
 		at := t.node(n)
 		if atomic.LoadUint32(t.word(at+nodeHash)) == hash && string(t.mem[at+nodeKey:][:t.Key]) == string(key) {
 			return n, before
 		}
-		before = n
+		before, n = n, atomic.LoadUint32(t.word(at+nodeNext))
 	}
 	return 0, 0
 }
@@ -183,7 +193,7 @@ func (t *Table) takeFrom(list int) uint32 {
 	for {
 		head := atomic.LoadUint64(t.quad(list))
 		n := uint32(head)
-		if n == 0 {
+		if !t.exists(n) {
 			return 0
 		}
 		next := atomic.LoadUint32(t.word(t.node(n) + nodeFree))
@@ -238,7 +248,7 @@ func (t *Table) Delete(key []byte) (bool, error) {
 // eachNode calls fn for every entry of a hash, with copies. Entries that come or go meanwhile may be among them.
 func (t *Table) eachNode(fn func(key, value []byte) error) error {
 	key, value := make([]byte, t.Key), make([]byte, t.Value)
-	for n := uint32(1); n <= atomic.LoadUint32(t.word(t.Off)); n++ {
+	for n := uint32(1); n <= t.touched(); n++ {
 		at := t.node(n)
 		state := atomic.LoadUint32(t.word(at + nodeState))
 		if state&stateMask != stateLive {

@@ -75,14 +75,19 @@ func (r *Reader) genuine(at, end uint64) bool {
 	return binary.LittleEndian.Uint64(r.data[off+ringCheck:]) == at^ringMagic && length <= min(len(r.data)/2, ringLongest) && at+room(length) <= end
 }
 
+// damaged reports positions that no writer leaves.
+func (r *Reader) damaged(at, end uint64) bool {
+	return end-at > uint64(len(r.data)) || (at|end)%ringAlign != 0
+}
+
 func room(length int) uint64 { return uint64(align(ringHeader+length, ringAlign)) }
 
 // Drain hands over what is complete, up to what is there now; busy says that a record is being written, behind which others may wait. The
 // bytes are gone when fn returns.
 func (r *Reader) Drain(fn func(record []byte)) (some, busy bool) {
 	at, end := r.position()
-	if end-at > uint64(len(r.data)) || (at|end)%ringAlign != 0 {
-		return false, false // somebody wrote over it
+	if r.damaged(at, end) {
+		return false, false
 	}
 	given := at
 	for at < end {
@@ -128,7 +133,7 @@ func (r *Reader) clear(at, n uint64) {
 // record is passed too.
 func (r *Reader) Skip(alive func(tid int) bool, final bool) bool {
 	at, end := r.position()
-	if at >= end || end-at > uint64(len(r.data)) {
+	if at >= end || r.damaged(at, end) {
 		return false
 	}
 	flags, length, tid := r.header(at)

@@ -3,12 +3,14 @@ package translate
 import (
 	"errors"
 	"fmt"
+
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
 )
 
 // fact is what is known about a register before an instruction.
 type fact struct {
 	kind factKind
-	n    int // of a map: the instruction that loaded it; on the stack: the distance from the frame pointer
+	n    int // of a map: the instruction that loaded it; on the stack and in the context: the distance from its start
 }
 
 type factKind uint8
@@ -17,6 +19,7 @@ const (
 	anything factKind = iota
 	aMap
 	onStack
+	inContext
 	unset // nothing was stored in it
 )
 
@@ -37,7 +40,7 @@ func flow(list []inst) ([]facts, error) {
 	for r := range start.regs {
 		start.regs[r].kind = unset
 	}
-	start.regs[1].kind = anything
+	start.regs[1].kind = inContext
 	start.regs[frameRegister] = fact{kind: onStack}
 	before[0] = start
 	work := []int{0}
@@ -131,10 +134,16 @@ func (in *inst) checkUse(f *facts) error {
 		}
 	}
 	base, ok := in.address()
-	if !ok || f.regs[base].kind != onStack {
+	if !ok {
 		return nil
 	}
 	at := f.regs[base].n + int(in.off)
+	if f.regs[base].kind == inContext && (at < 0 || at+in.width() > shm.ContextCookie || in.class() != classLDX) {
+		return fmt.Errorf("%d bytes at %d of the context", in.width(), at)
+	}
+	if f.regs[base].kind != onStack {
+		return nil
+	}
 	if at < -stackSize || at+in.width() > 0 {
 		return fmt.Errorf("%d bytes at %d, beyond the stack of %d", in.width(), at, stackSize)
 	}
@@ -192,16 +201,16 @@ func (in *inst) follow(f facts, i int) facts {
 	return f
 }
 
-// result follows pointers to the stack through copies and constants added.
+// result follows pointers to the stack and the context through copies and constants added.
 func (in *inst) result(f *facts) fact {
 	switch {
 	case in.code() == opMov && in.fromReg() && in.off == 0:
 		return f.regs[in.src]
-	case f.regs[in.dst].kind != onStack || in.fromReg():
+	case f.regs[in.dst].kind != onStack && f.regs[in.dst].kind != inContext || in.fromReg():
 	case in.code() == opAdd:
-		return fact{onStack, f.regs[in.dst].n + int(in.imm)}
+		return fact{f.regs[in.dst].kind, f.regs[in.dst].n + int(in.imm)}
 	case in.code() == opSub:
-		return fact{onStack, f.regs[in.dst].n - int(in.imm)}
+		return fact{f.regs[in.dst].kind, f.regs[in.dst].n - int(in.imm)}
 	}
 	return fact{}
 }

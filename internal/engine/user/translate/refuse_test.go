@@ -6,6 +6,7 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 )
 
@@ -29,6 +30,9 @@ func TestWhatIsNotKnownIsRefused(t *testing.T) {
 		"below the stack":         {asm.Instructions{asm.StoreMem(asm.R10, -520, asm.R1, asm.DWord), zero, asm.Return()}, "beyond the stack"},
 		"above the stack":         {asm.Instructions{asm.StoreMem(asm.R10, -4, asm.R1, asm.DWord), zero, asm.Return()}, "beyond the stack"},
 		"below it by a copy":      {asm.Instructions{asm.Mov.Reg(asm.R2, asm.R10), asm.Add.Imm(asm.R2, -512), asm.StoreMem(asm.R2, -1, asm.R1, asm.Byte), zero, asm.Return()}, "beyond the stack"},
+		"beyond the context":      {asm.Instructions{asm.LoadMem(asm.R2, asm.R1, shm.ContextCookie, asm.DWord), zero, asm.Return()}, "context"},
+		"before the context":      {asm.Instructions{asm.LoadMem(asm.R2, asm.R1, -8, asm.DWord), zero, asm.Return()}, "context"},
+		"a store in it":           {asm.Instructions{asm.StoreMem(asm.R1, 0, asm.R1, asm.DWord), zero, asm.Return()}, "context"},
 		"the frame pointer":       {asm.Instructions{asm.Mov.Imm(asm.R10, 0), zero, asm.Return()}, "frame pointer"},
 		"register 11":             {asm.Instructions{asm.Mov.Imm(asm.Register(11), 0), zero, asm.Return()}, "register"},
 		"a division by 0":         {asm.Instructions{zero, asm.Div.Imm(asm.R0, 0), asm.Return()}, "constant 0"},

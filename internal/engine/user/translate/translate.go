@@ -61,18 +61,9 @@ type translator struct {
 
 // Translate gives the machine code of a program for the address env.Base. Errors name the instruction, counted as jumps count.
 func Translate(ins asm.Instructions, env *Env) ([]byte, error) {
-	list, err := decode(ins)
+	list, before, err := verify(ins)
 	if err != nil {
-		return nil, fmt.Errorf("translation: %w", err)
-	}
-	for i := range list {
-		if err := list[i].check(); err != nil {
-			return nil, fmt.Errorf("translation: %w", list[i].wrong(err))
-		}
-	}
-	before, err := flow(list)
-	if err != nil {
-		return nil, fmt.Errorf("translation: %w", err)
+		return nil, err
 	}
 	t := &translator{Code: &x86.Code{}, env: env, list: list, before: before, reg: registers()}
 	if err := t.translate(); err != nil {
