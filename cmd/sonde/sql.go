@@ -45,7 +45,8 @@ are told apart without their literals, which are not shown.`,
 	}
 	c.Flags().BoolVar(&s.server, "server", false, "observe database servers, not their clients")
 	c.Flags().Var((*period)(&s.slow), "slow", "show each statement that takes at least this `TIME`, as it ends")
-	c.Flags().BoolVar(&s.literals, "show-literals", false, "show statements with their literals")
+	redact := c.Flags().Bool("redact", true, "show statements without their literals")
+	c.Flags().BoolVar(&s.literals, "show-literals", false, "show statements with their literals: --redact=false")
 	f.stacked(c.Flags())
 	f.output.report = true
 	f.observing(c.Flags())
@@ -65,6 +66,7 @@ are told apart without their literals, which are not shown.`,
 		if f.live && s.slow > 0 && f.output.file == "" {
 			return usage([]string{"-o FILE.json leaves standard output to the table"}, "--live shows a table where --slow writes statements")
 		}
+		s.literals = s.literals || !*redact
 		s.request, s.stack, s.showScript = f.request, f.stack, f.showScript
 		return w.sql(c.Context(), w, s)
 	}
