@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/internal/render"
@@ -101,7 +103,7 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 	if err != nil {
 		return err
 	}
-	stream := sqlstat.NewStream(sink, sqlstat.Options{Slow: s.slow, Literals: s.literals})
+	stream := sqlstat.NewStream(sink, sqlstat.Options{Slow: s.slow, Literals: s.literals, Gone: gone})
 	options := append(s.options(), sonde.OnIdle(stream.Flush))
 	session, err := t.RunScript(ctx, s.script, append(options, s.signs(w)...)...)
 	if err != nil {
@@ -112,6 +114,9 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 	}
 	return s.finish(w, session, s.drain(session, stream), stream)
 }
+
+// gone tells that a process is no more.
+func gone(pid int) bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 // watch shows the table while it grows, and writes the final one once it is off the screen.
 func (s statements) watch(ctx context.Context, w world, session *sonde.Session, stream *sqlstat.Stream) error {

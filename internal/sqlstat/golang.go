@@ -10,7 +10,6 @@ import (
 // goCalls: a goroutine has one statement in the call at a time; what begins inside of it (a driver that is pgx, a preparation) belongs to
 // it. Rows that come back end it when they are closed.
 type goCalls struct {
-	prompt
 	ended   func(*execution)
 	types   map[uint32]sqlprobe.GoType
 	calls   map[owner]*goStatement // by goroutine
@@ -34,6 +33,13 @@ func newGoCalls(ended func(*execution)) *goCalls {
 }
 
 func (m *goCalls) open() int { return len(m.calls) + len(m.reading) + len(m.copies) }
+
+func (m *goCalls) forget(gone func(owner) bool) {
+	drop(m.calls, gone)
+	drop(m.reading, gone)
+	drop(m.copies, gone)
+	drop(m.names, gone)
+}
 
 func (m *goCalls) take(r *record) {
 	goroutine := owner{pid: r.PID, key: r.bits("goid")}

@@ -24,7 +24,6 @@ const (
 // libpq: a connection answers its statements in the order in which they were sent. Each has results and then NULL; a pipeline's sync is
 // a result without NULL.
 type libpq struct {
-	prompt
 	ended    func(*execution)
 	queues   map[owner][]*execution
 	prepared map[owner]map[string]statementText
@@ -40,6 +39,11 @@ func (m *libpq) open() int {
 		n += len(q)
 	}
 	return n
+}
+
+func (m *libpq) forget(gone func(owner) bool) {
+	drop(m.queues, gone)
+	drop(m.prepared, gone)
 }
 
 func (m *libpq) take(r *record) {

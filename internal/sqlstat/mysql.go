@@ -20,6 +20,12 @@ func newLibmariadb(ended func(*execution)) *libmariadb {
 
 func (m *libmariadb) open() int { return len(m.running) }
 
+func (m *libmariadb) forget(gone func(owner) bool) {
+	drop(m.running, gone)
+	drop(m.last, gone)
+	drop(m.prepared, gone)
+}
+
 func (m *libmariadb) take(r *record) {
 	conn, stmt := r.owner("conn"), r.owner("stmt")
 	switch r.Role {
@@ -112,7 +118,6 @@ func (m *libmariadb) settle(before time.Time) {
 // mariadbd: a thread of the server does one command at a time. A prepared statement is an object; the command that executes it does not
 // name it, so that the text comes with the object that is executed inside.
 type mariadbd struct {
-	prompt
 	ended    func(*execution)
 	running  map[owner]*execution
 	prepared map[owner]statementText
@@ -130,6 +135,11 @@ func newMariadbd(ended func(*execution)) *mariadbd {
 }
 
 func (m *mariadbd) open() int { return len(m.running) }
+
+func (m *mariadbd) forget(gone func(owner) bool) {
+	drop(m.running, gone)
+	drop(m.prepared, gone)
+}
 
 func (m *mariadbd) take(r *record) {
 	thread := r.thread()

@@ -10,7 +10,6 @@ import "github.com/sonde-project/sonde/internal/sqlprobe"
 // its text once, while a new portal at the address of an old one is bound first, which says it too. It ends with its last part, or with its
 // transaction.
 type postgres struct {
-	prompt
 	ended   func(*execution)
 	running map[owner]*backend
 	resting map[owner]map[uint64]*backend // by process and portal
@@ -39,6 +38,11 @@ func (m *postgres) open() int {
 		n += len(portals)
 	}
 	return n
+}
+
+func (m *postgres) forget(gone func(owner) bool) {
+	drop(m.running, gone)
+	drop(m.resting, gone)
 }
 
 func (m *postgres) take(r *record) {

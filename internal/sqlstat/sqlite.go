@@ -10,7 +10,6 @@ import (
 // sqlite: the kernel summed up the steps of a statement; here it gets its text. The time that preparing took counts to the first
 // execution.
 type sqlite struct {
-	prompt
 	ended    func(*execution)
 	prepared map[owner]*preparation
 }
@@ -26,6 +25,10 @@ func newSQLite(ended func(*execution)) *sqlite {
 }
 
 func (m *sqlite) open() int { return 0 }
+
+func (m *sqlite) forget(gone func(owner) bool) {
+	drop(m.prepared, gone)
+}
 
 func (m *sqlite) take(r *record) {
 	stmt := r.owner("stmt")

@@ -6,6 +6,7 @@
 package sqlstat
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -21,19 +22,17 @@ type pairing struct {
 	ended    func(s *execution)
 	shapes   map[string]sqlprobe.Shape
 	machines map[string]machine
+	late     *libmariadb      // keeps statements for what is told of them later
+	left     func(conn owner) // a connection is no more
+	lost     int              // statements that were open when their process was gone
 }
 
 // machine is the life of statements in one driver.
 type machine interface {
 	take(r *record)
-	open() int               // statements that have begun and not ended
-	settle(before time.Time) // hand on what ended before and was kept for more facts
+	open() int                    // statements that have begun and not ended
+	forget(gone func(owner) bool) // drop what is known of owners that are no more
 }
-
-// prompt machines keep nothing back.
-type prompt struct{}
-
-func (prompt) settle(time.Time) {}
 
 // execution is a statement that runs or has run.
 type execution struct {
@@ -52,11 +51,11 @@ type owner struct {
 
 // newPairing makes a pairing that hands on each statement when it ends.
 func newPairing(ended func(*execution)) *pairing {
-	p := &pairing{ended: ended, shapes: map[string]sqlprobe.Shape{}}
+	p := &pairing{ended: ended, shapes: map[string]sqlprobe.Shape{}, late: newLibmariadb(ended), left: func(owner) {}}
 	p.machines = map[string]machine{
 		sqlprobe.Libpq:      newLibpq(ended),
 		sqlprobe.Postgres:   newPostgres(ended),
-		sqlprobe.Libmariadb: newLibmariadb(ended),
+		sqlprobe.Libmariadb: p.late,
 		sqlprobe.Mariadbd:   newMariadbd(ended),
 		sqlprobe.SQLite:     newSQLite(ended),
 	}
@@ -79,13 +78,17 @@ func (p *pairing) add(e *event.Print) (ok bool) {
 	if m == nil || len(shape.Fields) != len(e.Args) {
 		return false
 	}
-	m.take(&record{Print: e, Shape: shape})
+	r := &record{Print: e, Shape: shape}
+	m.take(r)
+	if r.Role == sqlprobe.Forget && r.has("conn") {
+		p.left(r.owner("conn"))
+	}
 	return true
 }
 
 // open is how many statements have begun and not ended.
 func (p *pairing) open() int {
-	n := 0
+	n := p.lost
 	for name, m := range p.machines {
 		if name != sqlprobe.Pgx { // shares its machine
 			n += m.open()
@@ -94,10 +97,21 @@ func (p *pairing) open() int {
 	return n
 }
 
-func (p *pairing) settle(before time.Time) {
+// settle hands on what ended before and was kept for more facts.
+func (p *pairing) settle(before time.Time) { p.late.settle(before) }
+
+// forget drops what is known of processes that are gone. What they had open stays counted.
+func (p *pairing) forget(gone func(owner) bool) {
+	before := p.open()
 	for _, m := range p.machines {
-		m.settle(before)
+		m.forget(gone)
 	}
+	p.lost += before - p.open()
+}
+
+// drop takes the entries out of whose owner is gone.
+func drop[V any](from map[owner]V, gone func(owner) bool) {
+	maps.DeleteFunc(from, func(o owner, _ V) bool { return gone(o) })
 }
 
 // record is one printf with its fields by name.

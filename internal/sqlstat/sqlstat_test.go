@@ -30,17 +30,8 @@ func story(t *testing.T, text string) (*pairing, []string) {
 		words := strings.Fields(line)
 		pid := 0
 		fmt.Sscan(words[0], &pid)
-		e := &event.Print{Time: at, PID: pid, TID: pid, Format: words[1] + " " + words[2]}
-		for _, pair := range words[3:] {
-			name, value, _ := strings.Cut(pair, "=")
-			e.Format += " " + name + "=%s"
-			var number int64
-			if _, err := fmt.Sscan(value, &number); err == nil {
-				e.Args = append(e.Args, event.Int(number))
-			} else {
-				e.Args = append(e.Args, event.String(value))
-			}
-		}
+		e := printed(strings.Join(words[1:], " "))
+		e.Time, e.PID, e.TID = at, pid, pid
 		if !p.add(e) {
 			t.Fatalf("not taken: %s", line)
 		}
@@ -48,6 +39,23 @@ func story(t *testing.T, text string) (*pairing, []string) {
 	}
 	p.settle(at.Add(time.Hour))
 	return p, out
+}
+
+// printed is the record that a line tells: "driver role field=value ...".
+func printed(line string) *event.Print {
+	words := strings.Fields(line)
+	e := &event.Print{Format: words[0] + " " + words[1]}
+	for _, pair := range words[2:] {
+		name, value, _ := strings.Cut(pair, "=")
+		e.Format += " " + name + "=%s"
+		var number int64
+		if _, err := fmt.Sscan(value, &number); err == nil {
+			e.Args = append(e.Args, event.Int(number))
+		} else {
+			e.Args = append(e.Args, event.String(value))
+		}
+	}
+	return e
 }
 
 func TestStories(t *testing.T) {
@@ -254,6 +262,99 @@ func TestStories(t *testing.T) {
 				t.Errorf("%d open, want %d", p.open(), tt.open)
 			}
 		})
+	}
+}
+
+// Of processes that came and went nothing is kept, whatever they had begun, but that they left it open.
+func TestWhatIsKeptDoesNotGrowWithProcesses(t *testing.T) {
+	records := strings.Split(`libpq prepare conn=9 name=p text=P
+		libpq send conn=9 text=BEGIN
+		libpq result conn=9 status=1 tag=x
+		libpq done conn=9
+		libpq result conn=9 status=1 tag=x
+		libpq done conn=9
+		libpq send conn=9 text=A
+		libmariadb prepare stmt=7 status=0 text=P ns=5
+		libmariadb execute stmt=7 conn=9
+		mariadbd prepare stmt=7 text=P
+		mariadbd send command=3 text=A
+		sqlite prepare stmt=7 status=0 bytes=-1 tail=1 ns=1000 text=A
+		gosql send goid=4 text=A
+		gosql result goid=4 rows=77
+		gosql send goid=4 text=A
+		pgx prepare goid=5 conn=9 name=n text=P
+		pgx result goid=5
+		postgres running text=A
+		postgres execute portal=7
+		postgres ran rows=1 complete=0
+		postgres idle
+		postgres running text=A
+		postgres running text=A
+		postgres execute portal=8`, "\n")
+	const processes, openOfEach = 3000, 7
+	s := NewStream(&sink{}, Options{Gone: func(int) bool { return true }})
+	at := start
+	for pid := 1; pid <= processes; pid++ {
+		for _, line := range records {
+			e := printed(line)
+			e.Time, e.PID, e.TID = at, pid, pid
+			s.Event(e)
+			at = at.Add(time.Microsecond)
+		}
+	}
+	if open := s.Open(); open != processes*openOfEach {
+		t.Errorf("%d open", open)
+	}
+	for range 3 {
+		at = at.Add(time.Minute)
+		s.sweep(at)
+	}
+	if left := entries(s); left > 0 {
+		t.Errorf("%d entries are kept of processes that are gone", left)
+	}
+	if open := s.Open(); open != processes*openOfEach {
+		t.Errorf("%d open of processes that are gone", open)
+	}
+}
+
+// entries is how much a stream keeps of processes.
+func entries(s *Stream) int {
+	n := len(s.table.tx.open)
+	for _, m := range s.pairing.machines {
+		switch m := m.(type) {
+		case *libpq:
+			n += len(m.queues) + len(m.prepared)
+		case *libmariadb:
+			n += len(m.running) + len(m.last) + len(m.prepared)
+		case *mariadbd:
+			n += len(m.running) + len(m.prepared)
+		case *postgres:
+			n += len(m.running) + len(m.resting)
+		case *sqlite:
+			n += len(m.prepared)
+		case *goCalls:
+			n += len(m.calls) + len(m.reading) + len(m.copies) + len(m.names)
+		}
+	}
+	return n
+}
+
+// A connection at the address of one that was closed in a transaction has none.
+func TestATransactionEndsWithItsConnection(t *testing.T) {
+	s := NewStream(&sink{}, Options{})
+	for i, line := range strings.Split(`libpq send conn=9 text=BEGIN
+		libpq result conn=9 status=1 tag=x
+		libpq done conn=9
+		libpq forget conn=9
+		libpq send conn=9 text=COMMIT
+		libpq result conn=9 status=1 tag=x
+		libpq done conn=9`, "\n") {
+		e := printed(line)
+		e.Time, e.PID = start.Add(time.Duration(i)*time.Millisecond), 1
+		s.Event(e)
+	}
+	if tx := s.Transactions(); len(tx) > 0 {
+		t.Errorf("%+v", tx)
 	}
 }
 

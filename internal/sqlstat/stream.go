@@ -13,6 +13,9 @@ type Options struct {
 	Slow time.Duration
 	// Literals shows statements and messages as they are; false: without the values in them.
 	Literals bool
+	// Gone tells that a process is no more; nil: none ever is. It is asked now and then, so that nothing is kept of processes that came
+	// and went.
+	Gone func(pid int) bool
 }
 
 // Sink is where statements and tables go.
@@ -31,12 +34,15 @@ type Stream struct {
 	pairing *pairing
 	table   *table
 	err     error // of the sink, while records were taken
+	swept   time.Time
+	dying   map[int]bool // were gone when last looked at, but the ring may have held records of theirs
 }
 
 // NewStream makes a stream in front of a sink.
 func NewStream(to Sink, o Options) *Stream {
 	s := &Stream{to: to, o: o, table: newTable(o.Literals)}
 	s.pairing = newPairing(s.ended)
+	s.pairing.left = s.table.tx.leave
 	return s
 }
 
@@ -46,8 +52,33 @@ func (s *Stream) Event(e event.Event) error {
 	defer s.mu.Unlock()
 	if p, ok := e.(*event.Print); ok {
 		s.pairing.add(p)
+		s.sweep(p.Time)
 	}
 	return s.err
+}
+
+// sweepEvery is how often processes that are gone are looked for.
+const sweepEvery = 5 * time.Second
+
+// sweep forgets processes that were gone at the last look already.
+func (s *Stream) sweep(now time.Time) {
+	if s.o.Gone == nil || now.Sub(s.swept) < sweepEvery {
+		return
+	}
+	s.swept = now
+	known, dying := map[int]bool{}, map[int]bool{}
+	gone := func(o owner) bool {
+		is, asked := known[o.pid]
+		if !asked {
+			is = s.o.Gone(o.pid)
+			known[o.pid] = is
+		}
+		dying[o.pid] = is
+		return is && s.dying[o.pid]
+	}
+	s.pairing.forget(gone)
+	drop(s.table.tx.open, gone)
+	s.dying = dying
 }
 
 // kept is how long an ended statement waits for what is told of it later.

@@ -57,6 +57,9 @@ func (t *transactions) add(x *execution, r *row) {
 	}
 }
 
+// leave forgets the transaction of a connection that is no more: the next one at its address has none.
+func (t *transactions) leave(conn owner) { delete(t.open, conn) }
+
 func (t *transactions) finish(current *transaction, x *execution) {
 	f := t.done[x.System]
 	if f == nil {
