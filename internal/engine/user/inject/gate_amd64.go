@@ -91,7 +91,7 @@ func (h *hold) toSyscallStop(t *stoppedThread) error {
 		switch {
 		case ws.StopSignal() == syscallStop:
 			return nil
-		case event(ws) == 0: // SIGSTOP, the one signal that cannot be blocked but for SIGKILL
+		case eventOf(ws) == 0: // SIGSTOP, the one signal that cannot be blocked but for SIGKILL
 			signal = int(ws.StopSignal())
 		default:
 			signal = 0
@@ -170,7 +170,7 @@ func (h *hold) toEventStop(t *stoppedThread) error {
 		if err != nil {
 			return err
 		}
-		if event(ws) == ptraceEventStop {
+		if eventOf(ws) == ptraceEventStop {
 			return nil
 		}
 		signal = int(ws.StopSignal())

@@ -18,7 +18,7 @@ import (
 func TestWaitingThreadsDoNotNotice(t *testing.T) {
 	h := start(t, fixture.Build(t, "engine/waits.c"))
 	for range 20 {
-		attach(t, h.pid(), h.code["failed"]).detach()
+		h.attach(h.code["failed"]).detach()
 	}
 	_ = h.in.Close()
 	out, _ := io.ReadAll(h.out)
@@ -35,7 +35,7 @@ func TestHotThreadsSurviveManyAttachments(t *testing.T) {
 func manyAttachments(t *testing.T, times int) {
 	h := start(t, fixture.Build(t, "engine/hot.c"), "4")
 	for range times {
-		c := attach(t, h.pid(), h.code["fold"], h.code["step"])
+		c := h.attach(h.code["fold"], h.code["step"])
 		time.Sleep(time.Millisecond)
 		if len(c.refused) > 0 {
 			t.Errorf("refused: %v", c.refused)

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/engine/user/relocate"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/site"
@@ -28,6 +29,8 @@ type hot struct {
 	out  *bufio.Reader
 	errs bytes.Buffer
 	code map[string]function
+	// allgs is where a Go program keeps its goroutines.
+	allgs uint64
 }
 
 // function is one of the fixture's.
@@ -35,6 +38,7 @@ type function struct {
 	name string
 	addr uint64
 	code []byte
+	lang event.Language
 }
 
 // start runs a fixture that prints "name address ..." first.
@@ -114,6 +118,11 @@ func (h *hot) locate(path string, words []string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	for _, s := range symbols {
+		if s.Name == "runtime.allgs" {
+			h.allgs = s.Value
+		}
+	}
 	for i := 0; i+1 < len(words); i += 2 {
 		addr, err := strconv.ParseUint(strings.TrimPrefix(words[i+1], "0x"), 16, 64)
 		if err != nil {
@@ -128,7 +137,11 @@ func (h *hot) locate(path string, words []string) {
 			if _, err := section.ReadAt(code, int64(s.Value-section.Addr)); err != nil {
 				h.t.Fatal(err)
 			}
-			h.code[words[i]] = function{words[i], addr, code}
+			f := function{words[i], addr, code, event.LangC}
+			if h.allgs != 0 {
+				f.lang = event.LangGo
+			}
+			h.code[words[i]] = f
 		}
 	}
 	if len(h.code) != len(words)/2 {
@@ -156,12 +169,14 @@ func lockInc(at, cell uint64) []byte {
 }
 
 // attach counts the entries of functions. Cell n is that of the nth.
-func attach(t testing.TB, pid int, functions ...function) *counter {
+func (h *hot) attach(functions ...function) *counter {
+	t := h.t
 	t.Helper()
-	p, err := Open(pid)
+	p, err := Open(h.pid())
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Goroutines = h.allgs
 	c := &counter{t: t, p: p}
 	c.attach(functions)
 	return c
@@ -191,7 +206,11 @@ func (c *counter) plan(functions []function) []relocate.Window {
 	var all []relocate.Window
 	for n, f := range functions {
 		fn := &relocate.Function{Name: f.name, Addr: f.addr, Code: f.code}
-		windows, refused := relocate.Plan(fn, []site.Choice{{Offset: 0}})
+		choice, err := site.ChooseEntry(f.code, f.lang)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		windows, refused := relocate.Plan(fn, []site.Choice{choice})
 		if len(refused) > 0 {
 			c.t.Fatalf("%s: %v", f.name, refused)
 		}
@@ -291,7 +310,7 @@ func TestHotFunctionIsCountedExactly(t *testing.T) {
 // exact attaches while the program runs, and counts between two pauses.
 func (h *hot) exact(f function) {
 	h.t.Helper()
-	c := attach(h.t, h.pid(), f)
+	c := h.attach(f)
 	if len(c.refused) > 0 {
 		h.t.Fatalf("refused: %v", c.refused)
 	}

@@ -141,7 +141,7 @@ func (w *waypoints) toBreakpoint(t *stoppedThread) error {
 			return nil
 		}
 		signal = int(ws.StopSignal())
-		if event(ws) != 0 {
+		if eventOf(ws) != 0 {
 			signal = 0
 		}
 	}

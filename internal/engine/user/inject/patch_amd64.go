@@ -110,6 +110,13 @@ func jumpTarget(at uint64, code []byte) (uint64, bool) {
 func (w *patching) inTheWay() map[int]bool {
 	busy := map[int]bool{}
 	w.moves = map[*stoppedThread]uint64{}
+	comesBack := func(addr uint64) {
+		if i, from, ok := w.inside(addr); ok {
+			if _, boundary := w.moved(i, from); boundary {
+				busy[i] = true
+			}
+		}
+	}
 	for _, t := range w.stopped {
 		if i, from, ok := w.inside(t.regs.Rip); ok {
 			to, known := w.moved(i, from)
@@ -119,14 +126,9 @@ func (w *patching) inTheWay() map[int]bool {
 				w.moves[t] = to
 			}
 		}
-		w.suspended(t, func(addr uint64) {
-			if i, from, ok := w.inside(addr); ok {
-				if _, boundary := w.moved(i, from); boundary {
-					busy[i] = true
-				}
-			}
-		})
+		w.suspended(t, comesBack)
 	}
+	w.goroutines(comesBack)
 	return busy
 }
 

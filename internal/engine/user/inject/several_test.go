@@ -13,7 +13,7 @@ func TestTwoSondesCountTheSameFunction(t *testing.T) {
 		fold := h.code["fold"]
 		var all []*counter
 		for range order {
-			all = append(all, attach(t, h.pid(), fold))
+			all = append(all, h.attach(fold))
 		}
 		gone := map[int]bool{}
 		for _, n := range order {

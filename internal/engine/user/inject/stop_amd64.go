@@ -248,10 +248,10 @@ func (h *hold) await(t *stoppedThread, until time.Time) error {
 			time.Sleep(20 * time.Microsecond)
 		case !ws.Stopped():
 			t.gone = true
-		case event(ws) == unix.PTRACE_EVENT_EXEC:
+		case eventOf(ws) == unix.PTRACE_EVENT_EXEC:
 			t.at = true
 			return &errRetry{diagnosis(Replaced, fmt.Sprintf("process %d runs another program now", h.PID))}
-		case event(ws) == ptraceEventStop:
+		case eventOf(ws) == ptraceEventStop:
 			t.at = true
 		default:
 			if err := unix.PtraceCont(t.tid, int(ws.StopSignal())); err != nil && err != unix.ESRCH {
@@ -263,8 +263,8 @@ func (h *hold) await(t *stoppedThread, until time.Time) error {
 	return nil
 }
 
-// event is the number of the PTRACE_EVENT that a stop tells of, 0 for a signal.
-func event(ws unix.WaitStatus) int { return int(ws) >> 16 & 0xff }
+// eventOf is the number of the PTRACE_EVENT that a stop tells of, 0 for a signal.
+func eventOf(ws unix.WaitStatus) int { return int(ws) >> 16 & 0xff }
 
 func (h *hold) doesNotStop(tid int) error {
 	where, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(h.PID), "task", strconv.Itoa(tid), "wchan"))

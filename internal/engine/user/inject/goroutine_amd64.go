@@ -1,0 +1,77 @@
+package inject
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// A goroutine that was preempted has the place it goes on at on its own stack, close above the stack pointer that the scheduler kept: that of
+// the call which the runtime made it seem to have made (runtime.asyncPreempt).
+//
+// struct g of Go's runtime (runtime2.go), unchanged since Go 1.5: stack.hi at +8, sched.sp at +56.
+const (
+	gStackHigh, gSchedSP, gSize = 8, 56, 64
+	preemptedDepth              = 2 << 10
+	maxGoroutines               = 1 << 20
+	// batch is how many pieces of memory the kernel copies at once (IOV_MAX).
+	batch = 1024
+)
+
+// goroutines gives what lies on top of the stacks of all goroutines.
+func (h *hold) goroutines(see func(addr uint64)) {
+	if h.Goroutines == 0 {
+		return
+	}
+	var slice [16]byte
+	if h.read(h.Goroutines, slice[:]) != nil {
+		return
+	}
+	count := binary.LittleEndian.Uint64(slice[8:])
+	if count > maxGoroutines {
+		return
+	}
+	pointers := make([]byte, 8*count)
+	if count == 0 || h.read(binary.LittleEndian.Uint64(slice[:]), pointers) != nil {
+		return
+	}
+	var gs []Span
+	for ; len(pointers) > 0; pointers = pointers[8:] {
+		g := binary.LittleEndian.Uint64(pointers)
+		gs = append(gs, Span{g, g + gSize})
+	}
+	var tops []Span
+	h.gather(gs, func(g []byte) {
+		sp, high := binary.LittleEndian.Uint64(g[gSchedSP:]), binary.LittleEndian.Uint64(g[gStackHigh:])
+		if sp != 0 && sp < high {
+			tops = append(tops, Span{sp, min(high, sp+preemptedDepth)})
+		}
+	})
+	h.gather(tops, func(stack []byte) {
+		for ; len(stack) >= 8; stack = stack[8:] {
+			see(binary.LittleEndian.Uint64(stack))
+		}
+	})
+}
+
+// gather reads pieces of memory, many at a time.
+func (h *hold) gather(spans []Span, each func([]byte)) {
+	for len(spans) > 0 {
+		n := min(len(spans), batch)
+		size := 0
+		remote := make([]unix.RemoteIovec, n)
+		for i, s := range spans[:n] {
+			remote[i] = unix.RemoteIovec{Base: uintptr(s.Start), Len: int(s.End - s.Start)}
+			size += remote[i].Len
+		}
+		buf := make([]byte, size)
+		local := []unix.Iovec{{Base: &buf[0], Len: uint64(size)}}
+		if got, err := unix.ProcessVMReadv(h.PID, local, remote, 0); err == nil && got == size {
+			for _, r := range remote {
+				each(buf[:r.Len])
+				buf = buf[r.Len:]
+			}
+		}
+		spans = spans[n:]
+	}
+}
