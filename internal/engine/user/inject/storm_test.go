@@ -1,0 +1,84 @@
+package inject
+
+import (
+	"io"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// Threads that begin and end, exceptions, longjmp, a thousand signals a second and children do not notice attachments.
+func TestStormDoesNotNotice(t *testing.T) {
+	h := start(t, fixture.Build(t, "engine/storm.cc"))
+	counted := uint64(0)
+	for range 40 {
+		c := h.attach(h.code["step"], h.code["leave"])
+		time.Sleep(3 * time.Millisecond)
+		counted += c.count(0)
+		left, _, err := c.p.Detach(c.region)
+		if err != nil || left {
+			t.Fatalf("left %v, %v", left, err)
+		}
+		for _, child := range c.region.Users() {
+			if q, err := Open(child); err == nil {
+				_, _, _ = q.Detach(c.region)
+				q.Close()
+			}
+		}
+		c.close()
+	}
+	h.untouched(h.code["step"])
+	_ = h.in.Close()
+	out, _ := io.ReadAll(h.out)
+	if err := h.cmd.Wait(); err != nil || string(out) != "ok\n" || counted == 0 {
+		t.Errorf("%v, %q, %d calls counted\n%s", err, out, counted, h.errs.String())
+	}
+}
+
+// A program that ends, or becomes another, in the middle of an attachment is an error and no trouble.
+func TestProgramMayEndAtEveryStep(t *testing.T) {
+	path := fixture.Build(t, "engine/hot.c")
+	for n := 1; ; n += 3 {
+		cmd := exec.Command(path, "2")
+		h := startCommand(t, cmd, path)
+		p, err := Open(h.pid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		windows := (&counter{t: t, p: p}).plan([]function{h.code["fold"]})
+		steps := 0
+		p.step = func(string) {
+			if steps++; steps == n {
+				_ = cmd.Process.Kill()
+			}
+		}
+		fold := h.code["fold"]
+		r, _, err := p.Map(Request{Near: []Span{{fold.addr, fold.addr + 64}}, Text: 4096, Data: 4096, Private: 4096, Sites: 2})
+		if err == nil {
+			c := &counter{t: t, p: p, region: r}
+			_, err = p.Patch(r, c.emit(windows))
+			if err == nil {
+				_, _, err = p.Detach(r)
+			}
+			_ = r.Close()
+		}
+		p.Close()
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		if steps < n {
+			_ = cmd.Process.Kill()
+			<-ended
+			break
+		}
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("step %d: the program was killed and does not end (%v)", n, err)
+		}
+		if err == nil && steps > n+8 {
+			t.Errorf("step %d: no error from a program that was killed", n)
+		}
+	}
+}
