@@ -34,8 +34,24 @@ func RunStatements(ctx context.Context, in, out *os.File, source func() Statemen
 	s := newStatements(source, o)
 	return printed(ctx, out, o, func() (time.Time, []string, error) {
 		s.read(source())
-		return s.last.Time, render.LiveQueries(s.visible(), s.rate, o.Options), nil
+		return s.last.Time, s.first(), nil
 	})
+}
+
+// printedRows is how many statements are printed each time where the table cannot be drawn in place.
+const printedRows = 20
+
+// first are the head and the first rows, and how much is in those that are left out.
+func (s *statements) first() []string {
+	rows := s.visible()
+	if len(rows) <= printedRows {
+		return render.LiveQueries(rows, s.rate, s.o.Options)
+	}
+	calls, digests := uint64(0), uint64(0)
+	for _, q := range rows[printedRows:] {
+		calls, digests = calls+q.Count, digests+max(q.Others, 1)
+	}
+	return append(render.LiveQueries(rows[:printedRows], s.rate, s.o.Options), fmt.Sprintf("(%d other statements, %d calls)", digests, calls))
 }
 
 // statements is the table of statements on a terminal, or one of them.

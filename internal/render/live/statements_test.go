@@ -163,6 +163,25 @@ func TestStatementsFitTheTerminal(t *testing.T) {
 	}
 }
 
+// Where the table cannot be drawn in place, the first rows are printed, and what is left out is counted.
+func TestWithoutATerminalTheFirstStatementsFollowEachOther(t *testing.T) {
+	few := newStatements(nil, Options{})
+	few.read(statementsAt(1))
+	if got := few.first(); len(got) != 5 {
+		t.Errorf("%q", got)
+	}
+	many := newStatements(nil, Options{})
+	now := statementsAt(1)
+	for i := range 30 {
+		now.Queries = append(now.Queries, query(fmt.Sprintf("SELECT %c", 'a'+i), "app", 1, 2, 1, 1))
+	}
+	many.read(now)
+	got := many.first()
+	if want := "(20 other statements, 10025 calls)"; len(got) != printedRows+2 || got[len(got)-1] != want {
+		t.Errorf("%d lines, the last %q, want %q", len(got), got[len(got)-1], want)
+	}
+}
+
 func TestStatementsOnATerminal(t *testing.T) {
 	control, terminal, err := pty.Open()
 	if err != nil {

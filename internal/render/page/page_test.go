@@ -73,7 +73,7 @@ func browse(t *testing.T, address, proxy string, flags ...string) string {
 		"--disable-component-update", "--disable-sync", "--user-data-dir=" + t.TempDir(), "--proxy-server=" + proxy, "--proxy-bypass-list=<-loopback>"}, flags...)
 	cmd := exec.CommandContext(ctx, "chromium", append(argv, address)...)
 	var said bytes.Buffer
-	cmd.Stderr = &said
+	cmd.Stderr, cmd.Env = &said, append(os.Environ(), "HOME="+t.TempDir())
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("chromium: %v\n%s", err, said.Bytes())
