@@ -40,7 +40,10 @@ func (b *builder) native(n *tree, u *ctype.Type, from origin, off int64, depth i
 			b.likely(m, to, 8)
 		})
 	case ctype.Map: // the number of entries comes first, in the maps before Go 1.24 and in those since
-		ask(func() { m.Pieces = []plan.NodePiece{b.memory(to, 0, 8)} })
+		ask(func() {
+			m.Pieces = []plan.NodePiece{b.memory(to, 0, 8)}
+			b.smallMap(m, u, to, depth)
+		})
 	case ctype.Chan:
 		ask(func() { m.Type, m.Pieces = channel(), []plan.NodePiece{b.memory(to, 0, 16)} })
 	case ctype.Func: // a pointer to a closure, whose first word is the code
@@ -154,10 +157,13 @@ func (b *builder) dynamic(n *tree, u *ctype.Type, from origin, off int64, depth 
 		m := &tree{Node: plan.Node{Lang: b.lang, At: off + 8, From: u}}
 		m.Pieces = []plan.NodePiece{b.memory(to, 0, dataFirst), b.memory(to, dataFirst, dataSize-dataFirst)}
 		n.follow = append(n.follow, m)
+		if !b.reachesText(depth+1) && !u.Empty {
+			return
+		}
+		b.likely(m, to, 0) // of an any nothing but this: a string in one is no deeper than one beside it
 		if !b.reachesText(depth + 1) {
 			return
 		}
-		b.likely(m, to, 0)
 		if u.Name == "error" {
 			b.likely(m, to, 16)
 			b.cause(m, to, 16)

@@ -327,7 +327,7 @@ func TestTheKernelCapturesWhatGoPasses(t *testing.T) {
 	item := `&main.Item{Name:"Ada", Age:36, Tags:[]string{...}, Next:nil}`
 	want := `main.(*Store).Put(s=&main.Store{items:map[string]*main.Item{}}, key="k", it=` + item + `) = (1, nil)
 main.(*Store).Put(s=&main.Store{items:map[string]*main.Item(len 1)}, key="", it=nil) = (0, &errors.errorString{s:"empty key"})
-main.values(s="héllo", n=-3, f=<unavailable>, b=[]byte("bytes"), v=[]int{1, 2, 3}, m=map[string]int(len 1), c=chan int{len:1, cap:3}, fn=main.main.func1) = ("héllobytes", false)
+main.values(s="héllo", n=-3, f=<unavailable>, b=[]byte("bytes"), v=[]int{1, 2, 3}, m=map[string]int{"a":1}, c=chan int{len:1, cap:3}, fn=main.main.func1) = ("héllobytes", false)
 main.dynamic(e=&errors.errorString{s:"EOF"}, a=int(5), b="str", s=main.Square{n:4}, t=` + item + `) = &fmt.wrapError{msg:"wrapped: EOF", err:&errors.errorString{s:...}}
 main.dynamic(e=nil, a=nil, b=float64(1.5), s=nil, t=nil) = nil
 main.times(d=1.5s, t=2023-11-14T22:13:20Z, p=&7, arr=[3]int{1, 2, 3}) = 1.500000001s

@@ -33,7 +33,7 @@ const (
 	Slice       // Go: ptr, len, cap. Rust &[T]: ptr, len (Lang tells)
 	Str         // Rust &str: ptr, len
 	Interface   // Go: itab or type, data. Empty says which
-	Map         // Go
+	Map         // Go: a pointer to the runtime's record, whose members are Fields
 	Chan        // Go
 	TraitObject // Rust &dyn T, Box<dyn T>: data, vtable
 	Variant     // Rust enum with data: Variants

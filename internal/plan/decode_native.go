@@ -84,7 +84,11 @@ func (r *record) hashed(t *ctype.Type, b *block, off int64, address uint64) even
 	if problem != "" {
 		return event.Missing(problem, address)
 	}
-	return event.Value{Kind: event.KindMap, Uint: address, Len: n, Truncated: n > 0}
+	v := event.Value{Kind: event.KindMap, Uint: address, Len: n, Truncated: n > 0}
+	if len(f.Follow) > 0 && n > 0 {
+		r.entries(&v, &f.Follow[0])
+	}
+	return v
 }
 
 // dynamic is a Go interface: a type word and a data word. A non-empty interface's first word is an itab, whose second

@@ -103,7 +103,7 @@ func TestRecordsBecomeEvents(t *testing.T) {
 			{Kind: plan.SlotSym, Number: 0x401000}, data(plan.SlotStack, stack), {Kind: plan.SlotBuf, Bytes: []byte{1, 2, 3, 255}, Code: 4 | plan.SlotCut},
 		}, `{"type":"printf","time":"1970-01-01T00:16:41Z","pid":3,"tid":4,"text":"-1 text g (7, \"abc\") \u0026work ` +
 			`\n        inner\n        work+16\n        inner\n        work+33\n \"\\001\\002\\003\\377\"...\n",` +
-			`"args":[-1,"text","g",[7,"abc"],"work",["inner","work","inner","work"],{"bytes":"010203ff..."}]}`},
+			`"args":[-1,"text","g",[7,"abc"],"work",["inner","work","inner","work"],{"cut":{"bytes":"010203ff"}}]}`},
 		{"a call with its stack", plan.EmitCall, plantest.Header{Emission: 1, Time: 5e9, PID: 3, TID: 4, Duration: 9, Goroutine: 2, Depth: 1, Outcome: event.Returned, Comm: "prog"},
 			[]plantest.Captured{number(5), number(6), data(plan.SlotStack, stack)},
 			`{"type":"call","time":"1970-01-01T00:16:40Z","pid":3,"tid":4,"goroutine":2,"comm":"prog","target":"/lib/libx.so","function":"f","args":{"n":5},"return":6,"duration_ns":9,"depth":1,"stack":["inner","work","inner","work"]}`},

@@ -32,6 +32,7 @@ func (r *typeReader) fillGo(t *ctype.Type, e entryAt) bool {
 	case kindMap:
 		t.Kind, t.Size = ctype.Map, 8
 		t.Key, t.Elem = r.typeAt(e, attrGoKey, byPointer), r.typeAt(e, attrGoElem, byPointer)
+		r.addMapFields(t, e)
 	case kindChan:
 		t.Kind, t.Size = ctype.Chan, 8
 		t.Elem = r.typeAt(e, attrGoElem, byPointer)
@@ -65,6 +66,23 @@ func (r *typeReader) fillGo(t *ctype.Type, e entryAt) bool {
 		return false
 	}
 	return true
+}
+
+// addMapFields gives a map the members of the runtime's record that it points to.
+func (r *typeReader) addMapFields(t *ctype.Type, e entryAt) {
+	for range 2 {
+		next, ok := e.follow(dwarf.AttrType)
+		if !ok {
+			return
+		}
+		e = underlyingEntry(next)
+	}
+	e.children(func(c entryAt) bool {
+		if c.tag == dwarf.TagMember {
+			r.addField(t, c)
+		}
+		return len(t.Fields) < maxMembers
+	})
 }
 
 // hasDictionary reports whether a Go function is the shared body of a generic one: main.gen[go.shape.int] and
