@@ -14,7 +14,7 @@ import (
 
 // engines is the backend that observes: package sonde on one side, package render on the other.
 func engines() backend {
-	return backend{observe: observe, list: list, sql: observeSQL, doctor: examine, describe: describe, candidates: sonde.Complete}
+	return backend{observe: observe, list: list, sql: observeSQL, doctor: examine, mend: sonde.Recover, describe: describe, candidates: sonde.Complete}
 }
 
 // observe runs what a verb asks for and writes what comes back.

@@ -192,6 +192,7 @@ type backend struct {
 	list    func(ctx context.Context, w world, l listing) error
 	sql     func(ctx context.Context, w world, s statements) error
 	doctor  func(ctx context.Context, w world, o output) error
+	mend    func(pid int) (mended, left int, err error)
 	// describe finds the one function that a probe names.
 	describe func(probe string) (event.Function, error)
 	// candidates are what a probe that begins with the text can go on as: targets, or functions once a target stands there.

@@ -36,6 +36,7 @@ func verbs(w world) []*cobra.Command {
 		runCommand(w),
 		newCommand(w),
 		doctorCommand(w),
+		recoverCommand(w),
 		versionCommand(w),
 	}
 }

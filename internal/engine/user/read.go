@@ -34,6 +34,9 @@ func (s *Session) Wake() {
 func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 	pause := shortestPause
 	for {
+		if err := s.clock.keep(s.memory); err != nil {
+			return err
+		}
 		some, busy := s.drain(fn)
 		left := time.Until(deadline)
 		switch {

@@ -37,6 +37,7 @@ type Session struct {
 	threads threads
 	own     *own
 	wake    wake
+	clock   clock
 	// stopped is for how long the process stood still, the longest time.
 	stopped  time.Duration
 	armed    bool
@@ -93,6 +94,9 @@ func (s *Session) open() (err error) {
 		if s.ring, err = s.layout.Reader(s.memory, codegen.RingMap); err != nil {
 			return err
 		}
+	}
+	if err = s.clock.start(s.memory); err != nil {
+		return err
 	}
 	if err = s.begin(); err != nil {
 		return err
@@ -178,3 +182,6 @@ func (s *Session) leave(pid int) {
 	_, result, _ := p.Detach(s.region)
 	s.stopped = max(s.stopped, result.Stopped)
 }
+
+// Recover makes a process whole that a sonde has left without taking leave; see inject.Recover.
+func Recover(pid int) (mended, left int, err error) { return inject.Recover(pid) }
