@@ -87,7 +87,7 @@ func (r *resolver) finish() {
 	p := r.plan
 	for i := range p.Maps {
 		m := &p.Maps[i]
-		m.Dense = len(m.Keys) == 1 && m.Keys[0].Kind == plan.FuncType && !deletedFrom(p, i)
+		m.Dense = len(m.Keys) == 1 && m.Keys[0].Kind == plan.FuncType && !forgets(p, i)
 	}
 	r.nameCallees()
 }
@@ -112,36 +112,18 @@ func (r *resolver) nameCallees() {
 	}
 }
 
-// deletedFrom reports whether a script deletes single entries of a map: an array cannot forget.
-func deletedFrom(p *plan.Plan, m int) bool {
-	for _, probe := range p.Probes {
-		for _, body := range probe.Bodies {
-			if deletes(body.Stmts, m) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func deletes(stmts []plan.Stmt, m int) bool {
-	for _, s := range stmts {
-		switch s := s.(type) {
+// forgets reports whether a script deletes single entries of a map or asks whether they are there: an array has them all, always.
+func forgets(p *plan.Plan, m int) bool {
+	found := false
+	p.Walk(func(node any) {
+		switch n := node.(type) {
 		case *plan.MapDelete:
-			if s.Map == m {
-				return true
-			}
-		case *plan.If:
-			if deletes(s.Then, m) || deletes(s.Else, m) {
-				return true
-			}
-		case *plan.Loop:
-			if deletes(s.Body, m) {
-				return true
-			}
+			found = found || n.Map == m
+		case *plan.MapHas:
+			found = found || n.Map == m
 		}
-	}
-	return false
+	})
+	return found
 }
 
 // point plans one probe point: a plan.Probe with a body per distinct specialisation.

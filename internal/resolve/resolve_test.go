@@ -88,6 +88,14 @@ func TestSitesOfAReturnProbe(t *testing.T) {
 	}
 }
 
+func TestAMapWhoseKeysComeAndGoIsNoArray(t *testing.T) {
+	for _, what := range []string{"delete(@, func);", "if (has_key(@, func)) { @other++; }"} {
+		if p := mustPlan(t, "uprobe:PROG:leaf { @[func] = count(); "+what+" }"); p.Maps[0].Dense {
+			t.Errorf("%s: an array", what)
+		}
+	}
+}
+
 func TestNothingReplacesAReturnAddressThatIsNone(t *testing.T) {
 	_, err := planOf(t, "uretprobe:PROG:_start { call(); }")
 	var d *script.Diagnostic

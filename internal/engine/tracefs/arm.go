@@ -28,7 +28,7 @@ func (s *Session) prepare() error {
 	}
 	for _, setting := range [][2]string{
 		{"trace_clock", "mono"}, {"options/overwrite", "0"}, {"options/event-fork", "1"},
-		{"buffer_size_kb", strconv.Itoa(max(ring/1024/runtime.NumCPU(), 4))},
+		{"buffer_size_kb", strconv.Itoa(ringOf(ring) / 1024)},
 	} {
 		if err := s.inside.write(setting[0], setting[1]); err != nil {
 			return fmt.Errorf("tracefs: %w", err)
@@ -39,6 +39,13 @@ func (s *Session) prepare() error {
 		return err
 	}
 	return s.openRings()
+}
+
+// ringOf is the size of one CPU's ring when all are to have so many bytes together. On machines with many CPUs they get more: a thread
+// fills one.
+func ringOf(all int) int {
+	const least = 512 << 10
+	return max(all/runtime.NumCPU(), min(all, least), 4096)
 }
 
 // Arm defines and enables the events: returns first, then entries, so that a call whose entry was seen has its return armed. Sites

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
@@ -60,7 +61,7 @@ func (x *thread) aggregate(s *plan.MapAggregate) {
 	desc := &x.m.plan.Maps[s.Map]
 	fields := desc.Fields()
 	v := uint64(0)
-	if s.X != nil {
+	if s.X != nil && desc.Kind != event.AggCount {
 		v = x.eval(s.X)
 	}
 	cell := x.cell(s.Map, x.key(s.Map, s.Key))

@@ -28,7 +28,7 @@ func (x *thread) eval(e plan.Expr) uint64 {
 		return number(x.m.tables[e.Map][x.key(e.Map, e.Key)])
 	case *plan.MapHas:
 		_, there := x.m.tables[e.Map][x.key(e.Map, e.Key)]
-		return truth(there)
+		return truth(there || x.m.plan.Array(e.Map)) // an array holds every key
 	case *plan.Unary:
 		return x.unary(e)
 	case *plan.Binary:

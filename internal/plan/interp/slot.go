@@ -80,11 +80,8 @@ func (x *thread) captureOne(s *plan.Slot, full bool) Captured {
 		}
 	case isNumber:
 		c.Number = x.eval(s.X)
-	case full:
-		x.m.Counts[plan.CountTruncated]++
-		c.Code = plan.SlotFull
 	default:
-		x.captureData(s, &c)
+		x.captureData(s, &c, full)
 	}
 	return c
 }
@@ -93,25 +90,40 @@ func (c *Captured) hold(b []byte) {
 	c.Bytes, c.Code = b, uint32(len(b))
 }
 
-func (x *thread) captureData(s *plan.Slot, c *Captured) {
+// captureData fills a slot of memory. That the record has no room is found when there is something to be put into it.
+func (x *thread) captureData(s *plan.Slot, c *Captured, full bool) {
 	switch s.Kind {
-	case plan.SlotText:
-		c.hold(x.part(s.X, s.X.Type())[:s.X.Type().TextSize()])
-	case plan.SlotTuple:
-		c.hold(x.part(s.X, s.X.Type()))
+	case plan.SlotText, plan.SlotTuple:
+		b := x.part(s.X, s.X.Type())
+		if s.Kind == plan.SlotText && s.X.Type().Kind == plan.StrType {
+			b = b[:s.X.Type().TextSize()]
+		}
+		if !x.full(c, full) {
+			c.hold(b)
+		}
 	case plan.SlotStack:
-		x.captureStack(s, c)
+		x.captureStack(s, c, full)
 	default:
-		x.captureMemory(s, c)
+		x.captureMemory(s, c, full)
 	}
 }
 
-func (x *thread) captureStack(s *plan.Slot, c *Captured) {
+// full says so in a slot for which there is no room.
+func (x *thread) full(c *Captured, full bool) bool {
+	if full {
+		x.m.Counts[plan.CountTruncated]++
+		c.Code = plan.SlotFull
+	}
+	return full
+}
+
+func (x *thread) captureStack(s *plan.Slot, c *Captured, full bool) {
+	c.Code = plan.SlotUnreadable
+	if x.Site == nil && len(x.Stack) == 0 || x.full(c, full) {
+		return
+	}
 	if len(x.Stack) == 0 {
-		if x.Site != nil {
-			x.m.Counts[plan.CountUnreadable]++
-		}
-		c.Code = plan.SlotUnreadable
+		x.m.Counts[plan.CountUnreadable]++
 		return
 	}
 	var b []byte
@@ -124,7 +136,7 @@ func (x *thread) captureStack(s *plan.Slot, c *Captured) {
 // slotSize is the largest length of a slot's data.
 func slotSize(s *plan.Slot) int { return min(max(s.Size, 1), plan.SlotMaxLen) }
 
-func (x *thread) captureMemory(s *plan.Slot, c *Captured) {
+func (x *thread) captureMemory(s *plan.Slot, c *Captured, full bool) {
 	size, cut := slotSize(s), uint32(0)
 	if s.Kind == plan.SlotBuf && s.Len != nil {
 		wanted := int64(x.eval(s.Len))
@@ -139,6 +151,12 @@ func (x *thread) captureMemory(s *plan.Slot, c *Captured) {
 		c.Code = plan.SlotUnreadable
 		return
 	}
+	if cut != 0 {
+		x.m.Counts[plan.CountTruncated]++
+	}
+	if x.full(c, full) {
+		return
+	}
 	if s.Kind == plan.SlotStr {
 		text, cut, ok := x.untilNUL(addr, size)
 		x.countText(cut, ok)
@@ -150,9 +168,6 @@ func (x *thread) captureMemory(s *plan.Slot, c *Captured) {
 			c.Code = plan.SlotUnreadable
 		}
 		return
-	}
-	if cut != 0 {
-		x.m.Counts[plan.CountTruncated]++
 	}
 	b, ok := x.read(addr, size)
 	if !ok {
@@ -183,7 +198,7 @@ func Record(kind plan.EmissionKind, h Header, slots []Captured) []byte {
 		word := c.Number
 		if c.Kind != plan.SlotInt && c.Kind != plan.SlotSym {
 			word = uint64(c.Code) << 32
-			if len(c.Bytes) > 0 {
+			if c.Code < plan.SlotUnavailable {
 				word |= uint64(len(b))
 				b = append(b, c.Bytes...)
 				b = append(b, make([]byte, -len(b)&7)...)

@@ -42,7 +42,9 @@ func (x *thread) stmt(s plan.Stmt) flow {
 	case *plan.MapAggregate:
 		x.aggregate(s)
 	case *plan.MapDelete:
-		delete(x.m.tables[s.Map], x.key(s.Map, s.Key))
+		if key := x.key(s.Map, s.Key); !x.m.plan.Array(s.Map) {
+			delete(x.m.tables[s.Map], key)
+		}
 	case *plan.If:
 		if x.eval(s.Cond) != 0 {
 			return x.stmts(s.Then)
