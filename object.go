@@ -54,6 +54,7 @@ func (t *Target) prepareObject(path string, options []RunOption) (*run, *script.
 	if r.engine != "" && r.engine != EngineAuto && r.engine != EngineKernel {
 		return nil, nil, diagnostic("no-engine", "the programs of an object are eBPF, and engine "+string(r.engine)+" runs none", "--engine=kernel")
 	}
+	r.engine = EngineKernel
 	if r.object, err = object.Open(path); err != nil {
 		return nil, nil, err
 	}
