@@ -1,34 +1,60 @@
 package sqlprobe
 
-// libmariadb: offsets are those of MYSQL, MYSQL_STMT and MYSQL_RES in the public headers of MariaDB Connector/C 3. mysql_query calls
-// mysql_real_query, which leaves by a jump through a pointer, so that its return cannot be seen safely: a statement has ended when the
-// program first asks what came of it, or for its rows.
+// mysqlPlaces are expressions for what MYSQL ($m) and MYSQL_STMT ($m, and arg0 at its execution) hold.
+type mysqlPlaces struct{ errno, message, rows, stmtConn, stmtMessage, stmtRows string }
+
+// libmariadb: offsets are those of MYSQL and MYSQL_STMT in the public headers of MariaDB Connector/C 3.
 func libmariadb() Driver {
-	const pending = "@mysql_pending[pid, arg0]"
-	stmtMessage := "retval != 0 ? str($m + 268) : \"\""
-	send := Record{Role: Send, Fields: []string{"conn=%p", "arg0", "text=%s", "str(arg1, arg2)", "comm=%s", "comm"}, Begins: true}
-	gone := Record{Role: Forget, Fields: []string{"conn=%p", "arg0"}}
-	done := Record{Role: Done, Fields: []string{"conn=%p", "$m", "status=%d", "*(uint32*)($m + 144)", "rows=%d", "*(int64*)($m + 824)",
-		"message=%s", "*(uint32*)($m + 144) != 0 ? str($m + 151) : \"\""}}
-	d := Driver{Name: Libmariadb, System: MySQL, Libraries: []string{"libmariadb"}, Mark: "mariadb_stmt_execute_direct", Probes: []Probe{
-		{Function: "mysql_real_query", Body: pending + " = 1;", Says: send},
-		{Function: "mysql_send_query", Body: pending + " = 1;", Says: send},
-		{Function: "mysql_close", Body: "$m = arg0;\nif (" + pending + " == 1) {\n\tSAYS\n\tdelete(" + pending + ");\n}\n" + gone.statement(Libmariadb, false), Says: done},
+	d := Driver{Name: Libmariadb, System: MySQL, Libraries: []string{"libmariadb"}, Mark: "mariadb_stmt_execute_direct"}
+	d.Probes = mysqlClient(mysqlPlaces{errno: "*(uint32*)($m + 144)", message: "str($m + 151)", rows: "*(int64*)($m + 824)",
+		stmtConn: "*(uint64*)(arg0 + 56)", stmtMessage: "str($m + 268)", stmtRows: "*(int64*)($m + 248)"})
+	return d
+}
+
+// libmysqlclient: the same functions around other structures, which differ from version to version; its small functions tell where things
+// stand in them. Which connection a prepared statement has does not show.
+func libmysqlclient() Driver {
+	const load, loadNear, address, addressNear = "\x48\x8b\x87", "\x48\x8b\x47", "\x48\x8d\x87", "\x48\x8d\x47"
+	d := Driver{Name: Libmariadb, System: MySQL, Libraries: []string{"libmysqlclient"}, Mark: "mysql_real_query_nonblocking", Fields: []Field{
+		{Name: "ERRNO", Function: "mysql_errno", Opcodes: []string{"\x8b\x87"}, Value: "*(uint32*)($m + %d)"},
+		{Name: "MESSAGE", Function: "mysql_error", Opcodes: []string{address, addressNear}, Value: "str($m + %d)"},
+		{Name: "STMT_TOLD", Function: "mysql_stmt_error", Opcodes: []string{address, addressNear}, Value: "str($m + %d)"},
+		{Name: "CHANGED", Function: "mysql_affected_rows", Opcodes: []string{load}, Value: "*(int64*)($m + %d)"},
+		{Name: "STMT_ROWS", Function: "mysql_stmt_affected_rows", Opcodes: []string{load, loadNear}, Value: "*(int64*)($m + %d)"},
 	}}
+	d.Probes = mysqlClient(mysqlPlaces{"ERRNO", "MESSAGE", "CHANGED", "0", "STMT_TOLD", "STMT_ROWS"})
+	return d
+}
+
+// mysqlClient: mysql_query calls mysql_real_query, which leaves by a jump through a pointer, so that its return cannot be seen safely: a
+// statement has ended when the program first asks what came of it, or for its rows.
+func mysqlClient(at mysqlPlaces) []Probe {
+	const pending = "@mysql_pending[pid, arg0]"
+	stmtMessage := "retval != 0 ? " + at.stmtMessage + " : \"\""
+	send := func(inner string) Record {
+		return Record{Role: Send, Fields: []string{"conn=%p", "arg0", "text=%s", "str(arg1, arg2)", "inner=%d", inner, "sp=%p", "sp", "comm=%s", "comm"}, Begins: true}
+	}
+	gone := Record{Role: Forget, Fields: []string{"conn=%p", "arg0"}}
+	done := Record{Role: Done, Fields: []string{"conn=%p", "$m", "status=%d", at.errno, "rows=%d", at.rows,
+		"message=%s", at.errno + " != 0 ? " + at.message + " : \"\""}}
+	probes := []Probe{
+		{Function: "mysql_real_query", Body: pending + " = 1;", Says: send("0")},
+		{Function: "mysql_send_query", Body: pending + " = 1;", Says: send("1")},
+		{Function: "mysql_close", Body: "$m = arg0;\nif (" + pending + " == 1) {\n\tSAYS\n\tdelete(" + pending + ");\n}\n" + gone.statement(Libmariadb, false), Says: done},
+	}
 	for _, asks := range []string{"mysql_store_result", "mysql_use_result", "mysql_errno", "mysql_error", "mysql_sqlstate", "mysql_affected_rows",
 		"mysql_field_count", "mysql_insert_id", "mysql_warning_count", "mysql_info", "mysql_more_results", "mysql_next_result", "mysql_stmt_init"} {
-		d.Probes = append(d.Probes, Probe{Function: asks, If: pending + " == 1", Body: "$m = arg0;\nSAYS\ndelete(" + pending + ");", Says: done, Optional: true})
+		probes = append(probes, Probe{Function: asks, If: pending + " == 1", Body: "$m = arg0;\nSAYS\ndelete(" + pending + ");", Says: done, Optional: true})
 	}
-	d.Probes = append(d.Probes,
+	return append(probes,
 		Probe{Function: "mysql_store_result", Return: true, If: "retval != 0", Says: Record{Role: Result, Fields: []string{"conn=%p", "arg0", "rows=%d", "*(int64*)((uint64)retval)"}}},
 		Probe{Function: "mysql_stmt_prepare", Return: true, Body: "$m = arg0;", Says: Record{Role: Prepare, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
 			"text=%s", "str(arg1, arg2)", "ns=%d", "duration", "message=%s", stmtMessage, "comm=%s", "comm"}}},
-		Probe{Function: "mysql_stmt_execute", Says: Record{Role: Execute, Fields: []string{"stmt=%p", "arg0", "conn=%p", "*(uint64*)(arg0 + 56)", "comm=%s", "comm"}, Begins: true}},
+		Probe{Function: "mysql_stmt_execute", Says: Record{Role: Execute, Fields: []string{"stmt=%p", "arg0", "conn=%p", at.stmtConn, "comm=%s", "comm"}, Begins: true}},
 		Probe{Function: "mysql_stmt_execute", Return: true, Body: "$m = arg0;", Says: Record{Role: Ended, Fields: []string{"stmt=%p", "arg0", "status=%d", "retval",
-			"rows=%d", "*(int64*)($m + 248)", "message=%s", stmtMessage}}},
+			"rows=%d", at.stmtRows, "message=%s", stmtMessage}}},
 		Probe{Function: "mysql_stmt_close", Says: Record{Role: Forget, Fields: []string{"stmt=%p", "arg0"}}},
 	)
-	return d
 }
 
 // mariadbd: dispatch_command(command, THD*, packet, length, ...). Rows that were changed are told when the client is; those that were given
@@ -52,9 +78,10 @@ func mysqld() Driver {
 	const dispatch = "_Z16dispatch_commandP3THDPK8COM_DATA19enum_server_command"
 	const chosen = "arg2 == 3 || arg2 == 22 || arg2 == 23"
 	return Driver{Name: Mariadbd, System: MySQL, Server: true, Programs: []string{"mysqld"}, Mark: dispatch, Probes: append([]Probe{
-		{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg2", "text=%s",
+		{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg2", "comm=%s", `"mysqld"`, "text=%s",
 			`arg2 == 3 || arg2 == 22 ? str(*(uint64*)arg1, *(uint32*)(arg1 + 8)) : ""`}}},
 		{Function: dispatch, Return: true, If: chosen, Says: Record{Role: Done, Fields: []string{"command=%d", "arg2"}}},
+		{Function: "_Z14net_send_errorP3THDjPKc", Says: Record{Role: Failed, Fields: []string{"message=%s", "str(arg2)"}}, Optional: true},
 	}, handles("_ZN18Prepared_statement7prepareEP3THDPKcm*", "_ZN18Prepared_statement12execute_loopEP3THDP6Stringb*", "str(arg2, arg3)")...)}
 }
 

@@ -1,9 +1,9 @@
 package sqlprobe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -34,13 +34,21 @@ func (f Found) code(function string) []byte {
 	return f.Code(function)
 }
 
-// offset reads the field's place from the beginning of a function that does little else.
+// offset reads the field's place from the beginning of a function that does little else. The byte before it (ModRM) tells whether it has
+// one byte or four.
 func (f Field) offset(code []byte) (uint32, bool) {
-	const beginning = 24
-	for i := 0; i+7 <= min(len(code), beginning); i++ {
-		if slices.Contains(f.Opcodes, string(code[i:i+3])) {
-			at := binary.LittleEndian.Uint32(code[i+3:])
-			return at, at < 1<<16
+	const beginning, near = 24, 0x40
+	for i := range min(len(code), beginning) {
+		for _, opcode := range f.Opcodes {
+			at, found := bytes.CutPrefix(code[i:], []byte(opcode))
+			switch {
+			case !found:
+			case opcode[len(opcode)-1]&0xc0 == near && len(at) > 0 && at[0] < 0x80:
+				return uint32(at[0]), true
+			case opcode[len(opcode)-1]&0xc0 != near && len(at) >= 4:
+				place := binary.LittleEndian.Uint32(at)
+				return place, place < 1<<16
+			}
 		}
 	}
 	return 0, false
@@ -48,6 +56,11 @@ func (f Field) offset(code []byte) (uint32, bool) {
 
 // usable drops the optional probes that the object lacks; false when one that is needed is missing.
 func (f Found) usable() ([]Probe, bool) {
+	for _, field := range f.Driver.Fields {
+		if _, ok := field.offset(f.code(field.Function)); !ok && field.Otherwise == "" {
+			return nil, false
+		}
+	}
 	var probes []Probe
 	for _, p := range f.Driver.Probes {
 		switch {

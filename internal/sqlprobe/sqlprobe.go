@@ -45,9 +45,9 @@ type Driver struct {
 type Field struct {
 	Name      string // as it stands in probes
 	Function  string
-	Opcodes   []string // one of these three bytes stands before the offset, four bytes
+	Opcodes   []string // one of these stands before the offset, whose length its last byte tells
 	Value     string   // what reads it, "%d" being the offset
-	Otherwise string   // what stands for it when the function cannot be read
+	Otherwise string   // what stands for it when the function cannot be read; "": then the object is left out
 }
 
 // Probe is one function and what its record says.
@@ -64,7 +64,7 @@ type Probe struct {
 
 // Drivers lists all drivers, clients first.
 func Drivers() []Driver {
-	return []Driver{libpq(), libmariadb(), sqlite(), goSQL(), pgx(), postgres(), mariadbd(), mysqld()}
+	return []Driver{libpq(), libmariadb(), libmysqlclient(), sqlite(), goSQL(), pgx(), postgres(), mariadbd(), mysqld()}
 }
 
 // systemOf is the database system of a driver. It makes the whole list: it is not for every record.

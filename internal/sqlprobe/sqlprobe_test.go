@@ -11,7 +11,11 @@ import (
 func TestDriversAreScripts(t *testing.T) {
 	for _, d := range Drivers() {
 		for _, stack := range []bool{false, true} {
-			text := Script([]Found{{Driver: d, Target: "/bin/app"}}, stack)
+			found := Found{Driver: d, Target: "/bin/app", Code: func(string) []byte { return []byte("\x48\x8b\x87\x00\x01\x00\x00\x48\x8d\x87\x00\x02\x00\x00") }}
+			text := Script([]Found{found}, stack)
+			if text == "" {
+				t.Errorf("%s: no script", d.Name)
+			}
 			if _, err := script.Parse(text); err != nil {
 				t.Errorf("%s: %v\n%s", d.Name, err, text)
 			}

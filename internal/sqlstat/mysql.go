@@ -41,7 +41,9 @@ func (m *libmariadb) take(r *record) {
 		m.prepare(stmt, r)
 	case sqlprobe.Execute:
 		x := r.begin(stmt).says(m.prepared[stmt])
-		x.conn = conn
+		if conn.key != 0 {
+			x.conn = conn
+		}
 		m.running[stmt] = x
 	case sqlprobe.Ended:
 		m.done(stmt, r)
@@ -82,22 +84,30 @@ func (m *libmariadb) done(o owner, r *record) {
 	m.last[o] = x
 }
 
-// send begins a statement. What still runs is either the outer function's, with the same text, or one of whose outcome nobody asked:
-// it ends here at the latest.
+// send begins a statement. What still runs is either the outer function's, or one of whose outcome nobody asked: it ends here at the
+// latest.
 func (m *libmariadb) send(conn owner, r *record) {
 	m.handOn(conn)
 	if x := m.running[conn]; x != nil {
-		if x.TID == r.TID && x.Text == r.text("text") && r.Time.Sub(x.Time) < nested {
+		if x.around(r) {
 			return
 		}
 		m.last[conn] = x.end(r.Time)
 		m.handOn(conn)
 	}
-	m.running[conn] = r.begin(conn).says(r.statement())
+	x := r.begin(conn).says(r.statement())
+	if r.bits("inner") == 0 {
+		x.frame = r.bits("sp")
+	}
+	m.running[conn] = x
 }
 
-// nested is within what time a function of the library calls the next one with the same text.
-const nested = 100 * time.Microsecond
+// around tells that mysql_send_query is called by the mysql_real_query that began the statement: on its thread, with its text, from
+// a frame right above.
+func (x *execution) around(r *record) bool {
+	const near = 1 << 10
+	return r.bits("inner") != 0 && x.frame != 0 && x.TID == r.TID && x.Text == r.text("text") && x.frame-r.bits("sp") < near
+}
 
 // handOn gives the last statement away, now that no more rows of it come.
 func (m *libmariadb) handOn(o owner) {
@@ -188,7 +198,9 @@ func (r *record) given() int64 {
 
 func (m *mariadbd) send(thread owner, r *record) {
 	x := r.begin(thread)
-	x.Comm = "mariadbd"
+	if x.Comm == "" {
+		x.Comm = "mariadbd"
+	}
 	switch r.number("command") {
 	case comExecute, comBulkExecute:
 		x.says(statementText{})

@@ -37,9 +37,10 @@ type machine interface {
 // execution is a statement that runs or has run.
 type execution struct {
 	event.Statement
-	conn  owner // whose transaction it belongs to
-	other bool  // no statement: a preparation, a description
-	known bool  // its text was seen
+	conn  owner  // whose transaction it belongs to
+	other bool   // no statement: a preparation, a description
+	known bool   // its text was seen
+	frame uint64 // of the function that others are called by for the same statement; 0 none
 }
 
 // owner is whose statements follow each other: a connection, a handle, a thread, a goroutine, within its process.

@@ -182,6 +182,13 @@ func TestStories(t *testing.T) {
 			1 libmariadb send conn=9 text=A
 			1 libmariadb send conn=9 text=A
 			1 libmariadb done conn=9 status=0 rows=2 message=`, []string{"A 1ms", "A 1ms rows=2"}, 0},
+		{"a function of libmariadb that another one calls begins nothing, however late", `
+			1 libmariadb send conn=9 text=A inner=0 sp=5000
+			1 libmariadb send conn=9 text=A inner=1 sp=4800
+			1 libmariadb done conn=9 status=0 rows=2 message=
+			1 libmariadb send conn=9 text=A inner=1 sp=4800
+			1 libmariadb send conn=9 text=A inner=1 sp=4800
+			1 libmariadb done conn=9 status=0 rows=2 message=`, []string{"A 2ms rows=2", "A 1ms", "A 1ms rows=2"}, 0},
 		{"a handle's statement", `
 			1 libmariadb prepare stmt=7 status=0 text=P ns=5
 			1 libmariadb execute stmt=7 conn=9
