@@ -63,6 +63,33 @@ func TestTooManyDigestsAreCountedAsOthers(t *testing.T) {
 	}
 }
 
+// A transaction without end keeps no more of its statements than the table does, and counts them all.
+func TestATransactionOfManyDigestsIsBounded(t *testing.T) {
+	tb := newTable(false)
+	conn := owner{"libpq", 1, 1}
+	run := func(text string) {
+		x := ran(text, 0, 1)
+		x.conn = conn
+		tb.add(x)
+	}
+	run("BEGIN")
+	const n = 3 * keptDigests
+	for i := range n {
+		run("select again")
+		run(fmt.Sprintf("select * from t%d", i))
+	}
+	if kept := len(tb.tx.open[conn].times); kept > keptDigests {
+		t.Errorf("%d statements are kept", kept)
+	}
+	run("COMMIT")
+	if tx := tb.transactions(); len(tx) != 1 || tx[0].Statements != 2*n {
+		t.Errorf("%+v", tx)
+	}
+	if q := tb.queries()[0]; q.Digest != "SELECT again" || q.Repeated != n {
+		t.Errorf("%+v", q)
+	}
+}
+
 // The slowest executions are kept, the first of equals, without their literals unless these were asked for.
 func TestTheSlowestAreKept(t *testing.T) {
 	for _, literals := range []bool{false, true} {

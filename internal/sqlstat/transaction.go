@@ -52,8 +52,10 @@ func (t *transactions) add(x *execution, r *row) {
 	}
 	if current != nil {
 		current.statements++
-		current.times[r]++
-		r.query.Repeated = max(r.query.Repeated, current.times[r])
+		if current.times[r] > 0 || len(current.times) < keptDigests { // beyond, no statement is one that comes again and again
+			current.times[r]++
+			r.query.Repeated = max(r.query.Repeated, current.times[r])
+		}
 	}
 }
 
