@@ -12,24 +12,22 @@ func (t *Table) putArray(key, value []byte) error {
 	if t.Kind != Array && t.Kind != PerCPUArray || i >= t.Entries {
 		return fmt.Errorf("map %s: nothing can be stored at %d", t.Name, i)
 	}
-	for cpu := range t.copies() {
+	for cpu := range t.Copies {
 		copy(t.mem[t.at(cpu, i):], value)
 	}
 	return nil
 }
 
-// copies is how many values an entry has.
-func (t *Table) copies() int {
-	if t.Kind == PerCPUArray {
-		return t.CPUs
-	}
-	return 1
+// used is how many of an entry's values some slot has been given.
+func (t *Table) used() int {
+	given := int(atomic.LoadUint32(t.word(headSlots)))
+	return max(1, min(given, t.Copies))
 }
 
 // at is where an entry of an array has its value.
 func (t *Table) at(cpu, i int) int { return t.Data + cpu*t.PerCPU + i*t.Stride }
 
-// Cells calls fn for every entry of a hash or array: the key, and the value of each CPU or the only one. Entries of arrays with several
+// Cells calls fn for every entry of a hash or array: the key, and its values or the only one. Entries of arrays with several
 // that are all zeros are left out. fn's error ends the walk; the bytes are gone when fn returns.
 func (t *Table) Cells(fn func(key []byte, values [][]byte) error) error {
 	switch t.Kind {
@@ -46,7 +44,7 @@ func (t *Table) Cells(fn func(key []byte, values [][]byte) error) error {
 }
 
 func (t *Table) eachEntry(fn func(key []byte, values [][]byte) error) error {
-	key, values := make([]byte, 4), make([][]byte, t.copies())
+	key, values := make([]byte, 4), make([][]byte, t.used())
 	for cpu := range values {
 		values[cpu] = make([]byte, t.Value)
 	}
@@ -120,7 +118,7 @@ func (t *Table) Zero() {
 			}
 		}
 	case Array, PerCPUArray:
-		for cpu := range t.copies() {
+		for cpu := range t.used() {
 			for i := range t.Entries {
 				t.wipe(t.at(cpu, i))
 			}

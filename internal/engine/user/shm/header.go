@@ -17,6 +17,8 @@ const (
 	clockSize   = 64
 	headSlow    = 256 // u64 counts after which what a slot remembers of its thread is asked for anew
 
+	headSlots = 264 // u32 slots that have been given values of arrays
+
 	// Ranges of addresses that can be read as long as the process lives: pairs of u64 start and end, up to one whose end is 0.
 	headRanges = 512
 	maxRanges  = 64

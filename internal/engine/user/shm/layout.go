@@ -43,10 +43,10 @@ type Map struct {
 	Off    int // of its head
 	Data   int // of values; of a hash, its nodes; of a ring, its records
 	Stride int // between values, or nodes
-	PerCPU int // between the values of CPUs
+	// PerCPU is the distance between the values that an entry of a PerCPUArray has for each of Copies threads: see SlotStripe.
+	PerCPU, Copies int
 	// Buckets of a hash are a power of two, from the offset Heads on; ValueOff is where a node has its value.
 	Buckets, Heads, ValueOff int
-	CPUs                     int
 }
 
 // Layout is where everything lies.
@@ -61,6 +61,9 @@ type Layout struct {
 const (
 	pageSize = 4096
 	line     = 64 // of the cache
+
+	// fewestOwn is how many slots have values of their own in arrays at least. Memory that nobody touches costs nothing.
+	fewestOwn = 32
 )
 
 func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
@@ -81,7 +84,7 @@ func Lay(specs []Spec, cpus int) (*Layout, error) {
 		if spec.Entries <= 0 || spec.Entries > maxEntries || spec.Key > maxKey || spec.Value > maxValue || spec.Key < 0 || spec.Value < 0 {
 			return nil, fmt.Errorf("map %s: %d entries of %d+%d bytes", spec.Name, spec.Entries, spec.Key, spec.Value)
 		}
-		m := Map{Spec: spec, Off: l.Size, CPUs: l.CPUs}
+		m := Map{Spec: spec, Off: l.Size, Copies: 1}
 		end, err := l.place(&m)
 		if err != nil {
 			return nil, fmt.Errorf("map %s: %w", spec.Name, err)
@@ -94,6 +97,9 @@ func Lay(specs []Spec, cpus int) (*Layout, error) {
 	}
 	return l, nil
 }
+
+// own is how many slots have values of their own, a power of two. As many values again are for those that come later.
+func (l *Layout) own() int { return 1 << bits.Len(uint(max(l.CPUs, fewestOwn)-1)) }
 
 func (l *Layout) place(m *Map) (end int, err error) {
 	switch m.Kind {
@@ -110,7 +116,8 @@ func (l *Layout) place(m *Map) (end int, err error) {
 			return m.Data + m.PerCPU, nil
 		}
 		m.PerCPU = align(m.PerCPU, 2*line) // CPUs fetch lines in pairs
-		return m.Data + m.PerCPU*l.CPUs, nil
+		m.Copies = 2 * l.own()
+		return m.Data + m.PerCPU*m.Copies, nil
 	case Hash:
 		return m.placeHash(), nil
 	case Ring:

@@ -15,7 +15,8 @@ type Place struct {
 // and R11, take less than RoutineStack bytes of stack, never wait for another thread for long, and touch no memory of the process that
 // may not be there.
 type Routines struct {
-	CPU     uint64 // EAX = number of the CPU, less than Layout.CPUs, without rseq; keeps all but RAX and R11
+	CPU     uint64 // EAX = number of the CPU, without rseq; keeps all but RAX and R11
+	Stripe  uint64 // R9 = the slot: gives it values of arrays, EAX = SlotStripe; keeps all but RAX and R11
 	IDs     uint64 // R9 = the slot: process and thread; keeps all but RAX, RCX and R11
 	Clock   uint64
 	UID     uint64
@@ -81,6 +82,7 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	}
 	r := &Routines{}
 	put(&r.CPU, w.cpu)
+	put(&r.Stripe, w.stripe)
 	put(&r.IDs, w.writeIDs)
 	put(&r.Clock, w.clock)
 	put(&r.UID, w.uid)
@@ -141,14 +143,27 @@ func (w *routine) fail(errno int) {
 // cpu asks for the limit of the vDSO's segment, whose lower 12 bits are the number of the CPU (arch/x86/include/asm/segment.h).
 func (w *routine) cpu() {
 	const segment = 0x7b // __CPUNODE_SEG
-	known := w.Label()
 	w.MovImm(x86.R11, segment)
 	w.MovImm(x86.RAX, 0)
 	w.Lsl(x86.RAX, x86.R11)
 	w.OpImm(x86.And, x86.Word, x86.RAX, 0xfff)
-	w.OpImm(x86.Cmp, x86.Word, x86.RAX, int32(w.l.CPUs))
-	w.Jcc(x86.Below, known)
-	w.MovImm(x86.RAX, 0)
-	w.Bind(known)
+	w.Ret()
+}
+
+// stripe takes the next number: the first ones are the slot's own values, later ones go round those that are shared.
+func (w *routine) stripe() {
+	own := w.Label()
+	n := w.l.own()
+	w.MovImm(x86.R11, w.data+headSlots)
+	w.MovImm(x86.RAX, 1)
+	w.LockXadd(x86.Word, x86.At(x86.R11, 0), x86.RAX)
+	w.OpImm(x86.Cmp, x86.Word, x86.RAX, int32(n))
+	w.Jcc(x86.Below, own)
+	w.StoreImm(x86.Word, x86.At(x86.R9, SlotShared), 1)
+	w.OpImm(x86.And, x86.Word, x86.RAX, int32(n-1))
+	w.OpImm(x86.Add, x86.Word, x86.RAX, int32(n))
+	w.Bind(own)
+	w.OpImm(x86.Add, x86.Word, x86.RAX, 1)
+	w.Store(x86.Word, x86.At(x86.R9, SlotStripe), x86.RAX)
 	w.Ret()
 }

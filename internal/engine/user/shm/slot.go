@@ -3,6 +3,9 @@ package shm
 // A slot is the private memory of a thread. The engine makes it, zeroed, and finds it again at each hit; a child that is forked must find
 // none of its parent's (MADV_WIPEONFORK). It serves one hit at a time: one that comes from a signal handler in the middle of another
 // needs another slot.
+//
+// The kernel has values for each CPU because a CPU runs one program at a time. So does a slot: it has values of its own, which no other thread
+// changes, as long as there are enough (Map.Copies). Whoever comes later shares.
 const (
 	SlotIDs    = 0  // u64 process << 32 | thread, 0 unknown
 	SlotLow    = 8  // u64 lowest address of the thread's stack, 0 unknown
@@ -12,6 +15,8 @@ const (
 	SlotUID    = 40 // u64 group << 32 | user
 	SlotComm   = 48 // 16 bytes of name
 	SlotRandom = 64 // u64 state of the random numbers
+	SlotStripe = 72 // u32 which of the values of a PerCPUArray are the slot's, plus 1; 0 none yet
+	SlotShared = 76 // u32 not 0: they are other slots' too
 	// SlotStorage is where the thread's memory of Layout.Storage bytes begins.
 	SlotStorage = 128
 )

@@ -7,13 +7,14 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 )
 
 // What the parts of programs cost: each runs b.N times in one loop of machine code.
 func BenchmarkParts(b *testing.B) {
 	specs := []shm.Spec{
-		{Name: "percpu", Kind: shm.PerCPUArray, Key: 4, Value: 88, Entries: 1},
+		{Name: codegen.StatsMap, Kind: shm.PerCPUArray, Key: 4, Value: 88, Entries: 1},
 		{Name: "hash", Kind: shm.Hash, Key: 24, Value: 8, Entries: 1024},
 		{Name: "ring", Kind: shm.Ring, Entries: 1 << 12},
 	}
@@ -27,7 +28,7 @@ func BenchmarkParts(b *testing.B) {
 		body asm.Instructions
 	}{
 		{"nothing", asm.Instructions{asm.Mov.Imm(asm.R0, 0)}},
-		{"count", concat(key, onMap(asm.FnMapLookupElem, "percpu"), asm.Instructions{asm.Mov.Imm(asm.R1, 1), fixed(asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, 0))})},
+		{"count", concat(key, onMap(asm.FnMapLookupElem, codegen.StatsMap), asm.Instructions{asm.Mov.Imm(asm.R1, 1), fixed(asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, 0))})},
 		{"look up", concat(key, onMap(asm.FnMapLookupElem, "hash"))},
 		{"insert and remove", concat(key, onMap(asm.FnMapUpdateElem, "hash"), onMap(asm.FnMapDeleteElem, "hash"))},
 		{"clock", asm.Instructions{asm.FnKtimeGetNs.Call()}},

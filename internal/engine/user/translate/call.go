@@ -70,17 +70,33 @@ func (t *translator) cpu() {
 	}
 	known := t.Label()
 	t.Load(x86.Word, x86.RAX, x86.AtFS(t.env.RSeq))
-	t.OpImm(x86.Cmp, x86.Word, x86.RAX, int32(t.env.Layout.CPUs))
-	t.Jcc(x86.Below, known)
+	t.Test(x86.Word, x86.RAX, x86.RAX)
+	t.Jcc(x86.NoSign, known)
 	t.CallTo(t.env.Routines.CPU) // the thread has not registered its area
 	t.Bind(known)
+}
+
+// stripe leaves the number of the slot's values in EAX, plus 1. R9 is the slot.
+func (t *translator) stripe() {
+	have := t.Label()
+	t.slot()
+	t.Load(x86.Word, x86.RAX, x86.At(x86.R9, shm.SlotStripe))
+	t.Test(x86.Word, x86.RAX, x86.RAX)
+	t.Jcc(x86.NotEqual, have)
+	t.CallTo(t.env.Routines.Stripe)
+	t.Bind(have)
+}
+
+// slot leaves the address of the slot in R9.
+func (t *translator) slot() {
+	t.Load(x86.Quad, x86.R9, t.context())
+	t.Load(x86.Quad, x86.R9, x86.At(x86.R9, shm.ContextSlot))
 }
 
 // identity leaves process << 32 | thread in RAX.
 func (t *translator) identity() {
 	have := t.Label()
-	t.Load(x86.Quad, x86.R9, t.context())
-	t.Load(x86.Quad, x86.R9, x86.At(x86.R9, shm.ContextSlot))
+	t.slot()
 	t.Load(x86.Quad, x86.RAX, x86.At(x86.R9, shm.SlotIDs))
 	t.Test(x86.Quad, x86.RAX, x86.RAX)
 	t.Jcc(x86.NotEqual, have)
@@ -129,10 +145,11 @@ func (t *translator) element(m *shm.Map) {
 	address := t.env.Data + uint64(m.Data)
 	t.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RSI, 0), int32(m.Entries-1))
 	t.Jcc(x86.Above, beyond)
-	perCPU := m.Kind == shm.PerCPUArray && m.CPUs > 1
+	perCPU := m.Kind == shm.PerCPUArray
 	if perCPU {
-		t.cpu()
+		t.stripe()
 		t.IMulImm(x86.Quad, x86.RAX, x86.RAX, int32(m.PerCPU))
+		address -= uint64(m.PerCPU) // stripes count from 1
 	}
 	t.MovImm(temp, address)
 	switch {

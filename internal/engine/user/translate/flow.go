@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cilium/ebpf/asm"
+
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 )
 
 // fact is what is known about a register before an instruction.
 type fact struct {
 	kind factKind
-	n    int // of a map: the instruction that loaded it; on the stack and in the context: the distance from its start
+	n    int // of a map, and of a value in it: the instruction that loaded the map; on the stack and in the context: the distance from its start
 }
 
 type factKind uint8
@@ -20,7 +22,8 @@ const (
 	aMap
 	onStack
 	inContext
-	unset // nothing was stored in it
+	valueOf // or 0: what a look-up gave
+	unset   // nothing was stored in it
 )
 
 // facts of all registers. seen is false for instructions that nothing leads to.
@@ -192,7 +195,11 @@ func (in *inst) follow(f facts, i int) facts {
 		}
 	case classJMP:
 		if in.isCall() {
-			f.regs[0] = fact{}
+			found := fact{}
+			if asm.BuiltinFunc(in.imm) == asm.FnMapLookupElem && in.src == 0 && f.regs[1].kind == aMap {
+				found = fact{valueOf, f.regs[1].n}
+			}
+			f.regs[0] = found
 			for r := 1; r <= 5; r++ {
 				f.regs[r] = fact{kind: unset}
 			}
@@ -206,10 +213,13 @@ func (in *inst) result(f *facts) fact {
 	switch {
 	case in.code() == opMov && in.fromReg() && in.off == 0:
 		return f.regs[in.src]
-	case f.regs[in.dst].kind != onStack && f.regs[in.dst].kind != inContext || in.fromReg():
+	case in.fromReg() || in.code() != opAdd && in.code() != opSub:
+	case f.regs[in.dst].kind == valueOf:
+		return f.regs[in.dst] // at an offset that does not matter
+	case f.regs[in.dst].kind != onStack && f.regs[in.dst].kind != inContext:
 	case in.code() == opAdd:
 		return fact{f.regs[in.dst].kind, f.regs[in.dst].n + int(in.imm)}
-	case in.code() == opSub:
+	default:
 		return fact{f.regs[in.dst].kind, f.regs[in.dst].n - int(in.imm)}
 	}
 	return fact{}

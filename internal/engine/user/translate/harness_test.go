@@ -114,6 +114,7 @@ type place struct {
 	space    *local.Space
 	stack    *local.Stack
 	routines *shm.Routines
+	share    bool // threads count in the same values of arrays
 }
 
 // newPlace lays out maps in memory of this process.

@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf/asm"
+	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/user/local"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/translate"
 )
 
-const threads, rounds = 6, 20000
+const threads, rounds = 6, 200000
 
 // everywhere runs a program on several threads at a time, each with its slot, and something beside them until they have ended.
 func (p *place) everywhere(t *testing.T, entry uint64, beside func()) {
@@ -22,9 +24,14 @@ func (p *place) everywhere(t *testing.T, entry uint64, beside func()) {
 	var running sync.WaitGroup
 	var left atomic.Int32
 	left.Store(threads)
+	start := make(chan struct{})
 	for range threads {
 		context, slot := anonymous(t, shm.ContextSize), anonymous(t, p.layout.SlotSize())
 		binary.LittleEndian.PutUint64(context[shm.ContextSlot:], address(slot))
+		if p.share {
+			binary.LittleEndian.PutUint32(slot[shm.SlotStripe:], 40)
+			binary.LittleEndian.PutUint32(slot[shm.SlotShared:], 1)
+		}
 		stack, err := local.NewStack()
 		if err != nil {
 			t.Fatal(err)
@@ -33,9 +40,11 @@ func (p *place) everywhere(t *testing.T, entry uint64, beside func()) {
 		running.Go(func() {
 			runtime.LockOSThread() // and the thread ends with the goroutine
 			defer left.Add(-1)
+			<-start
 			p.space.Call(stack, entry, address(context))
 		})
 	}
+	close(start)
 	for beside != nil && left.Load() > 0 {
 		beside()
 	}
@@ -348,5 +357,60 @@ func TestABucketOfADeadThreadIsGivenBack(t *testing.T) {
 	}
 	if v, ok := table.Get([]byte{5, 0, 0, 0, 0, 0, 0, 0}); !ok || v[0] != 6 {
 		t.Errorf("the value is %v %v", v, ok)
+	}
+}
+
+// Slots count in values of their own without locking, and those that come when there are none left share, and lock: nothing is lost.
+func TestCountsOfOwnAndOfSharedValuesAreExact(t *testing.T) {
+	stats := shm.Spec{Name: codegen.StatsMap, Kind: shm.PerCPUArray, Key: 4, Value: 88, Entries: 1}
+	p := newPlace(t, stats, shm.Spec{Name: "own", Kind: shm.PerCPUArray, Key: 4, Value: 8, Entries: 100}, tallySpec)
+	env := p.env()
+	env.Own = map[string]bool{"own": true}
+	add := func(name string, off int16, value int32) asm.Instructions {
+		return asm.Instructions{
+			mapPtr(asm.R1, name), asm.Mov.Reg(asm.R2, asm.R10), asm.Add.Imm(asm.R2, -8), asm.FnMapLookupElem.Call(),
+			asm.Mov.Imm(asm.R1, value), fixed(asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, off)),
+		}
+	}
+	body := concat(asm.Instructions{storeImm(asm.R10, -8, 0, asm.Word)}, add(codegen.StatsMap, 8, 3), asm.Instructions{storeImm(asm.R10, -8, 7, asm.Word)}, add("own", 0, 1))
+	code, err := translate.Translate(loop(body), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := p.space.PutBytes(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.space.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	const times = 14 // 66 slots and more: more than have values of their own
+	for i := range times {
+		p.share = i >= times-3 // all the same
+		p.everywhere(t, entry, nil)
+	}
+	for _, c := range []struct {
+		name string
+		off  int
+		want uint64
+	}{{codegen.StatsMap, 8, 3 * times * threads * rounds}, {"own", 0, times * threads * rounds}} {
+		table, err := p.layout.Table(p.mem, c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, some := uint64(0), 0
+		table.Cells(func(_ []byte, values [][]byte) error {
+			for _, v := range values {
+				n := binary.LittleEndian.Uint64(v[c.off:])
+				sum += n
+				if n > 0 {
+					some++
+				}
+			}
+			return nil
+		})
+		if sum != c.want || some <= 32 {
+			t.Errorf("%s: %d in %d values, want %d", c.name, sum, some, c.want)
+		}
 	}
 }

@@ -167,6 +167,10 @@ func (t *translator) instruction(i int) error {
 	case classLD:
 		return t.wide(in)
 	default:
+		if t.ownValue(in, &t.before[i]) {
+			t.unlocked(in)
+			return nil
+		}
 		t.memory(in)
 	}
 	return nil

@@ -89,7 +89,7 @@ func wantedBy(fn asm.BuiltinFunc) uint32 {
 		return slot | word(shm.ContextRIP) | word(shm.ContextRSP) | word(shm.ContextRBP) | word(shm.ContextAtEntry)
 	case asm.FnProbeReadUser, asm.FnProbeReadUserStr, asm.FnCopyFromUser:
 		return slot | word(shm.ContextRSP)
-	case asm.FnMapLookupElem, asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnRingbufQuery, asm.FnProbeReadKernel:
+	case asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnRingbufQuery, asm.FnProbeReadKernel:
 		return 0
 	}
 	return slot
