@@ -99,25 +99,41 @@ func (h *hold) toSyscallStop(t *stoppedThread) error {
 	}
 }
 
-// wait waits for a thread that stops soon.
+// wait waits for a thread that stops soon. It listens to all that we trace: the end of a process's first thread is not told before
+// that of the others has been heard.
 func (h *hold) wait(t *stoppedThread) (unix.WaitStatus, error) {
+	whom, how := -1, unix.WALL|unix.WNOTHREAD
+	if h.held {
+		whom, how = t.tid, unix.WALL
+	}
 	for {
-		var ws unix.WaitStatus
 		if h.held && h.dying(t.tid) {
 			t.gone, t.at = true, false
 			return 0, h.ended()
 		}
-		_, err := unix.Wait4(t.tid, &ws, unix.WALL, nil)
+		var ws unix.WaitStatus
+		tid, err := unix.Wait4(whom, &ws, how, nil)
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
 			t.gone, t.at = true, false
 			return 0, h.lost(unix.ESRCH)
-		case !ws.Stopped():
-			t.gone, t.at = true, false
-			return 0, h.lost(unix.ESRCH)
-		default:
+		case ws.Stopped() && tid == t.tid:
 			return ws, nil
+		case !ws.Stopped():
+			h.buried(tid)
+			if t.gone {
+				return 0, h.lost(unix.ESRCH)
+			}
+		}
+	}
+}
+
+// buried notes that a thread is no more.
+func (h *hold) buried(tid int) {
+	for _, t := range h.stopped {
+		if t.tid == tid {
+			t.gone, t.at = true, false
 		}
 	}
 }
