@@ -101,10 +101,15 @@ func (d objectDecoder) Map(i int, cells plan.Cells, _ func(uint64) []uint64) (ev
 // Notes are what a reader of the events must know about them: which types were guessed, and what is not known. They are complete when the
 // session has ended; only objects have any.
 func (s *Session) Notes() []string {
-	if d, ok := s.decoder.(objectDecoder); ok {
-		return d.Notes()
+	d, ok := s.decoder.(objectDecoder)
+	if !ok {
+		return nil
 	}
-	return nil
+	notes := d.Notes()
+	if e, ok := s.engine.(*kernel.Object); ok && e.Uncounted() {
+		notes = append(notes, "the programs leave no room to count what ring buffers have no room for: such records are lost silently")
+	}
+	return notes
 }
 
 // Place says where the programs of an object belong whose sections do not: a function or USDT probe, and the target that it is in, "" for

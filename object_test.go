@@ -111,3 +111,27 @@ func TestMistakesAboutObjectsAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatARingBufferHasNoRoomForIsCountedAsLost(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "command/work.c")
+	target := open(t, sonde.Command(program))
+	session, err := target.RunObject(context.Background(), fixture.Build(t, "object/flood.bpf.c"), sonde.Attach("flood="+program+":greet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := int64(0)
+	variables := map[string]int64{}
+	for e := range session.Events() {
+		switch e := e.(type) {
+		case *event.Record:
+			records++
+		case *event.MapPrint:
+			variables[e.Map.Name] = e.Map.Entries[0].Agg.Value.Int64()
+		}
+	}
+	stats := session.Stats()
+	if records != variables["sent"] || int64(stats.LostBy[event.LostRing]) != variables["refused"] || records+variables["refused"] != 120 || stats.Hits != 3 {
+		t.Errorf("%d records, %+v; the program says %v; %v", records, stats, variables, session.Err())
+	}
+}

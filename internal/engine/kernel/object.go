@@ -39,6 +39,8 @@ type Object struct {
 	record  []byte // the one handed out
 	read    uint64 // records handed out
 	lost    uint64 // records that perf buffers had no room for
+	// uncounted: what ring buffers have no room for is not counted.
+	uncounted bool
 }
 
 // guardPrefix begins the names of maps and programs that stand beside the object's own; C has no such names.
@@ -86,7 +88,7 @@ func (s *Object) load() error {
 	if err != nil {
 		return err
 	}
-	if s.loaded, err = ebpf.NewCollection(spec); err != nil {
+	if s.loaded, err = s.loadCounted(spec); err != nil {
 		return s.explain(err)
 	}
 	for i := range s.guard.Progs {
@@ -99,6 +101,30 @@ func (s *Object) load() error {
 	}
 	return nil
 }
+
+// loadCounted loads the programs with their writes to ring buffers counted. That takes some of their stack: where the verifier refuses it, they are
+// loaded as they are, and Uncounted says so.
+func (s *Object) loadCounted(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
+	counting := spec.Copy()
+	for _, a := range s.armed {
+		p := counting.Programs[a.Name]
+		code, err := codegen.CountDrops(p.Instructions, guardPrefix)
+		if err != nil {
+			return nil, err
+		}
+		p.Instructions = code
+	}
+	loaded, err := ebpf.NewCollection(counting)
+	if err == nil {
+		return loaded, nil
+	}
+	loaded, err = ebpf.NewCollection(spec)
+	s.uncounted = err == nil && len(s.object.Sources) > 0
+	return loaded, err
+}
+
+// Uncounted reports that records which ring buffers have no room for are not counted.
+func (s *Object) Uncounted() bool { return s.uncounted }
 
 func guardKey(i int) string { return guardPrefix + progKey(i) }
 
