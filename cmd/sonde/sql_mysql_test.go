@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 // and is told apart by them.
 func TestMySQLsServer(t *testing.T) {
 	fixture.NeedRoot(t)
-	got := standIn(t, fixture.Build(t, "sql/mysqld.cc"))
+	got := standIn(t, exec.Command(fixture.Build(t, "sql/mysqld.cc")), sonde.SQLOptions{}, 0)
 	got.check(t, "SELECT a FROM t WHERE b = ?", expect{7, -1, 0})
 	got.check(t, "SELECT p FROM t WHERE a = ?", expect{7, -1, 0})
 	got.check(t, "SELECT nope", expect{1, 0, 1})
@@ -44,7 +43,7 @@ func TestMySQLsClient(t *testing.T) {
 	if out, err := exec.Command("gcc", "-O2", "-o", program, source, library, "-Wl,-rpath,"+dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	got := standIn(t, program)
+	got := standIn(t, exec.Command(program), sonde.SQLOptions{}, 0)
 	got.check(t, "UPDATE t SET a = ?", expect{9, 27, 0})
 	got.check(t, "INSERT INTO t VALUES ( ? )", expect{5, 10, 0})
 	got.check(t, "SELECT nope", expect{1, 0, 1})
@@ -52,31 +51,4 @@ func TestMySQLsClient(t *testing.T) {
 	if q := got["SELECT nope"]; q != nil && q.Error != "Unknown column ? in ?" {
 		t.Errorf("%q", q.Error)
 	}
-}
-
-// standIn observes a program that waits for the end of its input before it executes.
-func standIn(t *testing.T, program string) queries {
-	t.Helper()
-	c := exec.Command(program)
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer c.Process.Kill()
-	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	return sqlOf(t, sonde.SQLOptions{}, func() {
-		in.Close()
-		if err := c.Wait(); err != nil {
-			t.Error(err)
-		}
-	}, sonde.PID(c.Process.Pid))
 }
