@@ -62,7 +62,7 @@ func (t *Target) drivers(server bool, files *openFiles) ([]sqlprobe.Found, error
 	default:
 		objects = libraries()
 		if len(t.argv) == 0 {
-			objects = append(objects, programs()...)
+			objects = append(objects, inUse()...)
 		}
 	}
 	if len(t.argv) > 0 {

@@ -3,7 +3,6 @@ package sonde
 import (
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -45,18 +44,23 @@ func servers() []target.Object {
 	return objects
 }
 
-// programs are those that run now, each file once.
-func programs() []target.Object {
+// inUse are the programs that run now and the drivers' libraries that they map, those of containers and those that a program brings along
+// included.
+func inUse() []target.Object {
 	var objects []target.Object
-	seen := map[[2]uint64]bool{}
+	seen := map[string]bool{}
 	for _, pid := range target.Running() {
-		var file unix.Stat_t
-		if err := unix.Stat(filepath.Join("/proc", strconv.Itoa(pid), "exe"), &file); err != nil || seen[[2]uint64{file.Dev, file.Ino}] {
+		p, err := target.Open(pid)
+		if err != nil {
 			continue
 		}
-		seen[[2]uint64{file.Dev, file.Ino}] = true
-		if p, err := target.Open(pid); err == nil {
-			if o, err := p.Executable(); err == nil {
+		mapped, err := p.Objects()
+		if err != nil {
+			continue
+		}
+		for _, o := range mapped {
+			if !seen[o.Open] && (o.Program || slices.ContainsFunc(sqlprobe.Drivers(), func(d sqlprobe.Driver) bool { return isLibrary(o, d) })) {
+				seen[o.Open] = true
 				objects = append(objects, o)
 			}
 		}
@@ -93,14 +97,30 @@ func (f *openFiles) close() {
 // drivers finds drivers among objects: libraries by name, programs by the functions that they hold.
 func (f *openFiles) drivers(objects []target.Object, wanted func(sqlprobe.Driver) bool) []sqlprobe.Found {
 	var found []sqlprobe.Found
-	seen := map[string]bool{}
+	seen := map[file]bool{}
 	for _, o := range objects {
-		if !seen[o.Open] {
-			seen[o.Open] = true
+		if id := fileOf(o); !seen[id] {
+			seen[id] = true
 			found = append(found, f.inObject(o, wanted)...)
 		}
 	}
 	return found
+}
+
+// file tells files apart. The device is no part of it: containers that share a layer see one file on a device each, and a probe fires in all
+// of them.
+type file struct {
+	ino  uint64
+	size int64
+	name string // of one that cannot be looked at
+}
+
+func fileOf(o target.Object) file {
+	var s unix.Stat_t
+	if err := unix.Stat(o.Open, &s); err != nil {
+		return file{name: o.Open}
+	}
+	return file{ino: s.Ino, size: s.Size}
 }
 
 func (f *openFiles) inObject(o target.Object, wanted func(sqlprobe.Driver) bool) []sqlprobe.Found {
@@ -129,7 +149,10 @@ func (f *openFiles) inObject(o target.Object, wanted func(sqlprobe.Driver) bool)
 }
 
 func isLibrary(o target.Object, d sqlprobe.Driver) bool {
-	return slices.ContainsFunc(d.Libraries, func(name string) bool { return strings.HasPrefix(filepath.Base(o.Path), name+".so") })
+	base := filepath.Base(o.Path)
+	return slices.ContainsFunc(d.Libraries, func(name string) bool {
+		return strings.HasPrefix(base, name+".so") || strings.HasPrefix(base, name+"-") && strings.Contains(base, ".so") // brought along by a Python package
+	})
 }
 
 // holds answers from one file which functions it has.
@@ -155,14 +178,21 @@ func code(file *symbol.File) func(function string) []byte {
 	}
 }
 
-// point is how a probe point names an object.
+// point is how a probe point names an object: by its library's name where that means this file, else by a path.
 func (f *openFiles) point(o target.Object) string {
-	if o.Program {
-		if f.inProcesses {
-			return o.Path
-		}
-		return o.Open // another mount namespace's
-	}
 	name, _, _ := strings.Cut(filepath.Base(o.Path), ".so")
-	return name
+	switch {
+	case o.Program && f.inProcesses:
+		return o.Path
+	case o.Program:
+		return o.Open // maybe of another mount namespace
+	case f.inProcesses && !strings.Contains(name, "-"):
+		return name
+	case f.inProcesses:
+		return o.Path
+	}
+	if usual, err := target.FindLibrary(name); err == nil && usual.Open == o.Open {
+		return name
+	}
+	return o.Open
 }
