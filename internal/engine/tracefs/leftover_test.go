@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -70,7 +71,7 @@ func TestHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Println("armed")
-	select {}
+	time.Sleep(time.Hour) // not select: a program without any other goroutine would end
 }
 
 func hold(t *testing.T, program string) *exec.Cmd {
