@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -254,38 +256,59 @@ type borrowed struct {
 	safe     bool
 }
 
-// maxSearch bounds how much code is searched for a gate.
-const maxSearch = 64 << 20
+const (
+	// maxSearch bounds how much code is searched for a gate; it is read a chunk at a time, while the process stands still.
+	maxSearch   = 64 << 20
+	searchChunk = 256 << 10
+	// longest is the length of the longest of the pieces of code that are looked for, so that none is cut in two.
+	longest = 32
+)
 
-// findCode looks for a system call instruction, first in the kernel's own page, and for the two pieces that make it safe.
+// findCode looks for a system call instruction and for the two pieces of code that make it safe: C libraries have them all.
 func (h *hold) findCode() borrowed {
 	var best borrowed
 	var spare uint64
-	searched := uint64(0)
-	for _, m := range h.maps {
-		size := m.End - m.Start
-		if !m.Exec() || m.Perms[0] != 'r' || m.Path == "[vsyscall]" || searched+size > maxSearch || isRegion(m) {
-			continue
-		}
-		searched += size
-		code := make([]byte, size)
-		if h.read(m.Start, code) != nil {
-			continue
-		}
-		if best.restorer == 0 {
-			best.restorer = findRestorer(code, m.Start)
-		}
-		if !best.safe {
-			best.find(code, m.Start)
-		}
-		if at := bytes.Index(code, []byte{0x0f, 0x05}); at >= 0 && (spare == 0 || m.Path == "[vdso]") {
-			spare = m.Start + uint64(at)
-		}
-		if best.safe && best.restorer != 0 {
-			return best
+	left := uint64(maxSearch)
+	buf := make([]byte, searchChunk)
+	for _, m := range searchOrder(h.maps) {
+		for at := m.Start; at < m.End && left >= searchChunk; at += searchChunk - longest {
+			code := buf[:min(searchChunk, m.End-at)]
+			if h.read(at, code) != nil {
+				break
+			}
+			left -= searchChunk
+			if best.restorer == 0 {
+				best.restorer = findRestorer(code, at)
+			}
+			if !best.safe {
+				best.find(code, at)
+			}
+			if here := bytes.Index(code, []byte{0x0f, 0x05}); here >= 0 && spare == 0 {
+				spare = at + uint64(here)
+			}
+			if best.safe && best.restorer != 0 {
+				return best
+			}
 		}
 	}
 	return borrowed{syscall: spare}
+}
+
+// searchOrder lists the code of a process: that of a C library first, the kernel's own page last.
+func searchOrder(maps []target.Mapping) []target.Mapping {
+	var first, rest, last []target.Mapping
+	for _, m := range maps {
+		switch {
+		case !m.Exec() || m.Perms[0] != 'r' || m.Path == "[vsyscall]" || isRegion(m):
+		case strings.Contains(m.Path, "/libc.") || strings.Contains(m.Path, "/libc-") || strings.Contains(m.Path, "/ld-musl"):
+			first = append(first, m)
+		case m.Path == "[vdso]":
+			last = append(last, m)
+		default:
+			rest = append(rest, m)
+		}
+	}
+	return slices.Concat(first, rest, last)
 }
 
 // find looks for syscall, pops, ret.

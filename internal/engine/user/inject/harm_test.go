@@ -48,6 +48,49 @@ func manyAttachments(t *testing.T, times int) {
 	h.end()
 }
 
+// A program that job control has stopped is attached to, stays stopped, and runs counted when it is continued.
+func TestStoppedProgramStaysStopped(t *testing.T) {
+	h := start(t, fixture.Build(t, "engine/hot.c"), "2")
+	state := func() string {
+		s, err := readStatus(h.pid(), h.pid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s["State"][:1]
+	}
+	until := func(want string) {
+		for range 200 {
+			if state() == want {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Errorf("state %s, want %s", state(), want)
+	}
+	_ = h.cmd.Process.Signal(syscall.SIGSTOP)
+	until("T")
+	c := h.attach(h.code["fold"])
+	until("T")
+	time.Sleep(20 * time.Millisecond)
+	if got := c.count(0); got != 0 || state() != "T" {
+		t.Errorf("%d calls of a stopped program, state %s", got, state())
+	}
+	_ = h.cmd.Process.Signal(syscall.SIGCONT)
+	from := h.calls()
+	before := c.count(0)
+	h.run()
+	if to := h.calls(); c.count(0)-before != to-from || to == from {
+		t.Errorf("%d calls counted, the program made %d", c.count(0)-before, to-from)
+	}
+	_ = h.cmd.Process.Signal(syscall.SIGSTOP)
+	until("T")
+	c.detach()
+	until("T")
+	_ = h.cmd.Process.Signal(syscall.SIGCONT)
+	h.untouched(h.code["fold"])
+	h.end()
+}
+
 // A user without any capability attaches to a program of the same user.
 func TestNobodyMayCountItsOwnProgram(t *testing.T) {
 	fixture.NeedRoot(t)
