@@ -10,13 +10,13 @@ type Refusal struct {
 }
 
 // Refusals lists what is not observed although it was asked for: functions without a safe place for a probe, and places that the
-// kernel turned down. Each function once.
+// kernel turned down. Each function once. What nobody calls, such as _start, is left out where a pattern named it.
 func (s *Session) Refusals() []Refusal {
 	var out []Refusal
 	seen := map[[2]string]bool{}
 	for _, list := range [][]plan.Refusal{s.plan.Refusals, s.refused} {
 		for _, r := range list {
-			if key := [2]string{r.Object, r.Function}; !seen[key] {
+			if key := [2]string{r.Object, r.Function}; !seen[key] && !r.Uncalled {
 				seen[key] = true
 				out = append(out, Refusal{Target: r.Object, Function: r.Function, Why: r.Why})
 			}

@@ -152,6 +152,8 @@ type Refusal struct {
 	Object   string
 	Function string
 	Why      string
+	// Uncalled: it is called by nobody (_start), and only a pattern named it. What is not a call is not missing from the calls.
+	Uncalled bool
 }
 
 // MapKind is event.AggKind of a script map.

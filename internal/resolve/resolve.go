@@ -3,6 +3,7 @@ package resolve
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -181,6 +182,8 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 				failed = append(failed, err)
 			}
 			r.refuse(m, err.Error())
+			last := &r.plan.Refusals[len(r.plan.Refusals)-1]
+			last.Uncalled = fn != nil && fn.place.refused == uncalled && strings.ContainsAny(pt.Function, "*?[/")
 			continue
 		}
 		var c compiled

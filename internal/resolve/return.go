@@ -49,11 +49,14 @@ func returnInfo(obj *object, fn *symbol.Function) site.FnInfo {
 	}
 }
 
+// uncalled is why returns of _start and its like are not seen.
+const uncalled = "nothing calls it: there is no return address on its stack"
+
 // returnWay decides how the returns of a function are seen, and why.
 func (r *resolver) returnWay(m match) (plan.ReturnWay, string) {
 	switch {
 	case m.fn.Addr == m.obj.file.EntryPoint() || among(notCalled, m.fn):
-		return plan.NoReturn, "nothing calls it: there is no return address on its stack"
+		return plan.NoReturn, uncalled
 	case m.fn.Lang == event.LangGo:
 		return plan.Sites, "Go moves stacks: a replaced return address would end the program"
 	case r.scope.Return == ReturnSites:
