@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sonde-project/sonde/internal/site"
@@ -25,7 +26,7 @@ func (r *resolver) hazard(m match) string {
 	case system && among(cancellable, m.fn):
 		return "a thread may be cancelled in it, and unwinding would end at a replaced return address"
 	case leaf(m):
-		return ""
+		return r.interrupts(m.obj)
 	case system:
 		return "it may call back or be where a thread is cancelled, and unwinding would end at a replaced return address"
 	}
@@ -84,6 +85,24 @@ func (r *resolver) meets(obj *object) string {
 	return ""
 }
 
+// interrupts says why a function that calls nothing may be left all the same: a thread that wants to be cancelled anywhere. Who uses a
+// library that is observed in all processes is not known; few ask for that.
+func (r *resolver) interrupts(obj *object) string {
+	why, ok := r.interrupted[obj]
+	if ok || !obj.file.Program() {
+		return why
+	}
+	if used, err := r.closure(obj.Path); err == nil {
+		for _, t := range used {
+			if other, err := r.objects.get(t); err == nil && !systemC(other) && slices.Contains(other.file.Imports(), "pthread_setcanceltype") {
+				why = filepath.Base(other.Path) + " has threads cancelled anywhere, and unwinding would end at a replaced return address"
+			}
+		}
+	}
+	r.interrupted[obj] = why
+	return why
+}
+
 // mapped are the objects of the observed processes.
 func (r *resolver) mapped() ([]target.Object, error) {
 	var out []target.Object
@@ -106,6 +125,7 @@ var stackWords = map[string]string{
 	"__gxx_personality_v0": "throws exceptions", "rust_eh_personality": "unwinds", "__gcc_personality_v0": "has clean-ups that run when threads are cancelled",
 	"_Unwind_Backtrace": "walks its stacks", "_Unwind_ForcedUnwind": "unwinds its stacks", "backtrace": "walks its stacks",
 	"_ULx86_64_step": "walks its stacks", "_Ux86_64_step": "walks its stacks", "unw_step": "walks its stacks",
+	"dlopen": "loads code that may throw", "dlmopen": "loads code that may throw",
 	"swapcontext": "switches stacks", "setcontext": "switches stacks", "makecontext": "switches stacks", "sigaltstack": "handles signals on another stack",
 }
 

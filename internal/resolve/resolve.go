@@ -15,21 +15,22 @@ import (
 // resolver makes one plan. It compiles the script twice: the first pass learns the types of maps and variables, which
 // may be used before they are set, the second pass writes the plan.
 type resolver struct {
-	scope    *Scope
-	script   *script.Script
-	plan     *plan.Plan
-	maps     map[string]int
-	learning bool
-	objects  *Objects
-	matches  map[*script.Point][]match
-	ids      map[match]int
-	statics  map[static]int
-	vars     map[*script.Probe]map[string]int
-	sigs     map[match]*ctype.Signature
-	places   map[placing]placement
-	errnos   map[*object]*symbol.ErrnoPlace // nil: none
-	hazards  map[*object]string             // what replaced return addresses meet in the processes of an object, "" nothing
-	calls    map[*object]map[symbol.Addr][]symbol.Addr
+	scope       *Scope
+	script      *script.Script
+	plan        *plan.Plan
+	maps        map[string]int
+	learning    bool
+	objects     *Objects
+	matches     map[*script.Point][]match
+	ids         map[match]int
+	statics     map[static]int
+	vars        map[*script.Probe]map[string]int
+	sigs        map[match]*ctype.Signature
+	places      map[placing]placement
+	errnos      map[*object]*symbol.ErrnoPlace // nil: none
+	hazards     map[*object]string             // what replaced return addresses meet in the processes of an object, "" nothing
+	interrupted map[*object]string             // why even functions that call nothing may be left early, "" they are not
+	calls       map[*object]map[symbol.Addr][]symbol.Addr
 }
 
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
@@ -60,7 +61,7 @@ func newResolver(s *script.Script, scope Scope) *resolver {
 	return &resolver{
 		scope: &scope, script: s, objects: scope.Objects, maps: map[string]int{},
 		matches: map[*script.Point][]match{}, sigs: map[match]*ctype.Signature{}, places: map[placing]placement{},
-		errnos: map[*object]*symbol.ErrnoPlace{}, hazards: map[*object]string{}, calls: map[*object]map[symbol.Addr][]symbol.Addr{},
+		errnos: map[*object]*symbol.ErrnoPlace{}, hazards: map[*object]string{}, interrupted: map[*object]string{}, calls: map[*object]map[symbol.Addr][]symbol.Addr{},
 		vars: map[*script.Probe]map[string]int{}, learning: true,
 	}
 }

@@ -73,6 +73,10 @@ var programs = []program{
 	{name: "coroutines", source: "cc/coroutines.cc", flags: "-std=c++20"},
 	{name: "coroutines, -O0", source: "cc/coroutines.cc", flags: "-std=c++20 -O0", long: true},
 	{name: "cancellation", source: "cc/cancel.cc"},
+	{name: "asynchronous cancellation", source: "cc/async.cc"},
+	{name: "asynchronous cancellation, C", source: "c/async.c", flags: "-fexceptions"},
+	{name: "exceptions from signal handlers", source: "cc/faults.cc", flags: "-fnon-call-exceptions"},
+	{name: "a plugin throws through its host", source: "c/host.c", shared: "cc/plugin.cc", sharedFlags: "-shared -fPIC"},
 	{name: "throws through C", source: "cc/visitor.cc", shared: "c/visit.c", sharedFlags: "-shared -fPIC -fexceptions"},
 
 	{name: "panics", source: "rust/panics.rs", flags: "--edition=2021"},
