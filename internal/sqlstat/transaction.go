@@ -10,8 +10,7 @@ import (
 	"github.com/sonde-project/sonde/internal/agg"
 )
 
-// transactions follows what connections do between BEGIN and COMMIT or ROLLBACK. Transactions that a driver begins by other means than
-// statements are not seen.
+// transactions follows what connections do between BEGIN and COMMIT or ROLLBACK.
 type transactions struct {
 	open map[owner]*transaction
 	done map[string]*finished // by system
