@@ -17,6 +17,7 @@ const (
 	clockSize   = 64
 	headSlow    = 256 // u64 counts after which what a slot remembers of its thread is asked for anew
 
+	headStack = 272 // u64 lowest address of the stack that the process began with, u64 the one behind its highest
 	headSlots = 264 // u32 slots that have been given values of arrays
 
 	// Ranges of addresses that can be read as long as the process lives: pairs of u64 start and end, up to one whose end is 0.
@@ -37,6 +38,13 @@ func SetRanges(mem []byte, ranges []Range) error {
 		put(mem, headRanges+16*i+8, r.End)
 	}
 	return nil
+}
+
+// SetStack says where the stack is that the process began with: it is there from the stack pointer on, whenever that lies in it. Start may be
+// as low as the stack may grow.
+func SetStack(mem []byte, r Range) {
+	put(mem, headStack, r.Start)
+	put(mem, headStack+8, r.End)
 }
 
 // MaxRanges is how many SetRanges takes.

@@ -12,22 +12,20 @@ func (w *routine) reading() {
 	w.writeRead()
 }
 
-// writeSafe: EAX is 1 if RCX bytes at RDX are there for sure, else 0: they lie between the stack pointer of the hit and the end of the
-// thread's stack, or in one of the ranges of the header. R10 and R11 are lost.
+// writeSafe: EAX is 1 if RCX bytes at RDX are there for sure, else 0: they lie between the stack pointer of the hit and the end of the stack
+// that it is on, be it the thread's own or the process's first, or in one of the ranges of the header. R10 and R11 are lost.
 func (w *routine) writeSafe() {
-	ranges, next, yes, no := w.Label(), w.Label(), w.Label(), w.Label()
+	first, ranges, next, yes, no := w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	w.Bind(w.safe)
 	w.Load(x86.Quad, x86.R10, x86.At(x86.R9, ContextSlot))
-	w.Load(x86.Quad, x86.R11, x86.At(x86.R9, ContextRSP))
-	w.OpFrom(x86.Cmp, x86.Quad, x86.R11, x86.At(x86.R10, SlotLow))
-	w.Jcc(x86.Below, ranges)
-	w.Op(x86.Cmp, x86.Quad, x86.RDX, x86.R11)
-	w.Jcc(x86.Below, ranges)
-	w.Load(x86.Quad, x86.RAX, x86.At(x86.R10, SlotHigh))
-	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.RDX)
-	w.Jcc(x86.Below, ranges)
-	w.Op(x86.Cmp, x86.Quad, x86.RAX, x86.RCX)
-	w.Jcc(x86.AboveEqual, yes)
+	w.onStack(x86.At(x86.R10, SlotLow), x86.At(x86.R10, SlotHigh), yes, first)
+	w.Bind(first)
+	if !w.home {
+		w.MovImm(x86.RAX, 0)
+		w.Ret()
+	}
+	w.MovImm(x86.R10, w.data)
+	w.onStack(x86.At(x86.R10, headStack), x86.At(x86.R10, headStack+8), yes, ranges)
 	w.Bind(ranges)
 	w.MovImm(x86.R10, w.data+headRanges-16)
 	w.Bind(next)
@@ -47,6 +45,20 @@ func (w *routine) writeSafe() {
 	w.Bind(no)
 	w.MovImm(x86.RAX, 0)
 	w.Ret()
+}
+
+// onStack goes to yes if the bytes at RDX are on the used part of a stack, else to no.
+func (w *routine) onStack(low, high x86.Mem, yes, no x86.Label) {
+	w.Load(x86.Quad, x86.R11, x86.At(x86.R9, ContextRSP))
+	w.OpFrom(x86.Cmp, x86.Quad, x86.R11, low)
+	w.Jcc(x86.Below, no)
+	w.Op(x86.Cmp, x86.Quad, x86.RDX, x86.R11)
+	w.Jcc(x86.Below, no)
+	w.Load(x86.Quad, x86.RAX, high)
+	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.RDX)
+	w.Jcc(x86.Below, no)
+	w.Op(x86.Cmp, x86.Quad, x86.RAX, x86.RCX)
+	w.Jcc(x86.AboveEqual, yes)
 }
 
 // writeMove copies RCX bytes from RSI to RDI. RAX is lost, the others have moved on.

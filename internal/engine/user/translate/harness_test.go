@@ -136,7 +136,7 @@ func newPlace(t testing.TB, specs ...shm.Spec) *place {
 		p.stack.Close()
 	})
 	var code []byte
-	if code, p.routines, err = layout.Routines(shm.Place{Base: p.space.Next(), Data: address(p.mem)}); err != nil {
+	if code, p.routines, err = layout.Routines(shm.Place{Base: p.space.Next(), Data: address(p.mem), Home: true}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.space.PutBytes(code); err != nil {

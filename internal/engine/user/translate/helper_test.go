@@ -78,7 +78,7 @@ func TestReadsOfMemoryGiveWhatTheKernelGives(t *testing.T) {
 			}
 			ins := trial(append(body, forget()...))
 			k, h := inKernel(t, ins), here(t, ins)
-			for _, known := range []string{"nothing", "stack", "range"} {
+			for _, known := range []string{"nothing", "stack", "first stack", "range"} {
 				h.know(t, known, mem[:2*page])
 				for name, p := range pointers {
 					block := make([]byte, blockSize)
@@ -98,16 +98,20 @@ func (h *hereRun) know(t *testing.T, how string, mem []byte) {
 	t.Helper()
 	low, high := uint64(0), uint64(0)
 	var ranges []shm.Range
+	var first shm.Range
+	binary.LittleEndian.PutUint64(h.context[shm.ContextRSP:], address(mem))
 	start, end := address(mem), address(mem)+uint64(len(mem))
 	switch how {
 	case "stack":
 		low, high = start, end
+	case "first stack":
+		first = shm.Range{Start: start - 1, End: end}
 	case "range":
 		ranges = []shm.Range{{Start: 16, End: 32}, {Start: start, End: end}}
 	}
 	binary.LittleEndian.PutUint64(h.slot[shm.SlotLow:], low)
 	binary.LittleEndian.PutUint64(h.slot[shm.SlotHigh:], high)
-	binary.LittleEndian.PutUint64(h.context[shm.ContextRSP:], low)
+	shm.SetStack(h.mem, first)
 	clear(h.mem[512:1024])
 	if err := shm.SetRanges(h.mem, ranges); err != nil {
 		t.Fatal(err)
@@ -252,4 +256,65 @@ func summed(values [][]byte) string {
 		binary.LittleEndian.PutUint32(sum, binary.LittleEndian.Uint32(sum)+binary.LittleEndian.Uint32(v))
 	}
 	return string(sum)
+}
+
+// What is known to be there is read without the kernel, and what only looks like it is not: pages that are not there would be a fault
+// of the process.
+func TestOnlyTheUsedPartOfAStackIsReadDirectly(t *testing.T) {
+	page := uint64(unix.Getpagesize())
+	mem := anonymous(t, 4*int(page))
+	for _, i := range []uint64{0, 3} {
+		if err := unix.Mprotect(mem[i*page:(i+1)*page], unix.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := address(mem)
+	p := newPlace(t, blockSpec)
+	entry := p.add(t, asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.Instruction{OpCode: asm.LoadImmOp(asm.DWord), Dst: asm.R7, Src: asm.PseudoMapValue}.WithReference(blockMap),
+		asm.Mov.Reg(asm.R1, asm.R7), asm.Add.Imm(asm.R1, 64),
+		asm.LoadMem(asm.R2, asm.R7, 8, asm.DWord),
+		asm.LoadMem(asm.R3, asm.R7, 0, asm.DWord),
+		asm.FnProbeReadUser.Call(), asm.Return(),
+	})
+	if err := p.space.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	set := func(b []byte, off int, v uint64) { binary.LittleEndian.PutUint64(b[off:], v) }
+	block := p.mem[p.layout.Map(blockMap).Data:]
+	// The stack may grow over the first page, and its end is claimed to be that of the third.
+	for _, own := range []bool{true, false} {
+		if own {
+			set(p.slot, shm.SlotLow, at)
+			set(p.slot, shm.SlotHigh, at+3*page)
+		} else {
+			set(p.slot, shm.SlotLow, 0)
+			set(p.slot, shm.SlotHigh, 0)
+			shm.SetStack(p.mem, shm.Range{Start: at, End: at + 3*page})
+		}
+		for _, c := range []struct {
+			sp, from, n uint64
+			want        int32
+		}{
+			{at + page, at + page, 16, 0},
+			{at + page, at + 3*page - 16, 16, 0},
+			{at + page, at + 3*page - 15, 16, -14},
+			{at + page, at + page - 1, 16, -14},
+			{at + page, at + page - 16, 16, -14},
+			{at + page, at, 16, -14},
+			{at + 2*page, at + page, 16, 0},
+			{at - 64, at + 8, 16, -14},        // on another stack, below
+			{at + 3*page, at + 8, 16, -14},    // above
+			{at + page, at + 3*page, 16, -14}, // at the end
+			{at + page, ^uint64(0) - 7, 16, -14},
+		} {
+			set(p.context, shm.ContextRSP, c.sp)
+			set(block, 0, c.from)
+			set(block, 8, c.n)
+			if got := int32(p.call(entry)); got != c.want {
+				t.Errorf("own %v: stack pointer at %d, %d bytes at %d: %d, want %d", own, int64(c.sp-at), c.n, int64(c.from-at), got, c.want)
+			}
+		}
+	}
 }
