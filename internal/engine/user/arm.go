@@ -7,6 +7,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/relocate"
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/trampoline"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/engine/user/x86"
@@ -181,7 +182,10 @@ func (s *Session) write() (map[uint64]*text, []uint64, error) {
 		texts[area.Addr] = t
 	}
 	first := texts[s.region.Texts[0].Addr]
-	env, err := routines(s.layout, first.next(), s.region.Data.Addr, first.put)
+	if err := known(s.region.Data.Local, s.process.PID); err != nil {
+		return nil, nil, err
+	}
+	env, err := routines(s.layout, shm.Place{Base: first.next(), Data: s.region.Data.Addr, Home: true}, first.put)
 	if err != nil {
 		return nil, nil, err
 	}

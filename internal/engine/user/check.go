@@ -85,22 +85,22 @@ const farAway = 0x7fff_0000_0000
 
 // farEnv is what programs are translated with to see how large they get. The size of the routines is added.
 func farEnv(layout *shm.Layout, size *uint64) (*translate.Env, error) {
-	return routines(layout, farAway, farAway, func(code []byte) (uint64, error) {
+	return routines(layout, shm.Place{Base: farAway, Data: farAway, Home: true}, func(code []byte) (uint64, error) {
 		*size += uint64(len(code)) + codeAlign
 		return farAway, nil
 	})
 }
 
-// routines writes the routines of a layout for an address, and gives what programs are translated with that call them.
-func routines(layout *shm.Layout, base, data uint64, put func(code []byte) (uint64, error)) (*translate.Env, error) {
-	code, addresses, err := layout.Routines(shm.Place{Base: base, Data: data})
+// routines writes the routines of a layout for a place, and gives what programs are translated with that call them.
+func routines(layout *shm.Layout, at shm.Place, put func(code []byte) (uint64, error)) (*translate.Env, error) {
+	code, addresses, err := layout.Routines(at)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := put(code); err != nil {
 		return nil, err
 	}
-	return &translate.Env{Base: base, Data: data, Layout: layout, Routines: addresses}, nil
+	return &translate.Env{Base: at.Base, Data: at.Data, Layout: layout, Routines: addresses}, nil
 }
 
 // compile writes the programs of a plan. Which processes are observed, the gates of the trampolines know.

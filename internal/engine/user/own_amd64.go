@@ -63,7 +63,7 @@ func newOwn(code *codegen.Program, layout *shm.Layout, data []byte) (_ *own, err
 	if o.space, err = local.Map(int(size)); err != nil {
 		return o, err
 	}
-	if env, err = routines(layout, o.space.Next(), uint64(uintptr(unsafe.Pointer(&data[0]))), o.space.PutBytes); err != nil {
+	if env, err = routines(layout, shm.Place{Base: o.space.Next(), Data: uint64(uintptr(unsafe.Pointer(&data[0])))}, o.space.PutBytes); err != nil {
 		return o, err
 	}
 	env.Base = o.space.Next()

@@ -54,3 +54,14 @@ const MaxRanges = maxRanges
 func SetPatience(mem []byte, counts uint64) { put(mem, headSlow, counts) }
 
 func put(mem []byte, off int, v uint64) { atomic.StoreUint64((*uint64)(unsafe.Pointer(&mem[off])), v) }
+
+// Known gives what SetStack and SetRanges said.
+func Known(mem []byte) (stack Range, ranges []Range) {
+	get := func(off int) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(&mem[off]))) }
+	for i := range maxRanges {
+		if end := get(headRanges + 16*i + 8); end != 0 {
+			ranges = append(ranges, Range{get(headRanges + 16*i), end})
+		}
+	}
+	return Range{get(headStack), get(headStack + 8)}, ranges
+}
