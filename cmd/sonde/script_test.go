@@ -20,17 +20,18 @@ func TestCommand(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
 }
 
-// TestObserving runs the scripts that observe; ./work is the program.
+// TestObserving runs the scripts that observe; ./work is the program, ./nobpf starts others where bpf(2) is refused.
 func TestObserving(t *testing.T) {
 	fixture.NeedRoot(t)
 	work := fixture.Build(t, "command/work.c")
-	static := fixture.Build(t, "command/static.c")
+	static, nobpf := fixture.Build(t, "command/static.c"), fixture.Build(t, "command/nobpf.c")
 	objects := compiledObjects(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/observe",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			return errors.Join(os.Symlink(work, filepath.Join(e.WorkDir, "work")), os.Symlink(static, filepath.Join(e.WorkDir, "static")),
+				os.Symlink(nobpf, filepath.Join(e.WorkDir, "nobpf")),
 				objects(e.WorkDir))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await},
