@@ -268,10 +268,6 @@ func above(f found, all []found) []Span {
 	return spans
 }
 
-func within(spans []Span, addr uint64) bool {
-	return slices.ContainsFunc(spans, func(s Span) bool { return s.contains(addr) })
-}
-
 // quiet reports whether no thread is inside a region, or comes into it without entering a function anew.
 func (h *hold) quiet(f found, all []found) bool {
 	spans := above(f, all)

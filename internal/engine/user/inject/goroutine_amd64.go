@@ -20,11 +20,11 @@ const (
 
 // goroutines gives what lies on top of the stacks of all goroutines.
 func (h *hold) goroutines(see func(addr uint64)) {
-	if h.Goroutines == 0 {
+	if h.golang.goroutines == 0 {
 		return
 	}
 	var slice [16]byte
-	if h.read(h.Goroutines, slice[:]) != nil {
+	if h.read(h.golang.goroutines, slice[:]) != nil {
 		return
 	}
 	count := binary.LittleEndian.Uint64(slice[8:])

@@ -179,7 +179,6 @@ func (h *hot) attach(functions ...function) *counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Goroutines = h.allgs
 	c := &counter{t: t, p: p}
 	c.attach(functions)
 	return c

@@ -17,12 +17,10 @@ import (
 
 // Process is a process that may be stopped. Its methods may be called from any goroutine, one at a time.
 type Process struct {
-	PID int
-	// Goroutines is the address of runtime.allgs in a Go program, 0 in others: a goroutine that waits to run on was
-	// interrupted anywhere, and Patch must know where. Without it, only single instructions of a Go program may be overwritten.
-	Goroutines uint64
-	start      uint64
-	thread     *thread
+	PID    int
+	golang goProgram
+	start  uint64
+	thread *thread
 	// held: somebody else's thread traces the process already and keeps it stopped (see Adopt).
 	held bool
 	// step is called after each thing done to the process; tests end the tracer there.

@@ -14,6 +14,11 @@ import (
 func (p *Process) Patch(r *Region, patches []Patch) (Result, error) {
 	var refused []Refusal
 	try := 0
+	maps, err := p.mappings()
+	if err != nil {
+		return Result{}, err
+	}
+	p.golang = p.findGo(maps)
 	result, err := p.stop(func(h *hold) error {
 		try++
 		w := patching{hold: h, region: r, patches: patches}
@@ -68,6 +73,10 @@ func (w *patching) choose(last bool) error {
 func (w *patching) fits(p Patch) error {
 	if len(p.Bytes) < jumpLen || p.Addr%pageSize > pageSize-jumpLen {
 		return fmt.Errorf("%s: %d bytes cannot be written at once", place(p.Addr), len(p.Bytes))
+	}
+	if w.golang.inGo(p.Addr) && w.golang.goroutines == 0 && len(p.Moves) > 0 {
+		return diagnosis(Stripped, "a goroutine may have been interrupted in the bytes that the jump would take, and a Go program without symbols does not tell where its goroutines are",
+			"build it without -ldflags=-s", kernelHint)
 	}
 	if _, err := jump(p.Addr, p.Jump); err != nil {
 		return err

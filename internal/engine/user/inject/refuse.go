@@ -21,6 +21,7 @@ const (
 	Foreign     script.Code = "foreign-machine"
 	Busy        script.Code = "busy"
 	NoRegion    script.Code = "no-region"
+	Stripped    script.Code = "stripped"
 	Replaced    script.Code = "replaced"
 	Unsupported script.Code = "unsupported-machine"
 )

@@ -3,6 +3,7 @@ package inject
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,10 @@ func (r *Region) Text(addr uint64) (Area, bool) {
 
 // Close gives back what we map. The process keeps its side until Detach.
 func (r *Region) Close() error { return unix.Munmap(r.local) }
+
+func within(spans []Span, addr uint64) bool {
+	return slices.ContainsFunc(spans, func(s Span) bool { return s.contains(addr) })
+}
 
 // spans are the mappings over there.
 func (r *Region) spans() []Span { return r.journal.spans() }
