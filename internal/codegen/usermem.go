@@ -153,13 +153,20 @@ func (x *code) stackID(e *plan.UserStack) {
 	mark := x.used
 	defer x.release(mark)
 	frames := min(max(e.Frames, 1), x.c.stackFrames())
-	pcs := x.allocScratch(8 * x.c.stackFrames())
+	pcs := x.allocScratch(8 + 8*x.c.stackFrames())
 	id := x.allocStack(8)
 	none, end := x.label(), x.label()
-	x.addr(asm.R1, pcs)
+	if e.Caller {
+		x.addr(asm.R1, pcs.plus(8))
+	} else {
+		x.addr(asm.R1, pcs)
+	}
 	x.stackInto(8 * frames)
 	x.jumpImm(asm.JSLE, asm.R0, 0, none)
-	x.zero(pcs.plus(8*frames), 8*(x.c.stackFrames()-frames))
+	if e.Caller {
+		x.addCaller(pcs, frames)
+	}
+	x.zero(pcs.plus(8*frames), 8+8*(x.c.stackFrames()-frames))
 	x.hashWords(pcs, frames)
 	x.opImm(asm.Or, asm.R0, 1)
 	x.store(id, asm.R0, asm.DWord)
@@ -178,6 +185,33 @@ func (x *code) stackID(e *plan.UserStack) {
 	x.place(none)
 	x.count(plan.CountUnreadable)
 	x.imm(asm.R0, 0)
+	x.place(end)
+}
+
+// addCaller puts the return address behind the first PC of a stack of R0 bytes that begins at the second word of pcs, or moves the stack
+// to where pcs begins if it has the address or there is none. R0 is the number of bytes then.
+func (x *code) addCaller(pcs place, frames int) {
+	mark := x.used
+	defer x.release(mark)
+	size := x.allocStack(8)
+	has, end := x.label(), x.label()
+	x.store(size, asm.R0, asm.DWord)
+	x.eval(&plan.Load{Addr: &plan.Value{B: plan.SP, T: plan.Type{Kind: plan.IntType, Size: 8}}, Size: 8, T: plan.Type{Kind: plan.IntType, Size: 8}})
+	x.jumpImm(asm.JEq, asm.R0, 0, has)
+	x.load(asm.R1, pcs.plus(16), asm.DWord)
+	x.jumpReg(asm.JEq, asm.R0, asm.R1, has)
+	x.load(asm.R1, pcs.plus(8), asm.DWord)
+	x.store(pcs, asm.R1, asm.DWord)
+	x.store(pcs.plus(8), asm.R0, asm.DWord)
+	x.load(asm.R0, size, asm.DWord)
+	x.opImm(asm.Add, asm.R0, 8)
+	x.jump(end)
+	x.place(has)
+	x.addr(asm.R1, pcs)
+	x.imm(asm.R2, int64(8*frames))
+	x.addr(asm.R3, pcs.plus(8))
+	x.call(asm.FnProbeReadKernel) // forwards, so that the places may overlap
+	x.load(asm.R0, size, asm.DWord)
 	x.place(end)
 }
 

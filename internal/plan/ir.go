@@ -71,8 +71,12 @@ type (
 		Len  Expr
 		Max  int
 	}
-	// UserStack is the stack of the hit.
-	UserStack struct{ Frames int }
+	// UserStack is the stack of the hit. Caller: at the entry of a function, which has not set up its frame: the return address there
+	// belongs behind the first PC, if a stack that follows frame pointers lacks it.
+	UserStack struct {
+		Frames int
+		Caller bool
+	}
 	// Saved is slot Slot of the body's Frame: a SlotInt as a number, a SlotStr as a string.
 	Saved struct {
 		Slot int

@@ -98,7 +98,12 @@ func (b *body) ustack(e *script.Call) (operand, error) {
 			return operand{}, b.diag(a.Pos(), "arguments", "ustack takes the number of frames")
 		}
 	}
-	return operand{x: &plan.UserStack{Frames: frames}}, nil
+	return operand{x: b.userStack(frames)}, nil
+}
+
+func (b *body) userStack(frames int) *plan.UserStack {
+	atEntry := b.kind == plan.Entry || b.entry
+	return &plan.UserStack{Frames: frames, Caller: atEntry && !b.inside && b.note == nil && b.fn != nil}
 }
 
 func (b *body) usym(e *script.Call) (operand, error) {

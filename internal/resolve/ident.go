@@ -40,7 +40,7 @@ func (b *body) ident(e *script.Ident) (operand, error) {
 	case "true":
 		return operand{x: constant(1)}, nil
 	case "ustack":
-		return operand{x: &plan.UserStack{Frames: b.r.scope.Limits.Stack}}, nil
+		return operand{x: b.userStack(b.r.scope.Limits.Stack)}, nil
 	case "duration", "depth":
 		return b.pairedBuiltin(e)
 	case "retval":

@@ -53,3 +53,28 @@ func TestAScriptReadsWhatATraceShows(t *testing.T) {
 		})
 	}
 }
+
+func TestAStackAsAKeyHasTheDirectCaller(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "valuetable/c.c", "-O0")
+	target, err := sonde.Open(sonde.File(program), sonde.Command(program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	session, err := target.Run(t.Context(), fmt.Sprintf("uprobe:%s:small { @[ustack(2)] = count(); }", program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := session.Snapshot()
+	if err != nil || len(snapshot.Maps) != 1 || len(snapshot.Maps[0].Entries) != 1 {
+		t.Fatalf("%v, %+v", err, snapshot)
+	}
+	frames := snapshot.Maps[0].Entries[0].Key[0].Frames
+	if len(frames) != 2 || frames[0].Function != "small" || frames[1].Function != "main" {
+		t.Errorf("got %+v", frames)
+	}
+}
