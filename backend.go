@@ -61,6 +61,9 @@ func kernelBackend() backend {
 // openKernel compiles the plan for the kernel and loads it.
 func openKernel(p *plan.Plan) (running, error) {
 	tracefs.Sweep()
+	if err := user.Meets(p); err != nil {
+		return nil, err
+	}
 	features, err := kernel.Features(kernel.NeedsOf(p))
 	if err != nil {
 		return nil, err
@@ -93,10 +96,13 @@ func userBackend() backend {
 }
 
 func openUser(p *plan.Plan, c *target.Command) (running, error) {
+	var s *user.Session
+	var err error
 	if c != nil {
-		return nil, diagnostic("not-offered", "the engine inside the process observes running processes only", "start it by itself and give -p PID")
+		s, err = user.OpenCommand(p, c.Trace)
+	} else {
+		s, err = user.Open(p)
 	}
-	s, err := user.Open(p)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +111,13 @@ func openUser(p *plan.Plan, c *target.Command) (running, error) {
 
 func userMeans(p *plan.Plan) plan.Means {
 	m := plan.Means{Engine: string(EngineUser), Link: "a 5-byte jump a window"}
-	if err := user.Check(p); err != nil {
+	var err error
+	if p.Filter.Children { // a command that is not there yet
+		err = user.Check(p)
+	} else {
+		m.Refused, err = user.Refused(p)
+	}
+	if err != nil {
 		m.Link, m.Why = "", "not usable here: "+err.Error()
 	}
 	return m

@@ -165,6 +165,9 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 		if err = s.command.Release(); err != nil {
 			return nil, err
 		}
+		if e, ok := s.engine.(interface{ Released() }); ok {
+			e.Released()
+		}
 	}
 	return s, nil
 }

@@ -2,6 +2,7 @@ package sonde
 
 import (
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
+	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/target"
 	"github.com/sonde-project/sonde/script"
@@ -19,6 +20,9 @@ func openTracefs(p *plan.Plan) (running, error) {
 	if err := tracefs.Check(p); err != nil {
 		return nil, &script.Diagnostic{Code: "engine-cannot", Message: "the tracefs engine cannot run this: " + err.Error(),
 			Hints: []string{"eBPF can: sonde doctor says what it lacks here"}}
+	}
+	if err := user.Meets(p); err != nil {
+		return nil, err
 	}
 	s, err := tracefs.Open(p)
 	if err != nil {

@@ -3,6 +3,7 @@ package sonde
 import (
 	"context"
 	"io"
+	"os"
 
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/script"
@@ -69,7 +70,11 @@ func (t *Target) explain(w io.Writer, s *script.Script, r *run) error {
 	if err != nil {
 		return err
 	}
-	m := b.means(p)
+	observed := *p
+	if len(t.argv) > 0 {
+		observed.Filter.PIDs, observed.Filter.Children = []int{os.Getpid()}, true // stands for the command, which does not run yet
+	}
+	m := b.means(&observed)
 	if m.Why == "" {
 		m.Why = why
 	}

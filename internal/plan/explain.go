@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,8 @@ type Means struct {
 	Engine string // "kernel"
 	Link   string // "uprobe_multi", "one perf event a site"
 	Why    string
+	// Refused is what the engine cannot probe of the plan.
+	Refused []Refusal
 }
 
 // Explain writes what would be armed where, and why: the text of --explain.
@@ -31,7 +34,7 @@ func (p *Plan) Explain(w io.Writer, m Means) error {
 	for _, m := range p.Maps {
 		fmt.Fprintf(out, "map @%s: %s\n", m.Name, m.describe())
 	}
-	for _, r := range p.Refusals {
+	for _, r := range slices.Concat(p.Refusals, m.Refused) {
 		fmt.Fprintf(out, "refused: %s of %s: %s\n", r.Function, r.Object, r.Why)
 	}
 	return out.Flush()

@@ -10,6 +10,7 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/target"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -54,6 +55,27 @@ func Check(p *plan.Plan) error {
 		}
 	}
 	return translatable(p)
+}
+
+// Refused says which sites of a plan cannot be patched in its process, and why, without touching it.
+func Refused(p *plan.Plan) ([]plan.Refusal, error) {
+	if err := Check(p); err != nil {
+		return nil, err
+	}
+	code, err := compile(p)
+	if err != nil {
+		return nil, err
+	}
+	process, err := target.Open(p.Filter.PIDs[0])
+	if err != nil {
+		return nil, err
+	}
+	w, err := place(p, code, process)
+	if err != nil {
+		return nil, err
+	}
+	s := Session{plan: p}
+	return s.refusals(w.refused), nil
 }
 
 // translatable tries whether every program can be translated.

@@ -3,6 +3,10 @@ package user_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,4 +100,23 @@ func cellsOf(s *user.Session, m int) ([]enginetest.Cell, error) {
 		return nil
 	})
 	return cells, err
+}
+
+// The table is run by a process without root and without any capability, on programs of its own.
+func TestConformanceWithoutRights(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // TestConformance was just that
+	}
+	const nobody = 65534
+	tests := exec.Command("/proc/self/exe", "-test.v", "-test.run=^Test(Conformance|EveryLostCallIsReported)$")
+	tests.Dir = "/"
+	tests.Env = append(os.Environ(), "HOME=/nonexistent", "GOCACHE=/nonexistent")
+	tests.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := tests.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if n := strings.Count(string(out), "    --- PASS"); n < 40 {
+		t.Errorf("%d cases passed\n%s", n, out)
+	}
 }

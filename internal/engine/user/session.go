@@ -12,6 +12,8 @@ package user
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -48,14 +50,47 @@ type Session struct {
 	closing  sync.Once
 }
 
-// Command is a program that is held before its first instruction; do runs a function on the thread that holds it.
-type Command interface {
-	PID() int
-	Do(f func()) bool
+// Open maps the region of a plan into its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
+func Open(p *plan.Plan) (*Session, error) {
+	return open(p, func() (*inject.Process, error) { return inject.Open(p.Filter.PIDs[0]) })
 }
 
-// Open maps the region of a plan into its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
-func Open(p *plan.Plan) (_ *Session, err error) {
+// OpenCommand is Open for a command that is held at its first instruction, by the thread that trace runs functions on. It goes on to where
+// the libraries are mapped and none of its code has run. Released must be called once it runs.
+func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
+	if err := ofProgram(p); err != nil {
+		return nil, err
+	}
+	return open(p, func() (*inject.Process, error) {
+		process, err := inject.Adopt(p.Filter.PIDs[0], trace)
+		if err != nil {
+			return nil, err
+		}
+		return process, process.RunToStart()
+	})
+}
+
+// ofProgram refuses sites outside of the command's own program: what the command executes is not followed, and would have them too.
+func ofProgram(p *plan.Plan) error {
+	program, err := os.Stat(fmt.Sprintf("/proc/%d/exe", p.Filter.PIDs[0]))
+	if err != nil {
+		return fmt.Errorf("the command's program: %w", err)
+	}
+	for i := range p.Probes {
+		for _, s := range p.Probes[i].Sites {
+			info, err := os.Stat(p.Objects[s.Object].Open)
+			if err != nil || !os.SameFile(info, program) {
+				return notOffered("does not follow what a command executes, which may use %s too", p.Objects[s.Object].Path)
+			}
+		}
+	}
+	return nil
+}
+
+// Released says that the command runs by itself.
+func (s *Session) Released() { s.process.Release() }
+
+func open(p *plan.Plan, process func() (*inject.Process, error)) (_ *Session, err error) {
 	if err := Check(p); err != nil {
 		return nil, err
 	}
@@ -63,7 +98,7 @@ func Open(p *plan.Plan) (_ *Session, err error) {
 	if s.code, err = compile(p); err != nil {
 		return nil, err
 	}
-	if s.process, err = inject.Open(p.Filter.PIDs[0]); err != nil {
+	if s.process, err = process(); err != nil {
 		return nil, err
 	}
 	if err = s.open(); err != nil {

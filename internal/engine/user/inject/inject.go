@@ -70,7 +70,11 @@ func newProcess(p *target.Process, t *thread) *Process {
 }
 
 // Close lets the tracing thread go. The process is left as it is: Detach takes back what was done.
-func (p *Process) Close() { p.thread.close() }
+func (p *Process) Close() {
+	if p.thread.close != nil { // somebody else's thread is his to end
+		p.thread.close()
+	}
+}
 
 // Release makes an adopted process one that is stopped like any other, once it runs by itself.
 func (p *Process) Release() {

@@ -107,3 +107,27 @@ func regionAt(maps []target.Mapping, addr uint64) (target.Mapping, bool) {
 	}
 	return target.Mapping{}, false
 }
+
+// Overwritten lists the places that sondes have overwritten in a process, as far as they say so; nothing of a process that we may not
+// look into.
+func Overwritten(of *target.Process) []Span {
+	p := Process{PID: of.PID, start: of.StartTime}
+	maps, err := of.Maps()
+	if err != nil {
+		return nil
+	}
+	var places []Span
+	for _, m := range maps {
+		if !isRegion(m) || m.Offset != 0 || m.End-m.Start > headerSize+maxEntries*entrySize {
+			continue
+		}
+		head := make(journal, m.End-m.Start)
+		if p.peek(m.Start, head) != nil || !head.valid() || head.state() != live {
+			continue
+		}
+		for _, e := range head.entries() {
+			places = append(places, Span{e.addr, e.addr + jumpLen})
+		}
+	}
+	return places
+}
