@@ -1,5 +1,11 @@
 package sqlprobe
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // goCall is a Go function that takes a statement.
 type goCall struct {
 	function string
@@ -61,7 +67,7 @@ func goSQL() Driver {
 func goResult() []string {
 	resi := goValue{word(`reg("bx") + 16`), word(`reg("bx") + 24`)}
 	return []string{"result=%d", resi.hash(), "at0=%d", word(resi.data), "at8=%d", word(resi.data + " + 8"),
-		"last=%d", word(word(resi.data) + " + 8 * " + word(resi.data+" + 8") + " - 8")}
+		"last=%d", ofType(resi.hash(), func(t GoType) bool { return t.Rows == "last" }) + " ? " + word(word(resi.data)+" + 8 * "+word(resi.data+" + 8")+" - 8") + " : 0"}
 }
 
 const goNexts = "@go_nexts[pid, "
@@ -71,27 +77,45 @@ const goNexts = "@go_nexts[pid, "
 // context has ended.
 func goRows() []Probe {
 	const kept = "$rows = reg(\"ax\");\n$at = *(uint64*)($rows + 80) > 1 ? 80 : 88;\n$error = *(uint64*)($rows + $at);\n"
+	const notEOF = "(*(uint64*)($data + 8) != 3 || *(uint16*)(*(uint64*)$data) != 0x4f45)" // no string of three bytes that begins with "EO"
 	fields := []string{"rows=%p", "$rows", "nexts=%d", goNexts + "$rows]", "ends=%d", "$error != 0 ? 1 : 0"}
 	return []Probe{
 		{Function: "database/sql.(*Rows).Next", Body: kept + "if ($error == 0) {\n\t" + goNexts + "$rows] += 1;\n}", Optional: true},
 		{Function: "database/sql.(*Rows).NextResultSet", Body: kept + "if ($error != 0) {\n\t" + goNexts + "$rows] -= 1;\n}", Optional: true},
 		{Function: "database/sql.(*Rows).close", Optional: true,
 			Body: kept + "$table = $error != 0 ? $error : reg(\"bx\");\n$data = $error != 0 ? *(uint64*)($rows + $at + 8) : reg(\"cx\");\n" +
-				"if ($table != 0) {\n\tSAYS\n} else {\n\tELSE\n}\ndelete(" + goNexts + "$rows]);",
+				"if ($table != 0 && " + notEOF + ") {\n\tSAYS\n} else {\n\tELSE\n}\ndelete(" + goNexts + "$rows]);",
 			Says: Record{Role: Closed, Fields: append(fields[:len(fields):len(fields)], goError(goValue{"$table", "$data"})...)},
 			Else: Record{Role: Closed, Fields: fields}},
 	}
 }
 
-// goError are the fields of an error: its type, and the texts at the places where the types that GoType knows have theirs; "inner" is that
-// of the error that it begins with, if it is one around another.
+// goError are the fields of an error: its type, and its text where that type has it: at a place in it, or, "inner", in that of the error that
+// it begins with.
 func goError(err goValue) []string {
+	around := ofType(err.hash(), func(t GoType) bool { return t.Text == "inner" })
+	inner := "(" + around + " ? " + word(err.data+" + 8") + " : " + err.data + ")"
 	fields := []string{"error=%p", err.table, "type=%d", err.hash()}
-	for _, at := range []string{"0", "8", "24", "32", "48"} {
-		fields = append(fields, "text"+at+"=%s", "str("+word(err.data+" + "+at)+", "+word(err.data+" + "+at+" + 8")+")")
+	for _, place := range []struct{ field, at string }{
+		{"text0", err.data}, {"text8", err.data + " + 8"}, {"text24", err.data + " + 24"}, {"text32", err.data + " + 32"}, {"text48", err.data + " + 48"},
+		{"inner", inner + " + 48"},
+	} {
+		is := ofType(err.hash(), func(t GoType) bool { return t.Text == place.field })
+		fields = append(fields, place.field+"=%s", "str("+word(place.at)+", "+is+" ? "+word(place.at+" + 8")+" : 0)")
 	}
-	inner := word(err.data + " + 8")
-	return append(fields, "inner=%s", "str("+word(inner+" + 48")+", "+word(inner+" + 56")+")")
+	return fields
+}
+
+// ofType is the condition that a hash is one of some types'.
+func ofType(hash string, wanted func(GoType) bool) string {
+	var conditions []string
+	for known, t := range GoTypes() {
+		if wanted(t) {
+			conditions = append(conditions, fmt.Sprintf("%s == %d", hash, known))
+		}
+	}
+	slices.Sort(conditions)
+	return strings.Join(conditions, " || ")
 }
 
 func (c goCall) probes(driver string) []Probe {

@@ -1,7 +1,6 @@
 package sqlprobe
 
 import (
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/binary"
 )
@@ -36,14 +35,14 @@ func goTypes() map[string]GoType {
 	}
 }
 
-// GoTypes finds types by the hash that compiled programs hold of them: the first four bytes of a digest of the name, of which Go has used
-// three (cmd/compile/internal/types, typehash: MD5, SHA-256 with all bits turned, then with those of its first byte).
+// GoTypes finds types by the hash that compiled programs hold of them: the first four bytes of the name's SHA-256, of which Go has turned all
+// bits, and since 1.24 those of the first byte (cmd/compile/internal/types, TypeHash).
 func GoTypes() map[uint32]GoType {
 	found := map[uint32]GoType{}
 	for name, t := range goTypes() {
-		old, now := md5.Sum([]byte(name)), sha256.Sum256([]byte(name))
-		hash := binary.LittleEndian.Uint32(now[:])
-		found[hash^0xff], found[^hash], found[binary.LittleEndian.Uint32(old[:])] = t, t, t
+		sum := sha256.Sum256([]byte(name))
+		hash := binary.LittleEndian.Uint32(sum[:])
+		found[hash^0xff], found[^hash] = t, t
 	}
 	return found
 }

@@ -178,9 +178,6 @@ func (m *goCalls) closed(r *record) {
 	}
 	delete(m.reading, rows)
 	m.outcome(x.end(r.Time), r)
-	if x.Error == "EOF" {
-		x.Failed, x.Error = false, ""
-	}
 	if r.has("nexts") {
 		x.rows(r.number("nexts") - r.number("ends"))
 	}
