@@ -7,18 +7,12 @@ import (
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/translate"
 )
 
 // lay gives the maps of a program their places in the shared memory.
 func lay(code *codegen.Program) (*shm.Layout, error) {
-	specs := make([]shm.Spec, len(code.Maps))
-	for i, m := range code.Maps {
-		specs[i] = shm.Spec{Name: m.Name, Kind: shm.Kind(m.Type), Key: int(m.KeySize), Value: int(m.ValueSize), Entries: int(m.MaxEntries)}
-		if specs[i].Kind == shm.Storage {
-			specs[i].Entries = 1
-		}
-	}
-	return shm.Lay(specs, cpus())
+	return shm.Lay(translate.Specs(code), cpus())
 }
 
 // cpus is how many CPUs the machine can have: /sys/devices/system/cpu/possible, "0-7".

@@ -35,6 +35,8 @@ type Spec struct {
 	Kind       Kind
 	Key, Value int // bytes
 	Entries    int // of a ring: bytes
+	// Own says that nobody outside sets the values of a PerCPUArray back: a slot that has values for itself changes them without locking.
+	Own bool
 }
 
 // Map is where a map lies in the memory.

@@ -14,7 +14,7 @@ import (
 // What the parts of programs cost: each runs b.N times in one loop of machine code.
 func BenchmarkParts(b *testing.B) {
 	specs := []shm.Spec{
-		{Name: codegen.StatsMap, Kind: shm.PerCPUArray, Key: 4, Value: 88, Entries: 1},
+		{Name: codegen.StatsMap, Kind: shm.PerCPUArray, Key: 4, Value: 88, Entries: 1, Own: true},
 		{Name: "hash", Kind: shm.Hash, Key: 24, Value: 8, Entries: 1024},
 		{Name: "ring", Kind: shm.Ring, Entries: 1 << 12},
 	}

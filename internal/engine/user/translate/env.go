@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 )
 
@@ -15,9 +14,6 @@ type Env struct {
 	Layout *shm.Layout
 	// Routines are those that the process has for the layout.
 	Routines *shm.Routines
-	// Own names arrays of values per CPU, beside that of counters, which nobody outside sets back: a slot that has values of its own there
-	// changes them without locking.
-	Own map[string]bool
 	// RSeq is where the thread's rseq area has cpu_id, relative to the FS base; 0: it has none.
 	RSeq int32
 }
@@ -45,8 +41,4 @@ func (e *Env) mapAddress(in *inst) (uint64, error) {
 		return 0, errors.New("the address of a value that is not there")
 	}
 	return e.Data + uint64(m.Data) + offset, nil
-}
-
-func (e *Env) own(m *shm.Map) bool {
-	return m.Kind == shm.PerCPUArray && (m.Name == codegen.StatsMap || e.Own[m.Name])
 }

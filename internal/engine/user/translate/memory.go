@@ -88,7 +88,7 @@ func (t *translator) ownValue(in *inst, known *facts) bool {
 	switch in.imm {
 	case opAdd, opAnd, opOr, opXor:
 		m, err := t.env.mapOf(&t.list[known.regs[in.dst].n])
-		return err == nil && t.env.own(m)
+		return err == nil && m.Own && m.Kind == shm.PerCPUArray
 	}
 	return false
 }

@@ -25,9 +25,14 @@ func Features(cpus int) codegen.Features {
 
 // Specs describes the maps of a program for shm.Lay.
 func Specs(p *codegen.Program) []shm.Spec {
+	own := map[string]bool{codegen.StatsMap: true}
+	for _, m := range p.HitsFrom { // that no plan clears
+		own[codegen.MapName(m)] = true
+	}
 	var specs []shm.Spec
 	for _, m := range p.Maps {
-		specs = append(specs, shm.Spec{Name: m.Name, Kind: shm.Kind(m.Type), Key: int(m.KeySize), Value: int(m.ValueSize), Entries: max(int(m.MaxEntries), 1)})
+		specs = append(specs, shm.Spec{Name: m.Name, Kind: shm.Kind(m.Type), Key: int(m.KeySize), Value: int(m.ValueSize),
+			Entries: max(int(m.MaxEntries), 1), Own: own[m.Name]})
 	}
 	return specs
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/user/local"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
-	"github.com/sonde-project/sonde/internal/engine/user/translate"
 )
 
 const threads, rounds = 6, 200000
@@ -362,10 +361,8 @@ func TestABucketOfADeadThreadIsGivenBack(t *testing.T) {
 
 // Slots count in values of their own without locking, and those that come when there are none left share, and lock: nothing is lost.
 func TestCountsOfOwnAndOfSharedValuesAreExact(t *testing.T) {
-	stats := shm.Spec{Name: codegen.StatsMap, Kind: shm.PerCPUArray, Key: 4, Value: 88, Entries: 1}
-	p := newPlace(t, stats, shm.Spec{Name: "own", Kind: shm.PerCPUArray, Key: 4, Value: 8, Entries: 100}, tallySpec)
-	env := p.env()
-	env.Own = map[string]bool{"own": true}
+	stats := shm.Spec{Name: codegen.StatsMap, Kind: shm.PerCPUArray, Key: 4, Value: 88, Entries: 1, Own: true}
+	p := newPlace(t, stats, shm.Spec{Name: "own", Kind: shm.PerCPUArray, Key: 4, Value: 8, Entries: 100, Own: true}, tallySpec)
 	add := func(name string, off int16, value int32) asm.Instructions {
 		return asm.Instructions{
 			mapPtr(asm.R1, name), asm.Mov.Reg(asm.R2, asm.R10), asm.Add.Imm(asm.R2, -8), asm.FnMapLookupElem.Call(),
@@ -373,14 +370,7 @@ func TestCountsOfOwnAndOfSharedValuesAreExact(t *testing.T) {
 		}
 	}
 	body := concat(asm.Instructions{storeImm(asm.R10, -8, 0, asm.Word)}, add(codegen.StatsMap, 8, 3), asm.Instructions{storeImm(asm.R10, -8, 7, asm.Word)}, add("own", 0, 1))
-	code, err := translate.Translate(loop(body), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	entry, err := p.space.PutBytes(code)
-	if err != nil {
-		t.Fatal(err)
-	}
+	entry := p.add(t, loop(body))
 	if err := p.space.Seal(); err != nil {
 		t.Fatal(err)
 	}
