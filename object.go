@@ -65,8 +65,15 @@ func (t *Target) prepareObject(path string, options []RunOption) (*run, *script.
 	for _, assignment := range r.sets {
 		errs = append(errs, r.object.Set(assignment))
 	}
+	var declared object.Declarations
+	if r.prototypes != "" && len(r.events) > 0 {
+		if declared, err = loadEvents(r.prototypes); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.prototypes = "" // functions of an object have no use for types
 	for _, text := range r.events {
-		errs = append(errs, r.object.Events(text))
+		errs = append(errs, r.object.Events(text, declared))
 	}
 	errs = append(errs, r.object.Show(r.histograms, r.sum))
 	if err := errors.Join(errs...); err != nil {
@@ -131,7 +138,8 @@ func Set(assignments ...string) RunOption {
 	return func(r *run) error { r.sets = append(r.sets, assignments...); return nil }
 }
 
-// EventType says what the records of an object hold where it does not say so itself: "events=struct event".
+// EventType says what the records of an object hold where it does not say so itself: "events=struct event". A type that the object does not
+// have is looked up in the C declarations of Prototypes.
 func EventType(texts ...string) RunOption {
 	return func(r *run) error { r.events = append(r.events, texts...); return nil }
 }

@@ -38,7 +38,7 @@ var rooms = map[string]room{
 		"internal/symbol internal/target"},
 	"internal/codegen": {left, "event script internal/ctype internal/plan internal/site internal/symbol"},
 
-	"internal/object": {left, "event script internal/symbol"},
+	"internal/object": {left, "event script internal/ctype internal/symbol"},
 
 	"internal/engine":        {left, "event script internal/codegen internal/plan"},
 	"internal/engine/kernel": {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},

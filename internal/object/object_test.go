@@ -181,14 +181,14 @@ func TestATypeIsGuessedBySizeAndNameAndSaidToBeAGuess(t *testing.T) {
 	if n := len(d.Notes()); n != 2 {
 		t.Errorf("notes: %q", d.Notes())
 	}
-	if err := o.Events("struct hist"); err != nil {
+	if err := o.Events("struct hist", nil); err != nil {
 		t.Fatal(err)
 	}
 	if r := record(44); r.Guess || r.Value.Type != "struct hist" {
 		t.Errorf("as the user says: %+v", r)
 	}
 	for _, wrong := range []string{"struct nope", "nope=struct hist"} {
-		if err := o.Events(wrong); err == nil {
+		if err := o.Events(wrong, nil); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}
 	}

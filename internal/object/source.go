@@ -44,8 +44,9 @@ func isInt(t btf.Type) bool {
 	return ok
 }
 
-// Events says what records hold: "MAP=struct NAME", or "struct NAME" where there is one map of records.
-func (o *Object) Events(text string) error {
+// Events says what records hold: "MAP=struct NAME", or "struct NAME" where there is one map of records. The type is one of the declarations,
+// if there are any (nil: none), or of the object.
+func (o *Object) Events(text string, declared Declarations) error {
 	name, wanted, found := strings.Cut(text, "=")
 	if !found {
 		name, wanted = "", text
@@ -67,7 +68,16 @@ func (o *Object) Events(text string) error {
 		}
 		return o.unknown(NoMap, "one map", name, maps)
 	}
-	t, err := o.typeNamed(strings.TrimSpace(wanted))
+	wanted = strings.TrimSpace(wanted)
+	if declared != nil {
+		if c, ok := declared.TypeNamed(wanted); ok {
+			if t := asBTF(c, 0); t != nil {
+				o.Sources[at].Type = t
+				return nil
+			}
+		}
+	}
+	t, err := o.typeNamed(wanted)
 	if err != nil {
 		return err
 	}
@@ -77,7 +87,7 @@ func (o *Object) Events(text string) error {
 
 // typeNamed finds a structure by its name in the object's BTF, with or without the word struct.
 func (o *Object) typeNamed(name string) (btf.Type, error) {
-	bare := strings.TrimPrefix(strings.TrimPrefix(name, "struct "), "union ")
+	bare := bareName(name)
 	var found btf.Type
 	var have []string
 	o.types(func(t btf.Type) bool {
@@ -98,7 +108,8 @@ func (o *Object) typeNamed(name string) (btf.Type, error) {
 	}
 	err := o.unknown(NoType, "type", bare, have)
 	d := err.(*script.Diagnostic)
-	d.Hints = append(d.Hints, "a type gets into the object's BTF when a map or a global variable has it: const struct "+bare+" *unused __attribute__((unused));")
+	d.Hints = append(d.Hints, "a type gets into the object's BTF when a map or a global variable has it: const struct "+bare+" *unused __attribute__((unused));",
+		"or declare it in a file of C: --prototypes FILE")
 	return nil, d
 }
 
@@ -147,4 +158,12 @@ func (o *Object) declared() []string {
 func namedLikeEvent(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc(eventWords, func(word string) bool { return strings.Contains(name, word) })
+}
+
+// bareName is a type's name without the word struct, union or enum.
+func bareName(name string) string {
+	for _, word := range []string{"struct ", "union ", "enum "} {
+		name = strings.TrimPrefix(name, word)
+	}
+	return name
 }
