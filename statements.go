@@ -34,8 +34,8 @@ func (e *ended) Event(ev event.Event) error {
 func (e *ended) Flush() error          { return nil }
 func (e *ended) End(event.Stats) error { return nil }
 
-// sqlText is how many bytes of a statement are captured unless StringLimit says otherwise.
-const sqlText = 2048
+// SQLText is how many bytes of a statement are captured unless StringLimit says otherwise.
+const SQLText = 2048
 
 // SQL observes the SQL statements of the target: of the drivers that its processes map, or that its command or any process could load
 // (libpq, libmariadb, SQLite, Go's database/sql and pgx), or of database servers. It is what `sonde sql` shows. A target in whose reach no
@@ -47,7 +47,7 @@ func (t *Target) SQL(ctx context.Context, o SQLOptions, options ...RunOption) (*
 	}
 	q := &SQLSession{}
 	q.stream = sqlstat.NewStream(&q.ended, sqlstat.Options{Slow: max(o.Slow, time.Nanosecond), Literals: o.Literals})
-	options = append([]RunOption{StringLimit(sqlText)}, options...)
+	options = append([]RunOption{StringLimit(SQLText)}, options...)
 	q.session, err = t.RunScript(ctx, s, append(options, q.whenIdle)...)
 	if err != nil {
 		return nil, err

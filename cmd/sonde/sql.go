@@ -26,9 +26,6 @@ type statements struct {
 	showScript bool
 }
 
-// capturedText is how many bytes of a statement are captured unless --string says otherwise.
-const capturedText = 2048
-
 func sqlCommand(w world) *cobra.Command {
 	var f flags
 	var s statements
@@ -89,7 +86,7 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 		return show(w, s.script)
 	}
 	if s.stringLimit == 0 {
-		s.stringLimit = capturedText
+		s.stringLimit = sonde.SQLText
 	}
 	if s.explain {
 		return t.Explain(w.out, s.script, s.options()...)

@@ -59,7 +59,7 @@ func observed(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := target.RunScript(t.Context(), script, sonde.StringLimit(capturedText), sonde.For(2*time.Minute))
+	s, err := target.RunScript(t.Context(), script, sonde.StringLimit(sonde.SQLText), sonde.For(2*time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
