@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"bytes"
 	"io"
 	"os/exec"
 	"testing"
@@ -81,4 +82,43 @@ func TestProgramMayEndAtEveryStep(t *testing.T) {
 			t.Errorf("step %d: no error from a program that was killed", n)
 		}
 	}
+}
+
+// A program that executes others again and again, from any of its threads, is attached to in between and goes on.
+func TestProgramMayBecomeAnother(t *testing.T) {
+	cmd := exec.Command(fixture.Build(t, "engine/execs.c"), "100")
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	attached, failed := 0, map[string]int{}
+	for {
+		p, err := Open(pid)
+		if err != nil {
+			failed[err.Error()]++
+			if s, statusErr := readStatus(pid, pid); statusErr != nil || s["State"][:1] == "Z" {
+				break
+			}
+			continue
+		}
+		maps, err := p.mappings()
+		if err == nil && len(maps) > 2 {
+			var r *Region
+			if r, _, err = p.Map(Request{Near: []Span{{maps[1].Start, maps[1].End}}, Text: 4096, Data: 4096, Private: 4096, Sites: 1}); err == nil {
+				attached++
+				_, _, err = p.Detach(r)
+				_ = r.Close()
+			}
+		}
+		if err != nil {
+			failed[err.Error()]++
+		}
+		p.Close()
+	}
+	if err := cmd.Wait(); err != nil || out.String() != "ok\n" || attached == 0 {
+		t.Errorf("%v, %q, attached %d times, %v", err, out.String(), attached, failed)
+	}
+	t.Logf("attached %d times, %v", attached, failed)
 }
