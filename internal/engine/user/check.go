@@ -129,15 +129,7 @@ func routines(layout *shm.Layout, at shm.Place, put func(code []byte) (uint64, e
 func compile(p *plan.Plan) (*codegen.Program, error) {
 	inside := *p
 	inside.Filter.Children = false
-	return codegen.Compile(&inside, features())
-}
-
-// features is what programs find inside the process: what helpers offer, exactly.
-func features() codegen.Features {
-	return codegen.Features{
-		Multi: true, RingBuf: true, TaskStorage: true, CPUv4: true, MayGoto: true, LinkPID: true, CPUs: cpus(),
-		Task: codegen.TaskOffsets{FSBase: shm.SlotFSBase}, // what get_current_task gives is the thread's slot
-	}
+	return codegen.Compile(&inside, translate.Features(cpus()))
 }
 
 // foreign reports whether a process is in another PID namespace than we are.

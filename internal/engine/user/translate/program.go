@@ -12,6 +12,7 @@ import (
 // without filter of processes.
 func Features(cpus int) codegen.Features {
 	return codegen.Features{
+		Multi:       true, // get_func_ip is there
 		RingBuf:     true,
 		TaskStorage: true, // a slot's memory
 		CPUv4:       true,
