@@ -29,10 +29,31 @@ var goRegisters = [...]ctype.Register{ctype.RAX, ctype.RBX, ctype.RCX, ctype.RDI
 // GuessGo captures the first registers of those that pass parameters in Go, as they are; a register that seems to be the
 // address of a string whose length is in the next one is shown as that string.
 func GuessGo(registers int, limits plan.Limits, keep Keep) []plan.Node {
+	var words []plan.Expr
+	for _, r := range goRegisters[:min(registers, len(goRegisters))] {
+		words = append(words, reg(r))
+	}
+	return guessWords(words, limits, keep)
+}
+
+// GuessGoStack does it with the words that the caller of an assembler function laid on the stack: parameters, then room for results.
+func GuessGoStack(words int, limits plan.Limits, keep Keep) []plan.Node {
+	var list []plan.Expr
+	for i := range int64(min(words, len(goRegisters))) {
+		list = append(list, load(add(stackPointer(), 8+8*i), 8, false))
+	}
+	return guessWords(list, limits, keep)
+}
+
+func guessWords(words []plan.Expr, limits plan.Limits, keep Keep) []plan.Node {
 	b := newBuilder(limits, keep, &ctype.Signature{Lang: event.LangGo})
 	var nodes []*tree
-	for i := range goRegisters[:min(registers, len(goRegisters))] {
-		nodes = append(nodes, b.guessGo("arg"+strconv.Itoa(i), i, i+1 < registers))
+	for i, x := range words {
+		var length plan.Expr
+		if i+1 < len(words) {
+			length = words[i+1]
+		}
+		nodes = append(nodes, b.guessGo("arg"+strconv.Itoa(i), x, length))
 	}
 	b.run()
 	return flatten(nodes)
@@ -43,7 +64,7 @@ func GuessResult(lang event.Language, limits plan.Limits, keep Keep) *plan.Node 
 	b := newBuilder(limits, keep, &ctype.Signature{Lang: lang})
 	n := &tree{}
 	if lang == event.LangGo {
-		n = b.guessGo("", 0, true)
+		n = b.guessGo("", reg(goRegisters[0]), reg(goRegisters[1]))
 	} else {
 		n = b.guess("", reg(ctype.RAX))
 	}
@@ -86,15 +107,13 @@ func (b *builder) guess(name string, x plan.Expr) *tree {
 	return n
 }
 
-// guessGo is a register of Go, and the string that it may lead to if the next register is a length.
-func (b *builder) guessGo(name string, i int, counted bool) *tree {
+// guessGo is a word of Go, and the string that it may lead to if the next word is a length.
+func (b *builder) guessGo(name string, x, length plan.Expr) *tree {
 	n := &tree{Node: plan.Node{Name: name, T: unsigned, Lang: b.lang, Guess: true}}
-	x := reg(goRegisters[i])
 	n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: x}, 0, 8)}
-	if !counted || i+1 == len(goRegisters) || !b.reachesText(0) {
+	if length == nil || !b.reachesText(0) {
 		return n
 	}
-	length := reg(goRegisters[i+1])
 	b.later(0, func() {
 		m := &tree{Node: plan.Node{Lang: b.lang}}
 		here := and(compare(">", x, lowestAddress), compare("<", x, highestAddress))

@@ -6,6 +6,7 @@ import (
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/capture"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -320,29 +321,38 @@ func (b *body) captureParams(keep func(plan.Slot) int) []plan.Node {
 	switch {
 	case b.fn.types() != nil:
 	case b.fn.lang == event.LangGo:
-		return capture.GuessGo(b.fn.goWords(), b.r.scope.Limits, keep)
+		return b.guessGo(keep)
 	default:
 		return capture.Guess(b.r.scope.Limits, keep)
 	}
 	return capture.Params(b.fn.types(), b.fn.placed(), b.r.scope.Limits, keep)
 }
 
-// goWords is how many registers the parameters of a Go function take at most, which Go's own tables tell in stripped programs:
-// none of assembler, whose arguments are on the stack.
-func (f *function) goWords() int {
+// guessGo shows what a Go function's parameters travel in, as far as Go's own tables tell how much that is: they outlive stripping.
+func (b *body) guessGo(keep func(plan.Slot) int) []plan.Node {
 	const most = 9
-	info, ok := f.obj.file.GoFunction(f.match.fn)
+	info, ok := b.fn.goInfo()
 	switch {
 	case ok && info.Assembly:
-		return 0
+		return capture.GuessGoStack(int(max(info.ArgsSize, 0)/8), b.r.scope.Limits, keep)
 	case !ok || info.Words < 0:
-		return most
+		info.Words = most
 	}
-	return info.Words
+	return capture.GuessGo(info.Words, b.r.scope.Limits, keep)
+}
+
+func (f *function) goInfo() (symbol.GoFunction, bool) {
+	if f.lang != event.LangGo || f.match.fn == nil {
+		return symbol.GoFunction{}, false
+	}
+	return f.obj.file.GoFunction(f.match.fn)
 }
 
 func (b *body) captureResults(shape *plan.Shape, keep func(plan.Slot) int) {
 	if b.fn.types() == nil {
+		if info, ok := b.fn.goInfo(); ok && info.Assembly {
+			return // its results are among the words on the stack
+		}
 		shape.Result = capture.GuessResult(b.fn.lang, b.r.scope.Limits, keep)
 		return
 	}
