@@ -137,7 +137,8 @@ func (s *Object) spec() (*ebpf.CollectionSpec, error) {
 		p.Type, p.AttachTo, p.AttachType = ebpf.Kprobe, "", ebpf.AttachNone
 		switch {
 		case a.Kind == object.Session && !s.multi:
-			return nil, tooOld("uprobe sessions, which program " + a.Name + " is written for")
+			return nil, &script.Diagnostic{Code: codeOldKernel, Message: "this kernel lacks uprobe sessions, which program " + a.Name + " is written for",
+				Hints: []string{"Linux 6.13 and later have them"}}
 		case a.Kind == object.Session:
 			p.AttachType = attachSession
 		case s.multi:
