@@ -3,7 +3,7 @@ package sqlprobe
 // sqlite: a statement runs from its first step to the step that gives no row, or to reset or finalize; a step that gives a row is only
 // summed up, for there may be millions. sqlite3_exec and sqlite3_get_table do the same by these functions. What SQLite asks itself
 // inside of a prepare or a step (reading the schema, virtual tables) is part of that call: depth. A statement keeps its text; where, the
-// code of sqlite3_sql tells. What was summed up for a statement that was never ended, of a process that is no more, a preparation forgets.
+// code of sqlite3_sql tells; sqlite3_prepare16 and its like leave by a jump and are not seen. What was summed up for a statement that was never ended, of a process that is no more, a preparation forgets.
 func sqlite() Driver {
 	const step = "$stmt = arg0;\n@sqlite_ns[pid, arg0] += duration;\nif (retval == 100) {\n\t@sqlite_rows[pid, arg0] += 1;\n} else {\n\tSAYS\n" +
 		"\tdelete(@sqlite_ns[pid, arg0]);\n\tdelete(@sqlite_rows[pid, arg0]);\n}"
@@ -29,10 +29,6 @@ func sqlite() Driver {
 	} {
 		body := "$handle = " + p.handle + ";\n$tail = " + p.tail + ";\n$begin = arg1;\n$end = $tail != 0 ? *(uint64*)$tail - $begin : 0;\n" + forget
 		d.Probes = append(d.Probes, Probe{Function: p.function, Return: true, If: "depth == 0", Body: body, Says: prepare("str($begin)"), Optional: true})
-	}
-	for _, p := range []struct{ function, handle string }{{"sqlite3_prepare16", "arg3"}, {"sqlite3_prepare16_v2", "arg3"}, {"sqlite3_prepare16_v3", "arg4"}} {
-		body := "$handle = " + p.handle + ";\n$end = 0;\n" + forget
-		d.Probes = append(d.Probes, Probe{Function: p.function, Return: true, If: "depth == 0", Body: body, Says: prepare(`"(UTF-16)"`), Optional: true})
 	}
 	return d
 }

@@ -81,13 +81,8 @@ func (m *goCalls) name(r *record) {
 	if m.names[conn] == nil {
 		m.names[conn] = map[string]statementText{}
 	}
-	if len(m.names[conn]) < keptNames {
-		m.names[conn][r.text("name")] = r.statement()
-	}
+	keep(m.names[conn], r.text("name"), r.statement(), keptNames)
 }
-
-// keptNames is how many statements of a connection are known by name.
-const keptNames = 1024
 
 func (m *goCalls) text(conn owner, r *record) statementText {
 	if t, ok := m.names[conn][r.text("text")]; ok {

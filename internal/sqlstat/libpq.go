@@ -75,7 +75,7 @@ func (m *libpq) prepare(conn owner, r *record) {
 	if m.prepared[conn] == nil {
 		m.prepared[conn] = map[string]statementText{}
 	}
-	m.prepared[conn][r.text("name")] = r.statement()
+	keep(m.prepared[conn], r.text("name"), r.statement(), keptNames)
 	x := r.begin(conn).says(r.statement())
 	x.other = true
 	m.push(x)

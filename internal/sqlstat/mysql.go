@@ -59,7 +59,7 @@ func (m *libmariadb) take(r *record) {
 
 func (m *libmariadb) prepare(stmt owner, r *record) {
 	if r.number("status") == 0 {
-		m.prepared[stmt] = r.statement()
+		keep(m.prepared, stmt, r.statement(), keptHandles)
 		return
 	}
 	x := r.begin(stmt).says(r.statement())
@@ -158,7 +158,7 @@ func (m *mariadbd) take(r *record) {
 	case sqlprobe.Send:
 		m.send(thread, r)
 	case sqlprobe.Prepare:
-		m.prepared[r.owner("stmt")] = r.statement()
+		keep(m.prepared, r.owner("stmt"), r.statement(), keptHandles)
 	case sqlprobe.Execute:
 		if x != nil && !x.known {
 			x.says(m.prepared[r.owner("stmt")])

@@ -38,7 +38,7 @@ func (m *sqlite) take(r *record) {
 	case sqlprobe.Prepare:
 		text := own(r)
 		if r.number("status") == 0 {
-			m.prepared[stmt] = &preparation{text, r.owner("db"), x.Duration}
+			keep(m.prepared, stmt, &preparation{text, r.owner("db"), x.Duration}, keptHandles)
 			return
 		}
 		x.says(text).fail(resultName(r.number("status")))

@@ -110,6 +110,23 @@ func (p *pairing) forget(gone func(owner) bool) {
 	p.lost += before - p.open()
 }
 
+// How much is kept of what has no end that is seen: statements that a process has prepared, and names of those of a connection.
+const (
+	keptHandles = 1 << 14
+	keptNames   = 1 << 12
+)
+
+// keep puts a value in, in the place of any other one when there are too many.
+func keep[K comparable, V any](in map[K]V, key K, value V, atMost int) {
+	if _, known := in[key]; !known && len(in) >= atMost {
+		for other := range in {
+			delete(in, other)
+			break
+		}
+	}
+	in[key] = value
+}
+
 // drop takes the entries out of whose owner is gone.
 func drop[V any](from map[owner]V, gone func(owner) bool) {
 	maps.DeleteFunc(from, func(o owner, _ V) bool { return gone(o) })

@@ -324,6 +324,34 @@ func TestWhatIsKeptDoesNotGrowWithProcesses(t *testing.T) {
 	}
 }
 
+// Nor does it grow with what a process prepares.
+func TestWhatIsKeptDoesNotGrowWithPreparedStatements(t *testing.T) {
+	s := NewStream(&sink{}, Options{})
+	for i := range keptHandles + 100 {
+		for _, format := range []string{"mariadbd prepare stmt=%d text=P", "libmariadb prepare stmt=%d status=0 text=P", "sqlite prepare stmt=%d status=0 text=P",
+			"pgx prepare conn=9 goid=1 name=n%d text=P", "libpq prepare conn=9 name=n%d text=P"} {
+			e := printed(fmt.Sprintf(format, i+1))
+			e.Time, e.PID = start.Add(time.Duration(i)), 1
+			s.Event(e)
+			if strings.HasPrefix(format, "libpq") {
+				for _, line := range []string{"libpq result conn=9 status=1 tag=x", "libpq done conn=9"} {
+					e := printed(line)
+					e.Time, e.PID = start.Add(time.Duration(i+1)), 1
+					s.Event(e)
+				}
+			}
+		}
+	}
+	if kept := entries(s); kept > 3*keptHandles+10 {
+		t.Errorf("%d handles kept", kept)
+	}
+	for _, names := range s.pairing.machines["libpq"].(*libpq).prepared {
+		if len(names) > keptNames {
+			t.Errorf("%d names kept", len(names))
+		}
+	}
+}
+
 // entries is how much a stream keeps of processes.
 func entries(s *Stream) int {
 	n := len(s.table.tx.open)
