@@ -114,6 +114,15 @@ func (h *hold) wait(t *stoppedThread) (unix.WaitStatus, error) {
 			return 0, h.ended()
 		}
 		var ws unix.WaitStatus
+		if !h.held {
+			// Whoever is heard next: the end of the first thread is not ours to take.
+			var info unix.Siginfo
+			_ = unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL|unix.WNOTHREAD, nil)
+			if info.Code <= cldDumped && h.leaderEnded(unix.WNOHANG) {
+				t.gone, t.at = true, false
+				return 0, h.ended()
+			}
+		}
 		tid, err := unix.Wait4(whom, &ws, how, nil)
 		switch {
 		case err == unix.EINTR:

@@ -184,7 +184,7 @@ func (h *hold) seizeNew(known map[int]bool) (fresh int, err error) {
 		if !runsCode(h.PID, tid) {
 			continue
 		}
-		switch err := seize(tid); {
+		switch err := h.seize(tid); {
 		case err == unix.ESRCH:
 			continue
 		case err != nil && !runsCode(h.PID, tid):
@@ -201,6 +201,38 @@ func (h *hold) seizeNew(known map[int]bool) (fresh int, err error) {
 		fresh++
 	}
 	return fresh, nil
+}
+
+// execPatience is how long the kernel may take to let us trace a thread before we look for the dead.
+const execPatience = 20 * time.Millisecond
+
+// seize begins to trace a thread. While another one executes a program the kernel lets nobody do so, and that one waits until all others
+// are buried, those that we trace by us: some thread of ours has to do it meanwhile.
+func (h *hold) seize(tid int) error {
+	var traced []int
+	for _, t := range h.stopped {
+		traced = append(traced, t.tid)
+	}
+	done := make(chan struct{})
+	defer close(done)
+	defer time.AfterFunc(execPatience, func() { bury(h.PID, traced, done) }).Stop()
+	return seize(tid)
+}
+
+// bury takes notice of the end of threads until done.
+func bury(pid int, tids []int, done <-chan struct{}) {
+	for {
+		for _, tid := range tids {
+			if s, err := readStatus(pid, tid); tid != pid && err == nil && strings.HasPrefix(s["State"], "Z") {
+				_, _ = unix.Wait4(tid, nil, unix.WALL|unix.WNOHANG, nil)
+			}
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(execPatience / 4):
+		}
+	}
 }
 
 // retryTraced tries again when the other tracer is a sonde, which lets go at once.
@@ -236,6 +268,9 @@ func runsCode(pid, tid int) bool {
 // await waits until a thread has stopped. A signal that comes first is handed on: its handler begins after we have gone.
 func (h *hold) await(t *stoppedThread, until time.Time) error {
 	for !t.at && !t.gone {
+		if t.tid == h.PID && h.leaderEnded(unix.WNOHANG) {
+			return nil
+		}
 		var ws unix.WaitStatus
 		got, err := unix.Wait4(t.tid, &ws, unix.WALL|unix.WNOHANG, nil)
 		switch {
@@ -261,6 +296,19 @@ func (h *hold) await(t *stoppedThread, until time.Time) error {
 		}
 	}
 	return nil
+}
+
+// leaderEnded looks whether the next thing to be heard of the process's first thread is its end, and leaves that to its parent, which
+// we may be: the kernel tells it once the thread is no longer traced.
+func (h *hold) leaderEnded(how int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, h.PID, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL|how, nil)
+	if err != nil || info.Signo == 0 || info.Code > cldDumped {
+		return false
+	}
+	h.buried(h.PID)
+	h.stuck = true
+	return true
 }
 
 // eventOf is the number of the PTRACE_EVENT that a stop tells of, 0 for a signal.
