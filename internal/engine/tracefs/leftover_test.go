@@ -147,10 +147,12 @@ func TestTwoRunsOfOneProcessHaveNamesOfTheirOwn(t *testing.T) {
 }
 
 func TestNamesSayWhoTheOwnerIs(t *testing.T) {
-	own := fmt.Sprintf("sonde_%d_%s_0", os.Getpid(), startTime(os.Getpid()))
+	here := namespace()
+	own := fmt.Sprintf("sonde_%d_%s_%d_0", os.Getpid(), startTime(os.Getpid()), here)
 	for name, want := range map[string]bool{
-		own: false, "sonde_1_7_0": true, fmt.Sprintf("sonde_%d_1_0", os.Getpid()): true, "sonde_4194305_1_0": true,
-		"sonde_x_1_0": false, "uprobes": false, "sonde_1": false, "other_1_7_0": false,
+		own: false, fmt.Sprintf("sonde_1_7_%d_0", here): true, fmt.Sprintf("sonde_%d_1_%d_0", os.Getpid(), here): true,
+		fmt.Sprintf("sonde_4194305_1_%d_0", here): true, fmt.Sprintf("sonde_4194305_1_%d_0", here+1): false,
+		"sonde_x_1_1_0": false, "uprobes": false, "sonde_1": false, "other_1_7_1_0": false,
 	} {
 		if got := orphan(name); got != want {
 			t.Errorf("%s: orphan %v", name, got)

@@ -15,8 +15,24 @@ import (
 // What a run makes in tracefs outlives it if it is killed. So the names of its instance and of its events' group say whose they are,
 // and the next start removes those whose owner is dead:
 //
-//	sonde_PID_STARTTIME_N    STARTTIME in ticks since boot (proc_pid_stat(5), field 22); N tells the runs of one process apart
-var ownerName = regexp.MustCompile(`^sonde_([0-9]+)_([0-9]+)_[0-9]+$`)
+//	sonde_PID_STARTTIME_NAMESPACE_N
+//
+// STARTTIME is in ticks since boot (proc_pid_stat(5), field 22), NAMESPACE the inode of the owner's PID namespace: from another one
+// nobody can tell whether it lives. N tells the runs of one process apart.
+var ownerName = regexp.MustCompile(`^sonde_([0-9]+)_([0-9]+)_([0-9]+)_[0-9]+$`)
+
+// namespace is the PID namespace that process numbers of ours belong to, 0 unknown.
+func namespace() uint64 {
+	info, err := os.Stat("/proc/self/ns/pid")
+	if err != nil {
+		return 0
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return stat.Ino
+}
 
 // startTime is when a process began, "" when there is none.
 func startTime(pid int) string {
@@ -36,7 +52,7 @@ func startTime(pid int) string {
 // orphan reports whether a name is a run's whose process is gone.
 func orphan(name string) bool {
 	m := ownerName.FindStringSubmatch(name)
-	if m == nil {
+	if m == nil || m[3] != strconv.FormatUint(namespace(), 10) {
 		return false
 	}
 	pid, err := strconv.Atoi(m[1])
@@ -45,7 +61,7 @@ func orphan(name string) bool {
 
 // claim makes an instance of our own: its name is the first that is free.
 func (f folder) claim() (name string, err error) {
-	prefix := fmt.Sprintf("sonde_%d_%s_", os.Getpid(), startTime(os.Getpid()))
+	prefix := fmt.Sprintf("sonde_%d_%s_%d_", os.Getpid(), startTime(os.Getpid()), namespace())
 	for n := range 1 << 16 {
 		name = prefix + strconv.Itoa(n)
 		if err = os.Mkdir(f.path("instances", name), 0o700); !errors.Is(err, os.ErrExist) {
