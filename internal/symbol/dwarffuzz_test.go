@@ -47,6 +47,7 @@ func interrogate(t *testing.T, program []byte) {
 	f.Inlined("use")
 	f.TypeNamed("struct node")
 	f.GoType(0x4000)
+	f.DynamicType(0x4000)
 }
 
 // FuzzDebugInfo: whatever stands in the sections of debug information, reading them ends, in time and without a panic.
