@@ -74,9 +74,10 @@ type Stats struct {
 
 // Sonde is the command under test.
 type Sonde struct {
-	Path  string
-	Dir   string // for results
-	Limit time.Duration
+	Path   string
+	Dir    string // for results
+	Limit  time.Duration
+	Engine string // "": the one that sonde takes
 }
 
 var ended = regexp.MustCompile(`(?m)^sonde: .* ended with status (\d+)$`)
@@ -89,7 +90,11 @@ func (s Sonde) Observe(verb string, probes, argv []string) (Observation, error) 
 	}
 	results.Close()
 	defer os.Remove(results.Name())
-	line := append([]string{s.Path, verb, "-o", results.Name()}, probes...)
+	line := []string{s.Path, verb, "-o", results.Name()}
+	if s.Engine != "" {
+		line = append(line, "--engine", s.Engine)
+	}
+	line = append(line, probes...)
 	out, err := Run(append(append(line, "--"), argv...), s.Limit)
 	if err != nil {
 		return Observation{}, err

@@ -21,7 +21,7 @@ func soaked(t *testing.T) {
 func TestSoakProgramsDoNotNotice(t *testing.T) {
 	for _, p := range programs {
 		if p.long {
-			t.Run(p.name, p.unnoticed)
+			t.Run(p.name, func(t *testing.T) { p.unnoticed(t, "") })
 		}
 	}
 }

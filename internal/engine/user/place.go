@@ -30,6 +30,7 @@ type window struct {
 	relocate.Window
 	spots  []spot // those of its sites, in their order
 	golang bool
+	object *object
 }
 
 // refused is a site that cannot be patched.
@@ -72,6 +73,9 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 	if err != nil {
 		return nil, err
 	}
+	if err := cancels(process); err != nil {
+		return nil, err
+	}
 	w := &places{plan: p, objects: map[int]*object{}}
 	defer w.close()
 	groups := map[home]*group{}
@@ -108,6 +112,7 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 	for _, g := range order {
 		w.function(g.object, g.fn, g.spots)
 	}
+	w.keepOthersOut()
 	slices.SortFunc(w.windows, func(a, b window) int { return cmp.Compare(a.Addr, b.Addr) })
 	return w, nil
 }
@@ -186,12 +191,49 @@ func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 		return
 	}
 	for _, one := range found {
-		win := window{Window: one, golang: golang}
+		win := window{Window: one, golang: golang, object: o}
 		for _, i := range one.Sites {
 			win.spots = append(win.spots, spots[i])
 		}
+		if (golang || o.file.Unwinds()) && faults(one.Bytes) {
+			w.refuse(&win, "an instruction that may fault would have to be moved, and who handles the fault would not know its address")
+			continue
+		}
 		w.windows = append(w.windows, win)
 	}
+}
+
+func (w *places) refuse(win *window, why string) {
+	for _, s := range win.spots {
+		w.refused = append(w.refused, refused{s.site, why})
+	}
+}
+
+// keepOthersOut refuses the windows into which other functions jump.
+func (w *places) keepOthersOut() {
+	byObject := map[*object][]int{}
+	for i := range w.windows {
+		byObject[w.windows[i].object] = append(byObject[w.windows[i].object], i)
+	}
+	bad := map[int]bool{}
+	for o, list := range byObject {
+		starts := make([]symbol.Addr, len(list))
+		for n, i := range list {
+			starts[n] = symbol.PC(w.windows[i].Addr).Addr(o.bias)
+		}
+		for n := range entered(o.file, starts) {
+			bad[list[n]] = true
+		}
+	}
+	var kept []window
+	for i := range w.windows {
+		if bad[i] {
+			w.refuse(&w.windows[i], "another function jumps into the bytes that the jump would take")
+		} else {
+			kept = append(kept, w.windows[i])
+		}
+	}
+	w.windows = kept
 }
 
 // onTheLastBytes reports whether a function of Go's runtime does not check its stack: chains of such functions may use all that is kept
