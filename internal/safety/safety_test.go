@@ -91,10 +91,21 @@ func (p program) unnoticed(t *testing.T, engine string) {
 	if p.uncounted {
 		own = nil
 	}
+	if engine != "" {
+		for _, name := range strings.Fields(p.inside) {
+			delete(own, name)
+		}
+	}
 	for _, verb := range []string{"count", "trace", "time"} {
 		seen, err := s.Observe(verb, p.probed(argv), argv)
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", verb, err, tail(seen.Stderr))
+		}
+		if engine != "" && p.inside == "*" {
+			if seen.Sonde == 0 || !strings.Contains(seen.Stderr, "[not-offered]") {
+				t.Errorf("%s: not refused\n%s", verb, tail(seen.Stderr))
+			}
+			continue
 		}
 		wrong := append(Differences(alone, seen), Miscounts(own, seen, verb != "count")...)
 		if len(wrong) > 0 {
