@@ -12,6 +12,7 @@ import (
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/object"
+	"github.com/sonde-project/sonde/script"
 )
 
 // A compiled object with its variables set; its records come typed.
@@ -133,5 +134,27 @@ func TestWhatARingBufferHasNoRoomForIsCountedAsLost(t *testing.T) {
 	stats := session.Stats()
 	if records != variables["sent"] || int64(stats.LostBy[event.LostRing]) != variables["refused"] || records+variables["refused"] != 120 || stats.Hits != 3 {
 		t.Errorf("%d records, %+v; the program says %v; %v", records, stats, variables, session.Err())
+	}
+}
+
+func TestAnObjectsReturnProgramsDoNoHarmToGo(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "go/grows")
+	place := program + ":main.deep"
+	target := open(t, sonde.Command(program))
+	session, err := target.RunObject(context.Background(), fixture.Build(t, "object/latency.bpf.c"), sonde.Attach("handle_entry="+place, "handle_return="+place))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	const calls = 20 * 201
+	if status, ended := session.ExitStatus(); status != 0 || !ended || session.Stats().Hits != 2*calls {
+		t.Errorf("status %d, ended %v, %d hits; want 0 and %d entries and returns", status, ended, session.Stats().Hits, 2*calls)
+	}
+	_, err = target.RunObject(context.Background(), fixture.Build(t, "object/session.bpf.c"), sonde.Attach("around="+place))
+	if !errors.Is(err, script.Code("not-armed")) {
+		t.Errorf("a session in Go: %v", err)
 	}
 }

@@ -60,7 +60,7 @@ func takes(kind object.Kind, st *plan.Site) (wanted bool, why string) {
 	switch kind {
 	case object.Session:
 		if st.Role != site.Trampoline && st.Role != site.Entry {
-			return false, "a session needs the kernel's trampoline, which is not safe here: --return=trampoline --unsafe takes it all the same"
+			return false, "a session needs the kernel's trampoline, which is not safe here"
 		}
 		return st.Role == site.Trampoline, ""
 	case object.Return:
