@@ -57,7 +57,7 @@ func (m *Machine) Report() Report {
 var checks = []func(*Machine) []Check{
 	(*Machine).kernel, (*Machine).loading, (*Machine).capabilities, (*Machine).settings, (*Machine).lockdown, (*Machine).seccomp,
 	(*Machine).linking, (*Machine).memory, (*Machine).records, (*Machine).types, (*Machine).jit, (*Machine).namespaces,
-	(*Machine).ptrace, (*Machine).memlock, (*Machine).tracefs, (*Machine).events, (*Machine).others,
+	(*Machine).ptrace, (*Machine).inside, (*Machine).memlock, (*Machine).tracefs, (*Machine).events, (*Machine).others,
 }
 
 // Gaps counts the checks that found one.

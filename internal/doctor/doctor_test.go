@@ -74,6 +74,8 @@ func TestEachGapSaysWhatItCostsAndWhatMendsIt(t *testing.T) {
 		"no types":       {func(m *Machine) { m.HasTypes = false }, "BTF", "children", "CONFIG_DEBUG_INFO_BTF"},
 		"interpreted":    {func(m *Machine) { m.JIT = "0" }, "JIT", "takes longer", "sysctl net.core.bpf_jit_enable=1"},
 		"yama":           {func(m *Machine) { m.Ptrace, m.Yama = false, "1" }, "ptrace", "-p", "sysctl kernel.yama.ptrace_scope=0"},
+		"no way inside":  {func(m *Machine) { m.Ptrace, m.Yama = false, "3" }, "inside a process", "cannot run", "root"},
+		"memfd_noexec":   {func(m *Machine) { m.NoExec = "2" }, "inside a process", "cannot map", "vm.memfd_noexec=1"},
 		"yama 2":         {func(m *Machine) { m.Ptrace, m.Yama = false, "2" }, "ptrace", "a command that sonde starts", "root"},
 		"neither": {func(m *Machine) {
 			m.Loads, m.Defines = errors.New("no"), &script.Diagnostic{Message: "not permitted", Hints: []string{"as root"}}

@@ -24,6 +24,8 @@ type Machine struct {
 	HasTypes      bool           // /sys/kernel/btf/vmlinux
 	JIT           string         // net.core.bpf_jit_enable
 	Yama          string         // kernel.yama.ptrace_scope
+	NoExec        string         // vm.memfd_noexec
+	SELinux       string         // "1" enforcing
 	Memlock       uint64         // RLIMIT_MEMLOCK in bytes
 	Tracefs       string         // where it is mounted
 	Defines       error          // why no uprobes can be defined in tracefs
@@ -42,6 +44,8 @@ func Look() *Machine {
 	_, err := os.Stat("/sys/kernel/btf/vmlinux")
 	m.HasTypes = err == nil
 	m.JIT = word("/proc/sys/net/core/bpf_jit_enable")
+	m.NoExec = word("/proc/sys/vm/memfd_noexec")
+	m.SELinux = word("/sys/fs/selinux/enforce")
 	m.Yama = word("/proc/sys/kernel/yama/ptrace_scope")
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil {

@@ -22,6 +22,7 @@ func TestSoakProgramsDoNotNotice(t *testing.T) {
 	for _, p := range programs {
 		if p.long {
 			t.Run(p.name, func(t *testing.T) { p.unnoticed(t, "") })
+			t.Run(p.name+", from inside", func(t *testing.T) { p.unnoticed(t, "user") })
 		}
 	}
 }

@@ -1,0 +1,31 @@
+package doctor
+
+import "strings"
+
+// inside tells whether the engine inside the process can run, and on which processes.
+func (m *Machine) inside() []Check {
+	c := Check{Name: "inside a process", State: OK, Found: "--engine=user works on any process that has no seccomp filter and no other tracer"}
+	var also []string
+	switch {
+	case m.Arch != "amd64":
+		c.State, c.Found = Info, "--engine=user runs on x86-64 only"
+		return []Check{c}
+	case m.Ptrace:
+	case m.Yama == "" || m.Yama == "0":
+		c.Found = "--engine=user works on processes of this user that have no seccomp filter and no other tracer"
+	case m.Yama == "1":
+		c.State, c.Found = Info, "kernel.yama.ptrace_scope is 1: --engine=user works on commands that sonde starts"
+	default:
+		c.State, c.Found = Gap, "kernel.yama.ptrace_scope is "+m.Yama+": no process may be stopped"
+		c.Costs, c.Mend = "--engine=user cannot run", "run sonde as root"
+	}
+	if m.NoExec == "2" {
+		c.State, c.Costs, c.Mend = Gap, "--engine=user cannot map its code", "sudo sysctl vm.memfd_noexec=1"
+		also = append(also, "vm.memfd_noexec is 2")
+	}
+	if m.SELinux == "1" {
+		also = append(also, "SELinux is enforcing and may forbid shared memory that runs")
+	}
+	c.Found = strings.Join(append([]string{c.Found}, also...), "; ")
+	return []Check{c}
+}
