@@ -19,6 +19,9 @@ func perf() tool {
 			if j.kind == timing || j.kind == tracing || j.kind.ofSQL() {
 				return nil, errors.New("does not pair entry and return")
 			}
+			if j.kind == rejecting {
+				return nil, errNotOffered
+			}
 			argv := map[kind][]string{
 				counting: {"perf", "stat", "-e", "bench:hit"},
 				each:     {"perf", "stat", "-e", "probe_*:fn_*"},

@@ -16,6 +16,7 @@ const (
 	counting   kind = iota // count the calls of a function
 	each                   // count the calls of every function that matches, each for itself
 	together               // count the calls of all functions that match, in one counter
+	rejecting              // count the calls of a function that pass a predicate, which none does
 	timing                 // a latency histogram of a function
 	firing                 // print a line for each call
 	printing               // print a line for each call of work(number, statement) with its arguments, as it is entered
@@ -60,6 +61,7 @@ func tools(c config) []tool {
 	absolute, _ := filepath.Abs(c.sonde)
 	return []tool{
 		sonde("sonde", absolute, "kernel"),
+		sonde("sonde, inside", absolute, "user"),
 		bpftrace("bpftrace 0.27.1", newest, err),
 		bpftrace("bpftrace 0.17", "bpftrace", lookup("bpftrace")),
 		perf(),
@@ -92,8 +94,9 @@ func sonde(name, path, engine string) tool {
 				return []string{path, "sql", "--engine=" + engine, "-o", "json", "--ready-file", j.ready, "-c", "pgbench"}, nil
 			}
 			script := map[kind]string{
-				together: "{ @ = count(); }",
-				printing: `{ printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+				together:  "{ @ = count(); }",
+				rejecting: "/arg0 == 0x7654321/ { @ = count(); }",
+				printing:  `{ printf("work(%d, %s)\n", arg0, str(arg1)); }`,
 			}[j.kind]
 			if script != "" {
 				argv := []string{path, "run", "--engine=" + engine, "-e", "uprobe:" + j.program + ":" + j.function + " " + script}
@@ -127,9 +130,10 @@ func bpftrace(name, path string, missing error) tool {
 		argv: func(j job) ([]string, error) {
 			probe := "uprobe:" + j.program + ":" + j.function
 			script := map[kind]string{
-				counting: probe + " { @ = count(); }",
-				together: probe + " { @ = count(); }",
-				each:     probe + " { @[probe] = count(); }",
+				counting:  probe + " { @ = count(); }",
+				together:  probe + " { @ = count(); }",
+				rejecting: probe + " /arg0 == 0x7654321/ { @ = count(); }",
+				each:      probe + " { @[probe] = count(); }",
 				timing: probe + " { @start[tid] = nsecs; } uretprobe:" + j.program + ":" + j.function +
 					" /@start[tid]/ { @ = hist(nsecs - @start[tid]); delete(@start[tid]); }",
 				firing:   probe + ` { printf("call of ` + j.function + `\n"); }`,
@@ -157,6 +161,9 @@ func bpftrace(name, path string, missing error) tool {
 func ltrace() tool {
 	return tool{name: "ltrace", missing: lookup("ltrace"),
 		argv: func(j job) ([]string, error) {
+			if j.kind == rejecting {
+				return nil, errNotOffered
+			}
 			if j.kind == each || j.kind == together || j.kind.ofSQL() {
 				return nil, errors.New("172 us a call, and a stop for each breakpoint: not for many functions")
 			}
@@ -193,6 +200,9 @@ func bcc() tool {
 				return []string{"funclatency-bpfcc", probe}, nil
 			case j.kind == firing:
 				return []string{"trace-bpfcc", probe}, nil
+			}
+			if j.kind == rejecting {
+				return nil, errNotOffered
 			}
 			if j.kind == tracing {
 				return nil, errors.New("does not pair entry and return")
