@@ -3,6 +3,7 @@ package resolve
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sonde-project/sonde/internal/ctype"
@@ -202,6 +203,12 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 				shared = &c
 			}
 		}
+		if c.result && out.Kind == plan.Return && !returns(sites) {
+			err := errors.New("it leaves only through jumps to other functions, which make its result: probe their returns")
+			failed = append(failed, r.diag(pt.Span, "no-return", m.fn.Name+": "+err.Error()))
+			r.refuse(m, err.Error())
+			continue
+		}
 		index := r.share(&out, known, c, fn.id)
 		for _, s := range sites {
 			if s.Role == 0 && out.Kind == plan.Return && out.Bodies[index].Frame == nil {
@@ -222,6 +229,11 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 	}
 	r.plan.Probes = append(r.plan.Probes, out)
 	return nil
+}
+
+// returns reports whether a function returns by itself from some site.
+func returns(sites []plan.Site) bool {
+	return slices.ContainsFunc(sites, func(s plan.Site) bool { return s.Role != 0 && s.Role != site.TailJump })
 }
 
 // share finds an equal body or adds this one, and notes how the function's records read.

@@ -132,6 +132,21 @@ func TestTailCallsNameTheProbedCallee(t *testing.T) {
 	t.Error("jumps has no tail jump")
 }
 
+func TestAFunctionWhoseResultAnotherMakesIsRefusedWhereTheResultIsWanted(t *testing.T) {
+	prog := fixture.Build(t, "resolve/many.c", "-foptimize-sibling-calls", "-fcf-protection=none")
+	for body, want := range map[string]script.Code{"{ @[retval] = count(); }": "no-return", "{ @ = count(); }": ""} {
+		s, err := script.Parse("uretprobe:" + prog + ":jumps " + body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = resolve.Resolve(s, resolve.Scope{Return: resolve.ReturnSites})
+		var d *script.Diagnostic
+		if errors.As(err, &d) != (want != "") || d != nil && d.Code != want {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
 func TestMistakesSayWhatWasMeant(t *testing.T) {
 	for _, c := range []struct{ text, code, hint string }{
 		{"uprobe:PROG:laef { @ = count(); }", "no-function", "leaf"},
