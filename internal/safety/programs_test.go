@@ -20,7 +20,7 @@ type program struct {
 	uncounted bool
 	needs     string
 	// inside are functions, space separated, that cannot be probed from inside the process, or not at all of their ends; "*" if the program
-	// is refused.
+	// is refused, "-" if its own functions are.
 	inside string
 }
 
@@ -43,14 +43,14 @@ var programs = []program{
 	{name: "tail calls, clang", source: "c/tailcalls.c", flags: plain, inside: "bare loopy popret maybe hop"},
 	{name: "tail calls, IBT", source: "c/tailcalls.c", flags: "-fcf-protection=full -O3", inside: "bare loopy popret maybe hop"},
 	{name: "tail calls, static", source: "c/tailcalls.c", flags: glibc, inside: "bare loopy popret maybe hop"},
-	{name: "tail calls, static-PIE", source: "c/tailcalls.c", flags: pie, long: true},
+	{name: "tail calls, static-PIE", source: "c/tailcalls.c", flags: pie, long: true, inside: "bare loopy popret maybe hop"},
 	{name: "longjmp", source: "c/longjmp.c"},
 	{name: "longjmp, static", source: "c/longjmp.c", flags: glibc},
 	{name: "longjmp, musl", source: "c/longjmp.c", flags: musl, needs: "musl-gcc"},
 	{name: "signals", source: "c/signals.c", inside: "broken usr"},
 	{name: "signals, SIGTERM", source: "c/signals.c", args: []string{"15"}, inside: "broken usr"},
 	{name: "signals, SIGSEGV", source: "c/signals.c", args: []string{"11"}, inside: "broken usr"},
-	{name: "signals, static", source: "c/signals.c", flags: glibc, long: true},
+	{name: "signals, static", source: "c/signals.c", flags: glibc, long: true, inside: "broken usr"},
 	{name: "signals, musl", source: "c/signals.c", flags: musl, needs: "musl-gcc", inside: "broken usr"},
 	{name: "processes", source: "c/processes.c"},
 	{name: "processes, then exec", source: "c/processes.c", args: []string{"exec"}},
@@ -89,7 +89,7 @@ var programs = []program{
 	{name: "stacks", source: "go/stacks"},
 	{name: "stacks, a panic at the end", source: "go/stacks", args: []string{"panic"}},
 	{name: "stacks, without optimisation", source: "go/stacks", flags: gcAll, long: true},
-	{name: "stacks, stripped", source: "go/stacks", flags: "-ldflags=-s -w", long: true},
+	{name: "stacks, stripped", source: "go/stacks", flags: "-ldflags=-s -w", long: true, inside: "-"},
 	{name: "stacks, race detector", source: "go/stacks", flags: "-race", long: true},
 	{name: "stacks, PIE", source: "go/stacks", flags: "-buildmode=pie", long: true},
 	{name: "callbacks", source: "go/callbacks"},

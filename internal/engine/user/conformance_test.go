@@ -47,12 +47,16 @@ func (e engine) observe(s *user.Session, p *plan.Plan, o *enginetest.Observation
 	if o.Refusals, err = s.Arm(); err != nil {
 		return err
 	}
+	if user.Meets(p) == nil {
+		return errors.New("a kernel probe could meet a jump, and nobody says so")
+	}
 	if e.deaf {
 		err = drive()
 	} else {
 		err = read(s, o, drive)
 	}
 	s.Disarm()
+	err = errors.Join(err, user.Meets(p))
 	if err := errors.Join(err, s.Read(time.Time{}, o.Take), runAll(s, p, plan.End), s.Read(time.Time{}, o.Take)); err != nil {
 		return err
 	}
