@@ -17,6 +17,9 @@ import (
 
 // mapRegion makes room in the process for everything that will be written.
 func (s *Session) mapRegion() error {
+	for i := range s.code.Progs {
+		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
+	}
 	text, err := s.textSize()
 	if err != nil {
 		return err
@@ -70,6 +73,10 @@ const (
 
 // build writes the code of a window for an address.
 func (s *Session) build(w *window, at, gate uint64, programs []uint64) (trampoline.Window, error) {
+	var process trampoline.Process // the longest code
+	if programs != nil {
+		process = s.threads.gates(s)
+	}
 	sites := make([]trampoline.Site, len(w.spots))
 	for i, spot := range w.spots {
 		fn := &s.plan.Functions[spot.site.Function]
@@ -79,8 +86,26 @@ func (s *Session) build(w *window, at, gate uint64, programs []uint64) (trampoli
 		if programs != nil {
 			sites[i].Program = programs[spot.program]
 		}
+		sites[i].Count = s.counts(spot.program, spot.cookie)
 	}
-	return trampoline.Build(at, &w.Window, sites, gate, w.golang)
+	return trampoline.Build(at, &w.Window, sites, process, gate, w.golang)
+}
+
+// counts says how a site counts where that is all that its program does, nil where it does more.
+func (s *Session) counts(program int, cookie uint64) *trampoline.Count {
+	count := s.counting[program]
+	if count == nil {
+		return nil
+	}
+	at, ok := count.Offset(cookie)
+	if !ok {
+		return nil
+	}
+	var data uint64
+	if s.region != nil {
+		data = s.region.Data.Addr
+	}
+	return &trampoline.Count{First: data + uint64(at), Stride: int32(count.Map.PerCPU), Own: int32(count.Map.Copies / 2), By: count.By}
 }
 
 // atEntry reports whether an instruction says by itself that the return address is on top of the stack (is_uprobe_at_func_entry,

@@ -22,6 +22,7 @@ import (
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/target"
 )
@@ -38,8 +39,10 @@ type Session struct {
 	places  *places
 	threads threads
 	own     *own
-	wake    wake
-	clock   clock
+	// counting is what programs do that only count, nil for others.
+	counting []*translate.Count
+	wake     wake
+	clock    clock
 	// stopped is for how long the process stood still, the longest time.
 	stopped  time.Duration
 	armed    bool

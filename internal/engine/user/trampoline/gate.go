@@ -73,29 +73,29 @@ type gate struct {
 	nested, leave, full x86.Label
 }
 
-// thread puts the thread's key in RAX: the FS base and 1, as a free slot has 0.
-func (g *gate) thread() {
-	if g.p.FSBase {
-		g.ReadFS(x86.RAX)
+// slot puts the thread's key in RAX, which is the FS base and 1, as a free slot has 0, and the address of the slot where it is looked for
+// first in RCX, and compares the slot's key. RDX is lost.
+func (p Process) slot(c *x86.Code) {
+	if p.FSBase {
+		c.ReadFS(x86.RAX)
 	} else {
-		g.Load(x86.Quad, x86.RAX, x86.AtFS(0))
+		c.Load(x86.Quad, x86.RAX, x86.AtFS(0))
 	}
-	g.OpImm(x86.Add, x86.Quad, x86.RAX, 1)
+	c.OpImm(x86.Add, x86.Quad, x86.RAX, 1)
+	c.Mov(x86.Quad, x86.RCX, x86.RAX)
+	c.ShiftImm(x86.Shr, x86.Quad, x86.RCX, 6)
+	c.IMulImm(x86.Word, x86.RCX, x86.RCX, -0x61c88647) // 2^32 divided by the golden ratio
+	c.ShiftImm(x86.Shr, x86.Word, x86.RCX, uint8(32-p.Slots.bits))
+	c.ShiftImm(x86.Shl, x86.Quad, x86.RCX, uint8(p.Slots.shift))
+	c.MovImm64(x86.RDX, p.Private+PrivateSlots)
+	c.Op(x86.Add, x86.Quad, x86.RCX, x86.RDX)
+	c.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
 }
 
 // findSlot leaves the thread's slot, now busy, in RCX.
 func (g *gate) findSlot() {
-	s := g.p.Slots
 	next, other, found := g.Label(), g.Label(), g.Label()
-	g.thread()
-	g.Mov(x86.Quad, x86.RCX, x86.RAX)
-	g.ShiftImm(x86.Shr, x86.Quad, x86.RCX, 6)
-	g.IMulImm(x86.Word, x86.RCX, x86.RCX, -0x61c88647) // 2^32 divided by the golden ratio
-	g.ShiftImm(x86.Shr, x86.Word, x86.RCX, uint8(32-s.bits))
-	g.ShiftImm(x86.Shl, x86.Quad, x86.RCX, uint8(s.shift))
-	g.MovImm64(x86.RDX, g.p.Private+PrivateSlots)
-	g.Op(x86.Add, x86.Quad, x86.RCX, x86.RDX)
-	g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+	g.p.slot(g.Code)
 	g.Jcc(x86.Equal, found)
 	g.MovImm(x86.RDX, probes)
 	g.Bind(next)
@@ -105,7 +105,7 @@ func (g *gate) findSlot() {
 	g.Jcc(x86.NotEqual, other)
 	g.claim(found, next)
 	g.Bind(other)
-	g.OpImm(x86.Add, x86.Quad, x86.RCX, 1<<s.shift)
+	g.OpImm(x86.Add, x86.Quad, x86.RCX, 1<<g.p.Slots.shift)
 	g.OpImm(x86.Sub, x86.Word, x86.RDX, 1)
 	g.Jcc(x86.NotEqual, next)
 	g.Jmp(g.full)
@@ -141,6 +141,8 @@ func (g *gate) claim(found, again x86.Label) {
 	g.Jcc(x86.NotEqual, again)
 	g.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
 	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), x86.RAX)
+	g.Jcc(x86.NotEqual, found)
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotShared), 1) // threads without thread-local storage are all alike
 	g.Jmp(found)
 }
 

@@ -17,6 +17,8 @@
 //	back <--------- jmp back
 //	                data: program, PC, cookie
 //
+// Where the program only counts, the window's code does that itself and calls the gate when it cannot (count.go).
+//
 // The gate of C code stays on the thread's stack, as a call would: signal handlers, and collectors that scan stacks, find there
 // what they expect. Go code has little stack to spare, and its signal handlers never run on it: its gate changes to the slot's.
 package trampoline

@@ -23,6 +23,8 @@ type Site struct {
 	Cookie   uint64
 	// AtEntry: the return address is on top of the stack, as a push of the frame pointer or an endbr64 tells.
 	AtEntry bool
+	// Count says that the program does nothing but count; nil: it does more.
+	Count *Count
 }
 
 // Instructions are a window's own, written for another place, in pieces: those before the first site, then from each site to the
@@ -42,15 +44,15 @@ type Window struct {
 // stubNop is the nop behind the call, whose last four bytes say how far the site's data are from it: nopl disp32(%rax).
 const stubNop = 7
 
-// Build writes a window's code for an address. Gate is that of the code's kind.
-func Build(at uint64, in Instructions, sites []Site, gate uint64, golang bool) (Window, error) {
+// Build writes a window's code for an address. Gate is that of the code's kind in the process.
+func Build(at uint64, in Instructions, sites []Site, p Process, gate uint64, golang bool) (Window, error) {
 	var w Window
 	var nops []int
 	for n := 0; n <= len(sites); n++ {
 		here := at + uint64(len(w.Bytes))
 		if n > 0 {
 			w.Sites = append(w.Sites, here)
-			stub, nop, err := stub(here, gate, golang)
+			stub, nop, err := stub(here, p, sites[n-1].Count, gate, golang)
 			if err != nil {
 				return w, err
 			}
@@ -89,10 +91,14 @@ func Build(at uint64, in Instructions, sites []Site, gate uint64, golang bool) (
 	return w, nil
 }
 
-// stub calls the gate, and gives the place of its nop.
-func stub(at, gate uint64, golang bool) (code []byte, nop int, err error) {
+// stub calls the gate, and gives the place of its nop. Where there is only something to count, it counts first, and leaves to the gate
+// what it cannot do.
+func stub(at uint64, p Process, count *Count, gate uint64, golang bool) (code []byte, nop int, err error) {
 	c := &x86.Code{}
-	if !golang {
+	done := c.Label()
+	if count != nil {
+		count.write(c, p, golang, done)
+	} else if !golang {
 		c.Lea(x86.RSP, x86.At(x86.RSP, -Red))
 	}
 	c.CallTo(gate)
@@ -101,6 +107,7 @@ func stub(at, gate uint64, golang bool) (code []byte, nop int, err error) {
 	if !golang {
 		c.Lea(x86.RSP, x86.At(x86.RSP, Red))
 	}
+	c.Bind(done)
 	code, err = c.Assemble(at)
 	return code, c.Offset(after), err
 }

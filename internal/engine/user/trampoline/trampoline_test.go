@@ -164,7 +164,7 @@ func TestAThreadComesBackAsItWas(t *testing.T) {
 				if !golang { // the red zone is in use: movq $-2,-8(%rsp); movq $-3,-128(%rsp)
 					before = []byte{0x48, 0xc7, 0x44, 0x24, 0xf8, 0xfe, 0xff, 0xff, 0xff, 0x48, 0xc7, 0x44, 0x24, 0x80, 0xfd, 0xff, 0xff, 0xff}
 				}
-				w, err := Build(addr(&b.text[b.used]), plain{before}, []Site{{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched}}, gate, golang)
+				w, err := Build(addr(&b.text[b.used]), plain{before}, []Site{{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched}}, Process{}, gate, golang)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -270,7 +270,7 @@ func TestHitsThatFindNoSlotAreCountedAndRunNothing(t *testing.T) {
 func (b *bench) site(slots Slots, golang bool) uint64 {
 	b.t.Helper()
 	gate, program := b.gate(slots, golang, true), b.program()
-	w, err := Build(addr(&b.text[b.used]), plain{}, []Site{{Program: program, Cookie: patched}}, gate, golang)
+	w, err := Build(addr(&b.text[b.used]), plain{}, []Site{{Program: program, Cookie: patched}}, Process{}, gate, golang)
 	if err != nil {
 		b.t.Fatal(err)
 	}

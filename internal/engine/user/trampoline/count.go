@@ -1,0 +1,56 @@
+package trampoline
+
+import (
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+)
+
+// Count is a program that adds a number to a value which each slot has for itself, as long as there are enough. That is one
+// instruction, which nothing of the same thread interrupts in the middle: it needs no context, and need not keep others out.
+type Count struct {
+	First  uint64 // address of the first slot's value
+	Stride int32  // from there to the next slot's
+	Own    int32  // how many slots have one
+	By     int32
+}
+
+// write counts and goes to done. A thread that has no slot where it is looked for first, or that has no value of its own, goes on
+// behind it, as it came, for the gate to run the program.
+func (n *Count) write(c *x86.Code, p Process, golang bool, done x86.Label) {
+	slow := c.Label()
+	if !golang {
+		c.Lea(x86.RSP, x86.At(x86.RSP, -Red))
+	}
+	for _, r := range []x86.Reg{x86.RAX, x86.RCX, x86.RDX} {
+		c.Push(r)
+	}
+	c.Raw(0x9f) // lahf
+	c.Setcc(x86.Overflow, x86.RAX)
+	c.Push(x86.RAX)
+	p.slot(c)
+	c.Jcc(x86.NotEqual, slow)
+	c.Load(x86.Quad, x86.RAX, x86.At(x86.RCX, slotThread+shm.SlotStripe)) // the upper half is SlotShared
+	c.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
+	c.OpImm(x86.Cmp, x86.Quad, x86.RAX, n.Own)
+	c.Jcc(x86.AboveEqual, slow)
+	c.IMulImm(x86.Quad, x86.RAX, x86.RAX, n.Stride)
+	c.MovImm64(x86.RDX, n.First)
+	c.OpToImm(x86.Add, x86.Quad, x86.AtIndex(x86.RDX, x86.RAX, 1, 0), n.By)
+	n.back(c)
+	if !golang {
+		c.Lea(x86.RSP, x86.At(x86.RSP, Red))
+	}
+	c.Jmp(done)
+	c.Bind(slow)
+	n.back(c)
+}
+
+// back gives flags and registers back.
+func (n *Count) back(c *x86.Code) {
+	c.Pop(x86.RAX)
+	c.Raw(0x04, 0x7f) // add $0x7f,%al: overflows when it is 1
+	c.Raw(0x9e)       // sahf: all but OF
+	for _, r := range []x86.Reg{x86.RDX, x86.RCX, x86.RAX} {
+		c.Pop(r)
+	}
+}

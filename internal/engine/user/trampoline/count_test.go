@@ -1,0 +1,70 @@
+package trampoline
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+)
+
+// A site that only counts adds to the value of the thread's slot and leaves registers, flags and red zone alone; a thread that has no slot
+// yet, no value, or one that it shares, runs the program.
+func TestAThreadThatOnlyCountsComesBackAsItWas(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const values, stride, own = 300, 64, 4 // words; bytes
+	for _, golang := range []bool{false, true} {
+		for name, flags := range map[string]int32{
+			"none": 0, "carry": 1, "parity": 4, "adjust": 16, "zero": 64, "sign": 128, "overflow": 2048, "direction": 1024, "all": 1 | 4 | 16 | 64 | 128 | 2048,
+		} {
+			t.Run(fmt.Sprintf("go=%v/%s", golang, name), func(t *testing.T) {
+				slots := SlotsFor(1000)
+				b := newBench(t, slots)
+				process := Process{Private: addr(&b.private[0]), Slots: slots, FSBase: true}
+				gate, program := b.gate(slots, golang, true), b.program()
+				var before []byte
+				if !golang {
+					before = []byte{0x48, 0xc7, 0x44, 0x24, 0xf8, 0xfe, 0xff, 0xff, 0xff, 0x48, 0xc7, 0x44, 0x24, 0x80, 0xfd, 0xff, 0xff, 0xff}
+				}
+				count := &Count{First: addr(&b.words[values]), Stride: stride, Own: own, By: 1}
+				w, err := Build(addr(&b.text[b.used]), plain{before}, []Site{{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched, Count: count}}, process, gate, golang)
+				if err != nil {
+					t.Fatal(err)
+				}
+				run := b.harness(b.raw(w.Bytes), flags|usualFlags)
+				jump(run)
+				b.check(uint64(flags|usualFlags), golang)
+				slot := b.private[b.words[saw+shm.ContextSlot/8]-addr(&b.private[0]):]
+				for _, c := range []struct {
+					stripe, shared uint32
+					counts         bool
+				}{{3, 0, true}, {4, 0, true}, {0, 0, false}, {5, 0, false}, {3, 1, false}, {3, 0, true}} {
+					binary.NativeEndian.PutUint32(slot[shm.SlotStripe:], c.stripe)
+					binary.NativeEndian.PutUint32(slot[shm.SlotShared:], c.shared)
+					clear(b.words[values:])
+					cookie := &b.words[saw+shm.ContextCookie/8]
+					*cookie = 0
+					jump(run)
+					if c.counts {
+						if got := b.words[values+(int(c.stripe)-1)*stride/8]; got != 1 || *cookie != 0 {
+							t.Errorf("stripe %d: counted %d, the program saw cookie %#x", c.stripe, got, *cookie)
+						}
+						*cookie = patched
+					} else if *cookie != patched {
+						t.Errorf("stripe %d, shared %d: the program did not run", c.stripe, c.shared)
+					}
+					sum := uint64(0)
+					for _, v := range b.words[values:] {
+						sum += v
+					}
+					if want := map[bool]uint64{true: 1}[c.counts]; sum != want {
+						t.Errorf("stripe %d, shared %d: %d is counted", c.stripe, c.shared, sum)
+					}
+					b.check(uint64(flags|usualFlags), golang)
+				}
+			})
+		}
+	}
+}
