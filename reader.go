@@ -131,7 +131,9 @@ func (r *reader) event(ev event.Event) error {
 // unfinished hands on the calls that had not ended: their arguments are known, their end is not.
 func (r *reader) unfinished() error {
 	return r.s.engine.Unfinished(func(c engine.OpenCall) error {
-		r.s.open++
+		if !c.Gone && !c.Dropped {
+			r.s.open++
+		}
 		if c.Record != nil {
 			r.record(c.Record)
 		}

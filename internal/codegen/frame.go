@@ -6,6 +6,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
 )
 
 // A call that has begun and not ended is a frame: a value of the probe's frames map. Its key:
@@ -42,8 +43,13 @@ type frameLayout struct {
 	cursor int
 	fixed  int
 	tail   tailSize
-	first  int // emission of the call record, -1 none
+	first  int  // emission of the call record, -1 none
+	drops  bool // the kernel sees the returns, and the depth is kept: see ReturnInstances
 }
+
+// ReturnInstances is how many calls of one thread the kernel can see return at a time. Of those above it no program is told, neither that nor
+// when they end. Source: MAX_URETPROBE_DEPTH, include/linux/uprobes.h.
+const ReturnInstances = 64
 
 // layoutFrames decides what the frames of a probe keep, by body: only the time if that does for all of them.
 func (c *compiler) layoutFrames(i int) []*frameLayout {
@@ -66,9 +72,26 @@ func (c *compiler) layoutFrames(i int) []*frameLayout {
 		} else if body.Frame.Depth {
 			list[j].depth, list[j].size = 8, 16
 		}
+		list[j].drops = body.Frame.Depth && list[j].depth >= 0 && c.onTrampolines(i, j)
 		c.useFrames(i, list[j])
 	}
 	return list
+}
+
+// onTrampolines reports whether the returns of a body are seen by the kernel's trampoline alone.
+func (c *compiler) onTrampolines(probe, body int) bool {
+	some := false
+	for i := range c.p.Probes[probe].Sites {
+		s := &c.p.Probes[probe].Sites[i]
+		if s.Body != body || s.Role == site.Entry {
+			continue
+		}
+		if s.Role != site.Trampoline {
+			return false
+		}
+		some = true
+	}
+	return some
 }
 
 // layoutFrame lays out frames that hold the call's record.
@@ -197,12 +220,30 @@ func (x *code) insert(value func(), again func()) {
 	x.update(x.framesMap(), x.key, updateNoExist, value)
 	x.jumpImm(asm.JEq, asm.R0, 0, stored)
 	x.unlessExists(lost)
-	x.count(plan.CountMissedUnwound)
+	x.countMissed()
 	again()
 	x.jump(stored)
 	x.place(lost)
 	x.lostFrame()
 	x.place(stored)
+}
+
+// countMissed counts the call that never returned, of which the frame is still there.
+func (x *code) countMissed() {
+	if !x.frame.drops {
+		x.count(plan.CountMissedUnwound)
+		return
+	}
+	unwound, counted := x.label(), x.label()
+	x.lookup(x.framesMap(), x.key)
+	x.jumpImm(asm.JEq, asm.R0, 0, unwound)
+	x.load(asm.R0, place{asm.R0, x.frame.depth}, asm.Word)
+	x.jumpImm(asm.JLT, asm.R0, ReturnInstances, unwound)
+	x.count(plan.CountMissedKernel)
+	x.jump(counted)
+	x.place(unwound)
+	x.count(plan.CountMissedUnwound)
+	x.place(counted)
 }
 
 func (x *code) lostFrame() {

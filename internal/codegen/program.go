@@ -68,6 +68,7 @@ type FrameMap struct {
 	Probe int
 	// Record is the offset of the call record inside a value, 0 when values hold none.
 	Record int
+	depth  int // offset of the depth, when all values have it and the kernel may drop returns; else 0
 }
 
 // Names of maps.
@@ -99,6 +100,11 @@ func PartOf(kind plan.ProbeKind, role site.Role) Part {
 		return SitePart
 	}
 	return EntryPart
+}
+
+// Dropped reports whether the kernel had no room to see the call of a value return.
+func (f *FrameMap) Dropped(value []byte) bool {
+	return f.depth > 0 && len(value) >= f.depth+4 && binary.NativeEndian.Uint32(value[f.depth:]) >= ReturnInstances
 }
 
 // Unfinished gives the record of a call that has not ended, from a value of the frames map, with its outcome set; false when the

@@ -17,6 +17,20 @@ type Counts struct {
 	Nested uint64
 	// Unfinished counts calls that had begun and not ended, Exited those whose thread or process ended first.
 	Unfinished, Exited uint64
+	// Dropped counts open calls whose return the kernel was never going to show.
+	Dropped uint64
+}
+
+// Open counts a call that has begun and not ended.
+func (c *Counts) Open(call OpenCall) {
+	switch {
+	case call.Dropped:
+		c.Dropped++
+	case call.Gone:
+		c.Exited++
+	default:
+		c.Unfinished++
+	}
 }
 
 // Stats names the counts. Cost and Elapsed are not known here.
@@ -44,6 +58,7 @@ func (c *Counts) Stats() event.Stats {
 	for cause, n := range map[event.MissCause]uint64{
 		event.MissedUnwound: c.Of[plan.CountMissedUnwound],
 		event.MissedExit:    c.Exited,
+		event.MissedKernel:  c.Of[plan.CountMissedKernel] + c.Dropped,
 	} {
 		if n > 0 {
 			s.MissedBy = with(s.MissedBy, cause, n)

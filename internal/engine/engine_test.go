@@ -19,16 +19,16 @@ func TestEveryCounterEndsInTheStats(t *testing.T) {
 }
 
 func TestLossesAndMissesAddUpByCause(t *testing.T) {
-	c := Counts{Nested: 1, Unfinished: 2, Exited: 3}
+	c := Counts{Nested: 1, Unfinished: 2, Exited: 3, Dropped: 20}
 	c.Of[plan.CountHits], c.Of[plan.CountFiltered], c.Of[plan.CountEvents] = 100, 10, 60
 	c.Of[plan.CountLostRing], c.Of[plan.CountLostFrames], c.Of[plan.CountLostMap], c.Of[plan.CountLostScratch] = 4, 5, 6, 7
-	c.Of[plan.CountMissedUnwound] = 8
+	c.Of[plan.CountMissedUnwound], c.Of[plan.CountMissedKernel] = 8, 10
 	want := event.Stats{
-		Hits: 101, Filtered: 10, Events: 60, Unfinished: 2, Lost: 23, MissedReturns: 11,
+		Hits: 101, Filtered: 10, Events: 60, Unfinished: 2, Lost: 23, MissedReturns: 41,
 		LostBy: map[event.LostCause]uint64{
 			event.LostRing: 4, event.LostFrames: 5, event.LostMap: 6, event.LostScratch: 7, event.LostNested: 1,
 		},
-		MissedBy: map[event.MissCause]uint64{event.MissedUnwound: 8, event.MissedExit: 3},
+		MissedBy: map[event.MissCause]uint64{event.MissedUnwound: 8, event.MissedExit: 3, event.MissedKernel: 30},
 	}
 	if got := c.Stats(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

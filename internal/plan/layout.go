@@ -150,6 +150,7 @@ const (
 	CountLostMap
 	CountLostScratch
 	CountMissedUnwound
+	CountMissedKernel
 	CountTruncated
 	CountUnreadable
 	Counters

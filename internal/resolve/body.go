@@ -88,6 +88,8 @@ func (b *body) compile(p *script.Probe) (compiled, error) {
 	out.body.Stmts = stmts
 	if b.kind == plan.Return && b.paired {
 		frame := b.frame
+		// So that a return which the kernel has no room for is counted as such.
+		frame.Depth = frame.Depth || b.r.scope.Return == ReturnTrampoline
 		out.body.Frame = &frame
 	}
 	for i := range b.emissions {

@@ -30,8 +30,9 @@ func (s *Session) Sweep(fn func(engine.OpenCall)) error {
 	alive := s.living()
 	for _, frames := range s.code.Frames {
 		err := s.sweep(frames.Name, alive, func(value []byte) {
-			s.swept++
-			fn(engine.Opened(frames, value, true))
+			call := engine.Opened(frames, value, true)
+			s.swept.Open(call)
+			fn(call)
 		})
 		if err != nil {
 			return err

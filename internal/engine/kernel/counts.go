@@ -28,14 +28,11 @@ func (s *Session) Counts() (engine.Counts, error) {
 		return c, nil
 	}
 	err = s.Unfinished(func(call engine.OpenCall) error {
-		if call.Gone {
-			c.Exited++
-		} else {
-			c.Unfinished++
-		}
+		c.Open(call)
 		return nil
 	})
-	c.Exited += s.swept
+	c.Exited += s.swept.Exited
+	c.Dropped += s.swept.Dropped
 	return c, err
 }
 

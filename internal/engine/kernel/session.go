@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
@@ -33,7 +34,7 @@ type Session struct {
 	cleared  uint64
 	disarmed bool
 	// swept are calls of dead threads that Sweep removed; foreign says that process IDs are not all ours to look up.
-	swept   uint64
+	swept   engine.Counts
 	foreign bool
 }
 

@@ -110,11 +110,7 @@ func (s *Session) Counts() (engine.Counts, error) {
 	}
 	c.Of[plan.CountLostRing] += s.torn
 	err = s.Unfinished(func(call engine.OpenCall) error {
-		if call.Gone {
-			c.Exited++
-		} else {
-			c.Unfinished++
-		}
+		c.Open(call)
 		return nil
 	})
 	c.Exited += s.swept
