@@ -25,6 +25,7 @@ type Plan struct {
 	Filter    Filter
 	Limits    Limits
 	Refusals  []Refusal
+	Unsafe    bool // what may harm the observed program was asked for all the same
 }
 
 // Object is a file in which sites lie.

@@ -73,7 +73,7 @@ func (r *resolver) pass(p *plan.Plan) error {
 		return r.diag(c[0].Span, "unsupported", "config is not known here", "limits are flags: --string, --depth")
 	}
 	r.ids, r.statics = map[match]int{}, map[static]int{}
-	p.Filter, p.Limits = r.scope.Filter, r.scope.Limits
+	p.Filter, p.Limits, p.Unsafe = r.scope.Filter, r.scope.Limits, r.scope.Unsafe
 	r.objects.forget()
 	for _, probe := range r.script.Probes {
 		for i := range probe.Points {

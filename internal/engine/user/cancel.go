@@ -27,7 +27,9 @@ func cancels(process *target.Process) error {
 		}
 		file.Close()
 		if uses {
-			return notOffered("leaves alone what %s is part of: it may have threads cancelled at any instruction (%s)", o.Path, wanted)
+			err := notOffered("leaves alone what %s is part of: it may have threads cancelled at any instruction (%s)", o.Path, wanted)
+			err.Hints = append(err.Hints, "--unsafe goes on: a thread that is cancelled while it is in a probe ends without its clean-ups")
+			return err
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ const (
 
 const kernelHint = "--engine=kernel, as root, can"
 
-func notOffered(format string, args ...any) error {
+func notOffered(format string, args ...any) *script.Diagnostic {
 	return &script.Diagnostic{Code: codeNotOffered, Message: "the engine inside the process " + fmt.Sprintf(format, args...), Hints: []string{kernelHint}}
 }
 
