@@ -110,10 +110,19 @@ func (g *gate) findSlot() {
 	g.Jcc(x86.NotEqual, next)
 	g.Jmp(g.full)
 	g.Bind(found)
-	g.MovImm(x86.RAX, 1)
-	g.XchgMem(x86.Word, x86.At(x86.RCX, slotBusy), x86.RAX)
-	g.Test(x86.Word, x86.RAX, x86.RAX)
-	g.Jcc(x86.NotEqual, g.nested)
+	g.occupy()
+}
+
+// occupy makes the slot at RCX busy. One instruction keeps out what interrupts the thread; only threads without thread-local storage,
+// whose FS base is 0, share a slot with others that run.
+func (g *gate) occupy() {
+	bare := g.Label()
+	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, 1)
+	g.Jcc(x86.NotEqual, bare)
+	g.Raw(0xf0) // lock
+	g.Bind(bare)
+	g.Raw(0x0f, 0xba, 0x69, slotBusy, 0) // bts $0,slotBusy(%rcx)
+	g.Jcc(x86.Below, g.nested)
 }
 
 // claim takes the free slot at RCX for the thread whose key is in RAX. When somebody was faster it looks
