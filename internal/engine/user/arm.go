@@ -280,7 +280,7 @@ func jumpTo(from, to uint64) []byte {
 func (s *Session) refuse(w *window, err error) []plan.Refusal {
 	var list []refused
 	for _, spot := range w.spots {
-		list = append(list, refused{spot.site, err.Error()})
+		list = append(list, refused{spot.site, spot.probe, err.Error()})
 	}
 	return s.refusals(list)
 }

@@ -20,6 +20,7 @@ import (
 // spot is a site of the plan and what runs there.
 type spot struct {
 	site    *plan.Site
+	probe   int // index into the plan's probes
 	program int // index into the programs
 	cookie  uint64
 	pc      uint64
@@ -35,8 +36,9 @@ type window struct {
 
 // refused is a site that cannot be patched.
 type refused struct {
-	site *plan.Site
-	why  string
+	site  *plan.Site
+	probe int
+	why   string
 }
 
 // object is a file that the process maps, where it lies.
@@ -92,12 +94,12 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 			}
 			obj, err := w.object(s.Object, maps)
 			if err != nil {
-				w.refused = append(w.refused, refused{s, err.Error()})
+				w.refused = append(w.refused, refused{s, prog.Probe, err.Error()})
 				continue
 			}
 			fn, _, ok := obj.file.Enclosing(s.Addr)
 			if !ok {
-				w.refused = append(w.refused, refused{s, "it lies in no function whose extent is known"})
+				w.refused = append(w.refused, refused{s, prog.Probe, "it lies in no function whose extent is known"})
 				continue
 			}
 			g := groups[home{obj, fn.Addr}]
@@ -106,15 +108,44 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 				groups[home{obj, fn.Addr}] = g
 				order = append(order, g)
 			}
-			g.spots = append(g.spots, spot{site: s, program: i, cookie: codegen.Cookie(p, probe.Kind, s), pc: uint64(s.Addr.PC(obj.bias))})
+			g.spots = append(g.spots, spot{site: s, probe: prog.Probe, program: i, cookie: codegen.Cookie(p, probe.Kind, s), pc: uint64(s.Addr.PC(obj.bias))})
 		}
 	}
-	for _, g := range order {
-		w.function(g.object, g.fn, g.spots)
-	}
-	w.keepOthersOut()
+	w.all(order)
 	slices.SortFunc(w.windows, func(a, b window) int { return cmp.Compare(a.Addr, b.Addr) })
 	return w, nil
+}
+
+// pair is a function whose returns a probe sees.
+type pair struct{ probe, function int }
+
+// all plans the windows of all functions. A probe that cannot see every way out of a function sees none: its figures would be those of some calls.
+func (w *places) all(groups []*group) {
+	elsewhere := w.refused
+	without := map[pair]refused{}
+	for again := true; again; {
+		w.refused, w.windows, again = nil, nil, false
+		for _, g := range groups {
+			spots := slices.DeleteFunc(slices.Clone(g.spots), func(s spot) bool {
+				_, dropped := without[pair{s.probe, s.site.Function}]
+				return dropped
+			})
+			if len(spots) > 0 {
+				w.function(g.object, g.fn, spots)
+			}
+		}
+		w.keepOthersOut()
+		for _, r := range w.refused {
+			at := pair{r.probe, r.site.Function}
+			if _, known := without[at]; !known && w.plan.Probes[r.probe].Kind == plan.Return {
+				without[at], again = r, true
+			}
+		}
+	}
+	w.refused = append(w.refused, elsewhere...)
+	for _, r := range without {
+		w.refused = append(w.refused, r)
+	}
 }
 
 func (w *places) close() {
@@ -161,7 +192,7 @@ func (w *places) object(i int, maps []target.Mapping) (*object, error) {
 func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 	refuse := func(why string) {
 		for _, s := range spots {
-			w.refused = append(w.refused, refused{s.site, why})
+			w.refused = append(w.refused, refused{s.site, s.probe, why})
 		}
 	}
 	code, err := o.file.Code(fn)
@@ -183,7 +214,7 @@ func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 	}
 	found, no := relocate.Plan(f, choices)
 	for _, r := range no {
-		w.refused = append(w.refused, refused{spots[r.Site].site, r.Why})
+		w.refused = append(w.refused, refused{spots[r.Site].site, spots[r.Site].probe, r.Why})
 	}
 	golang := fn.Lang == event.LangGo
 	if golang && onTheLastBytes(fn.Name, code) {
@@ -205,7 +236,7 @@ func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 
 func (w *places) refuse(win *window, why string) {
 	for _, s := range win.spots {
-		w.refused = append(w.refused, refused{s.site, why})
+		w.refused = append(w.refused, refused{s.site, s.probe, why})
 	}
 }
 
