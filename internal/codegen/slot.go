@@ -166,6 +166,10 @@ func (x *code) captureData(s *plan.Slot, address func(asm.Register), null, bad l
 			x.jump(null)
 			return
 		}
+		if stack, ok := s.X.(*plan.UserStack); ok && stack.Caller {
+			x.captureCalled(slotSize(s)/8, address, bad)
+			return
+		}
 		address(asm.R1)
 		x.stackInto(slotSize(s) &^ 7)
 		x.jumpImm(asm.JSLE, asm.R0, 0, bad)
@@ -174,6 +178,25 @@ func (x *code) captureData(s *plan.Slot, address func(asm.Register), null, bad l
 	default:
 		x.fail("slot kind %d", s.Kind)
 	}
+}
+
+// captureCalled captures a stack of at most so many frames, the direct caller among them.
+func (x *code) captureCalled(frames int, address func(asm.Register), bad label) {
+	pcs, size := x.allocScratch(8*(frames+2)), x.allocStack(8) // addCaller looks at the third word
+	x.addr(asm.R1, pcs.plus(8))
+	x.stackInto(8 * frames)
+	x.jumpImm(asm.JSLE, asm.R0, 0, bad)
+	x.addCaller(pcs, frames)
+	fits := x.label()
+	x.jumpImm(asm.JLE, asm.R0, int64(8*frames), fits)
+	x.imm(asm.R0, int64(8*frames))
+	x.place(fits)
+	x.store(size, asm.R0, asm.DWord)
+	address(asm.R1)
+	x.load(asm.R2, size, asm.DWord)
+	x.addr(asm.R3, pcs)
+	x.call(asm.FnProbeReadKernel)
+	x.load(asm.R0, size, asm.DWord)
 }
 
 // captureString reads text from user address R3. To tell a text that just fits from one that was cut, one byte more than

@@ -110,6 +110,9 @@ func (x *code) text(e plan.Expr, to place, size int) {
 		x.userText(e, to, size)
 	case *plan.Saved:
 		x.savedInto(e, to, size)
+		if e.UntilNUL {
+			x.endAtNUL(to, size)
+		}
 	case *plan.VarRef:
 		x.copyText(to, size, x.variable(e.Var), e.T.TextSize())
 	case *plan.MapGet:

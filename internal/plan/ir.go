@@ -77,10 +77,12 @@ type (
 		Frames int
 		Caller bool
 	}
-	// Saved is slot Slot of the body's Frame: a SlotInt as a number, a SlotStr as a string.
+	// Saved is slot Slot of the body's Frame: a SlotInt as a number, a SlotStr as a string. UntilNUL: text that was captured by a length and
+	// ends at its first NUL.
 	Saved struct {
-		Slot int
-		T    Type
+		Slot     int
+		UntilNUL bool
+		T        Type
 	}
 	// VarRef is a $variable.
 	VarRef struct {

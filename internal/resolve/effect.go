@@ -371,5 +371,6 @@ func (b *body) stackSlot(a script.Expr, keep func(plan.Slot) int) (int, error) {
 	if !ok {
 		return -1, b.diag(a.Pos(), "arguments", "call takes nothing, or ustack")
 	}
-	return keep(plan.Slot{Kind: plan.SlotStack, X: st, Size: 8 * st.Frames}), nil
+	// The caller has a slot of its own.
+	return keep(plan.Slot{Kind: plan.SlotStack, X: &plan.UserStack{Frames: st.Frames}, Size: 8 * st.Frames}), nil
 }

@@ -53,7 +53,8 @@ func (b *body) saved(e script.Expr, x plan.Expr) (plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &plan.Saved{Slot: b.save(slot), T: x.Type()}, nil
+	text, ok := x.(*plan.Str)
+	return &plan.Saved{Slot: b.save(slot), T: x.Type(), UntilNUL: ok && text.UntilNUL && text.Len != nil}, nil
 }
 
 // load brings an operand into a register, or makes text of it.

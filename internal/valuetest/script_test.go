@@ -2,6 +2,7 @@ package valuetest_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/sonde-project/sonde"
@@ -24,6 +25,10 @@ func TestAScriptReadsWhatATraceShows(t *testing.T) {
 		{
 			"text of a known size has nothing behind its NUL in a key", "valuetable/c.c", []string{"-O0"},
 			`uprobe:libc:write /arg2 == 5/ { $s = str(arg1, arg2); if ($s == "ab") { printf("%%s", $s) } }`, "ab",
+		},
+		{
+			"saved text of a known size has nothing behind its NUL", "valuetable/c.c", []string{"-O0"},
+			`uretprobe:libc:write /args.count == 5/ { @s = str(args.buf, args.count); if (@s == "ab") { printf("%%s", @s) } }`, "ab",
 		},
 		{
 			"a result in memory is where the caller wants it", "valuetable/rust.rs", nil,
@@ -76,5 +81,36 @@ func TestAStackAsAKeyHasTheDirectCaller(t *testing.T) {
 	frames := snapshot.Maps[0].Entries[0].Key[0].Frames
 	if len(frames) != 2 || frames[0].Function != "small" || frames[1].Function != "main" {
 		t.Errorf("got %+v", frames)
+	}
+}
+
+func TestAStackThatIsPrintedHasTheDirectCaller(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "valuetable/c.c", "-O0")
+	target, err := sonde.Open(sonde.File(program), sonde.Command(program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	for _, frames := range []int{1, 2, 3} {
+		session, err := target.Run(t.Context(), fmt.Sprintf(`uprobe:%s:small { printf("%%s", ustack(%d)); }`, program, frames))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for e := range session.Events() {
+			if p, ok := e.(*event.Print); ok {
+				lines = append(lines, strings.Fields(p.Text())...)
+			}
+		}
+		want := []string{"small+", "main+", "__libc_start"}[:frames]
+		if err := session.Err(); err != nil || len(lines) != frames {
+			t.Fatalf("%v, got %q, want %d frames", err, lines, frames)
+		}
+		for i := range want {
+			if !strings.Contains(lines[i], strings.TrimSuffix(want[i], "+")) {
+				t.Errorf("frame %d is %s, want %s", i, lines[i], want[i])
+			}
+		}
 	}
 }

@@ -17,7 +17,7 @@ func (x *thread) text(e plan.Expr) []byte {
 	case *plan.Str:
 		return x.userText(e)
 	case *plan.Saved:
-		return x.saved(e.Slot).Bytes
+		return untilNUL(x.saved(e.Slot).Bytes, e.UntilNUL)
 	case *plan.VarRef:
 		return bytes.TrimRight(x.variable(e.Var), "\x00")
 	case *plan.MapGet:
@@ -28,14 +28,19 @@ func (x *thread) text(e plan.Expr) []byte {
 	return nil
 }
 
+// untilNUL ends text at its first NUL if it is to end there.
+func untilNUL(text []byte, wanted bool) []byte {
+	if end := bytes.IndexByte(text, 0); end >= 0 && wanted {
+		return text[:end]
+	}
+	return text
+}
+
 // userText reads a string of the observed process; a null pointer is "" and no failure.
 func (x *thread) userText(e *plan.Str) []byte {
 	if e.Len != nil {
 		text := x.userBytes(e.Addr, e.Len, e.Type().TextSize())
-		if end := bytes.IndexByte(text, 0); end >= 0 && e.UntilNUL {
-			text = text[:end]
-		}
-		return text
+		return untilNUL(text, e.UntilNUL)
 	}
 	addr := x.eval(e.Addr)
 	if addr == 0 {
