@@ -2,6 +2,7 @@ package sonde
 
 import (
 	"errors"
+	"os"
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/kernel"
@@ -45,7 +46,7 @@ func (t *Target) backend(r *run) (backend, string) {
 	switch {
 	case tracefs.Available() == nil:
 		return tracefsBackend(), "eBPF is not permitted here"
-	case len(t.pids) == 1:
+	case len(t.pids) == 1 && t.pids[0] != os.Getpid(): // nobody stops himself
 		return userBackend(), "eBPF is not permitted here"
 	}
 	return kernelBackend(), ""

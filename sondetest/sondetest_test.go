@@ -1,6 +1,7 @@
 package sondetest_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -130,6 +131,25 @@ func self(t *testing.T) string {
 	return path
 }
 
+// open gives a copy of this program that any user may execute.
+func open(t *testing.T) string {
+	t.Helper()
+	program, err := os.ReadFile(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.CreateTemp("", "sondetest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(f.Name()) })
+	_, err = f.Write(program)
+	if err := errors.Join(err, f.Chmod(0o755), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
+}
+
 func TestConditionsAndValuesGoByNameWhereThereIsDebugInformation(t *testing.T) {
 	fixture.NeedRoot(t)
 	binary := filepath.Join(t.TempDir(), "kept.test")
@@ -146,11 +166,12 @@ func TestConditionsAndValuesGoByNameWhereThereIsDebugInformation(t *testing.T) {
 func TestWithoutPrivilegesATestIsSkippedAndOnCIItFails(t *testing.T) {
 	fixture.NeedRoot(t)
 	fixture.Need(t, "setpriv")
-	drop := []string{"setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"}
-	if out := apart(t, "deep", "", self(t), drop...); !strings.Contains(out, "--- SKIP") || !strings.Contains(out, "may not observe itself") {
+	drop := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--no-new-privs"}
+	program := open(t)
+	if out := apart(t, "deep", "", program, drop...); !strings.Contains(out, "--- SKIP") || !strings.Contains(out, "may not observe itself") {
 		t.Errorf("without privileges:\n%s", out)
 	}
-	if out := apart(t, "deep", "true", self(t), drop...); !strings.Contains(out, "--- FAIL") || !strings.Contains(out, "not-permitted") {
+	if out := apart(t, "deep", "true", program, drop...); !strings.Contains(out, "--- FAIL") || !strings.Contains(out, "not-permitted") {
 		t.Errorf("without privileges on CI:\n%s", out)
 	}
 }
