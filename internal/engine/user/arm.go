@@ -43,7 +43,7 @@ func (s *Session) mapRegion() error {
 
 // textSize bounds the code that one area of text must hold: that of all windows, as they may all lie near each other.
 func (s *Session) textSize() (uint64, error) {
-	size := uint64(gateRoom)
+	size := uint64(gateRoom * 2 * len(s.code.Progs))
 	env, err := farEnv(s.layout, &size)
 	if err != nil {
 		return 0, err
@@ -57,7 +57,7 @@ func (s *Session) textSize() (uint64, error) {
 	}
 	for i := range s.places.windows {
 		w := &s.places.windows[i]
-		code, err := s.build(w, w.Addr, w.Addr, nil)
+		code, err := s.build(w, w.Addr, nil, nil)
 		if err != nil {
 			return 0, err
 		}
@@ -67,12 +67,12 @@ func (s *Session) textSize() (uint64, error) {
 }
 
 const (
-	gateRoom  = 4096 // for the gates
+	gateRoom  = 1024 // for a gate
 	codeAlign = 16
 )
 
 // build writes the code of a window for an address.
-func (s *Session) build(w *window, at, gate uint64, programs []uint64) (trampoline.Window, error) {
+func (s *Session) build(w *window, at uint64, gates, programs []uint64) (trampoline.Window, error) {
 	var process trampoline.Process // the longest code
 	if programs != nil {
 		process = s.threads.gates(s)
@@ -84,11 +84,13 @@ func (s *Session) build(w *window, at, gate uint64, programs []uint64) (trampoli
 			PC: spot.pc, Function: spot.pc - uint64(spot.site.Addr-fn.Addr), Cookie: spot.cookie, AtEntry: atEntry(w, spot.pc),
 		}
 		if programs != nil {
-			sites[i].Program = programs[spot.program]
+			sites[i].Program, sites[i].Gate = programs[spot.program], gates[spot.program]
+		} else {
+			sites[i].Gate = at
 		}
 		sites[i].Count = s.counts(spot.program, spot.cookie)
 	}
-	return trampoline.Build(at, &w.Window, sites, process, gate, w.golang)
+	return trampoline.Build(at, &w.Window, sites, process, w.golang)
 }
 
 // counts says how a site counts where that is all that its program does, nil where it does more.
@@ -122,7 +124,7 @@ func atEntry(w *window, pc uint64) bool {
 type text struct {
 	inject.Area
 	used    int
-	c, goes uint64 // the gates
+	c, goes []uint64 // the gates, by program
 }
 
 // put writes code behind what is there.
@@ -138,7 +140,7 @@ func (t *text) put(code []byte) (uint64, error) {
 
 func (t *text) next() uint64 { return t.Addr + uint64(t.used) }
 
-func (t *text) gate(golang bool) uint64 {
+func (t *text) gates(golang bool) []uint64 {
 	if golang {
 		return t.goes
 	}
@@ -187,21 +189,9 @@ func (s *Session) write() (map[uint64]*text, []uint64, error) {
 	texts := map[uint64]*text{}
 	for _, area := range s.region.Texts {
 		t := &text{Area: area}
-		for _, golang := range []bool{false, true} {
-			c := &x86.Code{}
-			trampoline.Gate(c, s.threads.gates(s), golang)
-			code, err := c.Assemble(t.next())
-			if err != nil {
+		for i := range s.code.Progs {
+			if err := s.writeGates(t, i); err != nil {
 				return nil, nil, err
-			}
-			at, err := t.put(code)
-			if err != nil {
-				return nil, nil, err
-			}
-			if golang {
-				t.goes = at
-			} else {
-				t.c = at
 			}
 		}
 		texts[area.Addr] = t
@@ -226,6 +216,32 @@ func (s *Session) write() (map[uint64]*text, []uint64, error) {
 		}
 	}
 	return texts, programs, nil
+}
+
+// writeGates writes the gates of a program for one area of code.
+func (s *Session) writeGates(t *text, program int) error {
+	uses, err := translate.Survey(s.code.Progs[program].Spec.Instructions)
+	if err != nil {
+		return err
+	}
+	for _, golang := range []bool{false, true} {
+		c := &x86.Code{}
+		trampoline.Gate(c, s.threads.gates(s), golang, trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings})
+		code, err := c.Assemble(t.next())
+		if err != nil {
+			return err
+		}
+		at, err := t.put(code)
+		if err != nil {
+			return err
+		}
+		if golang {
+			t.goes = append(t.goes, at)
+		} else {
+			t.c = append(t.c, at)
+		}
+	}
+	return nil
 }
 
 // patch writes a window's code and says how the process's is to be patched.
@@ -253,7 +269,7 @@ func (s *Session) patch(w *window, texts map[uint64]*text, programs []uint64) (i
 		before = append(jumpTo(w.Addr, to), before[relocate.JumpLen:]...)
 		w.Window = relocate.Chained(w.Addr, to, before[:relocate.JumpLen], w.Sites)
 	}
-	code, err := s.build(w, t.next(), t.gate(w.golang), programs)
+	code, err := s.build(w, t.next(), t.gates(w.golang), programs)
 	if err != nil {
 		return none, err
 	}

@@ -24,9 +24,7 @@ func (n *Count) write(c *x86.Code, p Process, golang bool, done x86.Label) {
 	for _, r := range []x86.Reg{x86.RAX, x86.RCX, x86.RDX} {
 		c.Push(r)
 	}
-	c.Raw(0x9f) // lahf
-	c.Setcc(x86.Overflow, x86.RAX)
-	c.Push(x86.RAX)
+	pushFlags(c)
 	p.slot(c)
 	c.Jcc(x86.NotEqual, slow)
 	c.Load(x86.Quad, x86.RAX, x86.At(x86.RCX, slotThread+shm.SlotStripe)) // the upper half is SlotShared
@@ -47,10 +45,22 @@ func (n *Count) write(c *x86.Code, p Process, golang bool, done x86.Label) {
 
 // back gives flags and registers back.
 func (n *Count) back(c *x86.Code) {
-	c.Pop(x86.RAX)
-	c.Raw(0x04, 0x7f) // add $0x7f,%al: overflows when it is 1
-	c.Raw(0x9e)       // sahf: all but OF
+	popFlags(c)
 	for _, r := range []x86.Reg{x86.RDX, x86.RCX, x86.RAX} {
 		c.Pop(r)
 	}
+}
+
+// pushFlags pushes the flags that arithmetic changes; RAX is lost.
+func pushFlags(c *x86.Code) {
+	c.Raw(0x9f) // lahf: all but OF
+	c.Setcc(x86.Overflow, x86.RAX)
+	c.Push(x86.RAX)
+}
+
+// popFlags gives them back; RAX is lost.
+func popFlags(c *x86.Code) {
+	c.Pop(x86.RAX)
+	c.Raw(0x04, 0x7f) // add $0x7f,%al: overflows when it is 1
+	c.Raw(0x9e)       // sahf
 }

@@ -29,7 +29,7 @@ func TestAThreadThatOnlyCountsComesBackAsItWas(t *testing.T) {
 					before = []byte{0x48, 0xc7, 0x44, 0x24, 0xf8, 0xfe, 0xff, 0xff, 0xff, 0x48, 0xc7, 0x44, 0x24, 0x80, 0xfd, 0xff, 0xff, 0xff}
 				}
 				count := &Count{First: addr(&b.words[values]), Stride: stride, Own: own, By: 1}
-				w, err := Build(addr(&b.text[b.used]), plain{before}, []Site{{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched, Count: count}}, process, gate, golang)
+				w, err := Build(addr(&b.text[b.used]), plain{before}, []Site{{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched, Count: count, Gate: gate}}, process, golang)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -45,13 +45,35 @@ const (
 	inEnd   = 40
 )
 
-// Gate writes the gate of C code, or that of Go code.
-func Gate(c *x86.Code, p Process, golang bool) {
-	g := gate{Code: c, p: p, golang: golang, nested: c.Label(), leave: c.Label(), full: c.Label()}
+// Wants is what a gate must give the programs that it runs.
+type Wants struct {
+	// Words has a bit for each word of the context, as translate.Uses has.
+	Words uint32
+	// Thread: the slot's words about the thread are kept up.
+	Thread bool
+	// Forward: the direction flag is clear.
+	Forward bool
+}
+
+// All is everything.
+func All() Wants { return Wants{Words: 1<<(shm.ContextSize/8) - 1, Thread: true, Forward: true} }
+
+func (w Wants) word(offset int32) bool { return w.Words>>(offset/8)&1 != 0 }
+
+// flags: all of them are needed, not only those that programs change.
+func (w Wants) flags() bool { return w.Forward || w.word(shm.ContextFlags) }
+
+// Gate writes the gate of C code, or that of Go code, for programs that want no more.
+func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
+	g := gate{Code: c, p: p, golang: golang, wants: wants, nested: c.Label(), leave: c.Label(), full: c.Label()}
 	g.Push(x86.RDX)
 	g.Push(x86.RCX)
 	g.Push(x86.RAX)
-	g.Pushf()
+	if wants.flags() {
+		g.Pushf()
+	} else {
+		pushFlags(c)
+	}
 	g.findSlot()
 	g.keep()
 	g.run()
@@ -70,6 +92,7 @@ type gate struct {
 	*x86.Code
 	p                   Process
 	golang              bool
+	wants               Wants
 	nested, leave, full x86.Label
 }
 
@@ -175,32 +198,56 @@ func (g *gate) keep() {
 		g.Lea(x86.RSP, x86.At(x86.RSP, -shm.ContextSize)) // before anything is stored: a signal handler would overwrite it
 	}
 	in := g.in()
-	for _, r := range kept() {
+	for _, r := range g.kept() {
 		g.Store(x86.Quad, x86.At(at, r.at), r.reg)
 	}
 	g.Mov(x86.Quad, x86.RBX, at)
 	g.Mov(x86.Quad, x86.R13, x86.RCX)
 	g.Mov(x86.Quad, x86.R12, x86.RSP)
 	for _, move := range [][2]int32{{inFlags, shm.ContextFlags}, {inRAX, shm.ContextRAX}, {inRCX, shm.ContextRCX}, {inRDX, shm.ContextRDX}} {
-		g.Load(x86.Quad, x86.RAX, x86.At(x86.RSP, in+move[0]))
-		g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+		if g.wants.word(move[1]) {
+			g.Load(x86.Quad, x86.RAX, x86.At(x86.RSP, in+move[0]))
+			g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+		}
 	}
-	g.Lea(x86.RAX, x86.At(x86.RSP, in+inEnd+g.red()))
-	g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextRSP), x86.RAX)
+	if g.wants.word(shm.ContextRSP) {
+		g.Lea(x86.RAX, x86.At(x86.RSP, in+inEnd+g.red()))
+		g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextRSP), x86.RAX)
+	}
 	g.Load(x86.Quad, x86.RSI, x86.At(x86.RSP, in+inStub))
 	g.LoadSigned(x86.Word, x86.RAX, x86.At(x86.RSI, stubNop-4))
 	g.Op(x86.Add, x86.Quad, x86.RSI, x86.RAX)
 	for _, move := range [][2]int32{{dataPC, shm.ContextRIP}, {dataFunction, shm.ContextFunction}, {dataCookie, shm.ContextCookie}, {dataAtEntry, shm.ContextAtEntry}} {
-		g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, move[0]))
-		g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+		if g.wants.word(move[1]) {
+			g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, move[0]))
+			g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+		}
 	}
-	g.task()
-	g.Lea(x86.RAX, x86.At(x86.R13, slotThread))
-	g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextSlot), x86.RAX)
-	g.StoreImm(x86.Quad, x86.At(x86.RBX, shm.ContextOrigRAX), -1)
-	g.StoreImm(x86.Quad, x86.At(x86.RBX, shm.ContextCS), userCS)
-	g.StoreImm(x86.Quad, x86.At(x86.RBX, shm.ContextSS), userSS)
+	if g.wants.Thread {
+		g.task()
+	}
+	if g.wants.word(shm.ContextSlot) {
+		g.Lea(x86.RAX, x86.At(x86.R13, slotThread))
+		g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextSlot), x86.RAX)
+	}
+	for _, word := range [][2]int32{{shm.ContextOrigRAX, -1}, {shm.ContextCS, userCS}, {shm.ContextSS, userSS}} {
+		if g.wants.word(word[0]) {
+			g.StoreImm(x86.Quad, x86.At(x86.RBX, word[0]), word[1])
+		}
+	}
 	g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, dataProgram))
+}
+
+// kept are the registers that programs may change or want to see, and those that the gate works with.
+func (g *gate) kept() []reg {
+	var list []reg
+	for _, r := range kept() {
+		own := r.reg == x86.R14 || r.reg == x86.R15 || r.reg == x86.RBP // programs keep them
+		if !own || g.wants.word(r.at) {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 // in is where the stack has what the entry of the gate pushed.
@@ -254,7 +301,9 @@ func (g *gate) run() {
 		g.Mov(x86.Quad, x86.RSP, x86.RBX)
 	}
 	g.Mov(x86.Quad, x86.RDI, x86.RBX)
-	g.Cld()
+	if g.wants.Forward {
+		g.Cld()
+	}
 	g.CallReg(x86.RAX)
 	g.Mov(x86.Quad, x86.RSP, x86.R12)
 }
@@ -264,13 +313,15 @@ const directionFlag = 1 << 10
 
 // restore gives all registers back but those that back pops, and frees the slot last: a signal handler may take it from then on.
 func (g *gate) restore() {
-	forward := g.Label()
-	g.TestMemImm(x86.Word, x86.At(x86.RBX, shm.ContextFlags), directionFlag)
-	g.Jcc(x86.Equal, forward)
-	g.Raw(0xfd) // std
-	g.Bind(forward)
+	if g.wants.Forward {
+		forward := g.Label()
+		g.TestMemImm(x86.Word, x86.At(x86.RSP, g.in()+inFlags), directionFlag)
+		g.Jcc(x86.Equal, forward)
+		g.Raw(0xfd) // std
+		g.Bind(forward)
+	}
 	g.Mov(x86.Quad, x86.RCX, x86.R13)
-	for _, r := range kept() {
+	for _, r := range g.kept() {
 		g.Load(x86.Quad, r.reg, x86.At(x86.RBX, r.at))
 	}
 	if !g.golang {
@@ -281,12 +332,16 @@ func (g *gate) restore() {
 
 // back restores the flags that programs change, and what the entry pushed. popf would take as long as all the rest.
 func (g *gate) back() {
-	g.Raw(0x8a, 0x64, 0x24, inFlags)   // mov inFlags(%rsp),%ah: all but OF
-	g.Raw(0x8a, 0x44, 0x24, inFlags+1) // mov inFlags+1(%rsp),%al
-	g.Raw(0x24, 0x08)                  // and $8,%al: OF
-	g.Raw(0x04, 0x78)                  // add $0x78,%al: overflows when it is set
-	g.Raw(0x9e)                        // sahf
-	g.Lea(x86.RSP, x86.At(x86.RSP, inRAX))
+	if g.wants.flags() {
+		g.Raw(0x8a, 0x64, 0x24, inFlags)   // mov inFlags(%rsp),%ah: all but OF
+		g.Raw(0x8a, 0x44, 0x24, inFlags+1) // mov inFlags+1(%rsp),%al
+		g.Raw(0x24, 0x08)                  // and $8,%al: OF
+		g.Raw(0x04, 0x78)                  // add $0x78,%al: overflows when it is set
+		g.Raw(0x9e)                        // sahf
+		g.Lea(x86.RSP, x86.At(x86.RSP, inRAX))
+	} else {
+		popFlags(g.Code)
+	}
 	g.Pop(x86.RAX)
 	g.Pop(x86.RCX)
 	g.Pop(x86.RDX)

@@ -7,7 +7,7 @@
 // A window is a stretch of a function's instructions that a jump replaces; it has one site or more. Its code calls the gate of its
 // kind at each of them, and the gate runs the program:
 //
-//	function        window's code                    gate (one a kind of stack)
+//	function        window's code                    gate (one a program and kind of stack)
 //	jmp ----------> instructions before the site
 //	                lea -128(%rsp),%rsp  (red zone)
 //	                call gate ---------------------> keep registers and flags

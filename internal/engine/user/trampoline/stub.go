@@ -18,6 +18,7 @@ const (
 // Site is one place where a program runs.
 type Site struct {
 	Program  uint64 // address of the program
+	Gate     uint64 // address of the gate that it is run by
 	PC       uint64 // of the instruction
 	Function uint64 // of the function that it is in
 	Cookie   uint64
@@ -44,15 +45,15 @@ type Window struct {
 // stubNop is the nop behind the call, whose last four bytes say how far the site's data are from it: nopl disp32(%rax).
 const stubNop = 7
 
-// Build writes a window's code for an address. Gate is that of the code's kind in the process.
-func Build(at uint64, in Instructions, sites []Site, p Process, gate uint64, golang bool) (Window, error) {
+// Build writes a window's code for an address.
+func Build(at uint64, in Instructions, sites []Site, p Process, golang bool) (Window, error) {
 	var w Window
 	var nops []int
 	for n := 0; n <= len(sites); n++ {
 		here := at + uint64(len(w.Bytes))
 		if n > 0 {
 			w.Sites = append(w.Sites, here)
-			stub, nop, err := stub(here, p, sites[n-1].Count, gate, golang)
+			stub, nop, err := stub(here, p, &sites[n-1], golang)
 			if err != nil {
 				return w, err
 			}
@@ -93,15 +94,15 @@ func Build(at uint64, in Instructions, sites []Site, p Process, gate uint64, gol
 
 // stub calls the gate, and gives the place of its nop. Where there is only something to count, it counts first, and leaves to the gate
 // what it cannot do.
-func stub(at uint64, p Process, count *Count, gate uint64, golang bool) (code []byte, nop int, err error) {
+func stub(at uint64, p Process, s *Site, golang bool) (code []byte, nop int, err error) {
 	c := &x86.Code{}
 	done := c.Label()
-	if count != nil {
-		count.write(c, p, golang, done)
+	if s.Count != nil {
+		s.Count.write(c, p, golang, done)
 	} else if !golang {
 		c.Lea(x86.RSP, x86.At(x86.RSP, -Red))
 	}
-	c.CallTo(gate)
+	c.CallTo(s.Gate)
 	after := c.Here()
 	c.Raw(0x0f, 0x1f, 0x80, 0, 0, 0, 0)
 	if !golang {

@@ -141,7 +141,7 @@ func (p plain) Emit(n int, _ uint64) ([]byte, error) {
 
 func (b *bench) gate(slots Slots, golang, fs bool) uint64 {
 	c := &x86.Code{}
-	Gate(c, Process{Private: addr(&b.private[0]), Slots: slots, Nested: addr(&b.words[0]), Full: addr(&b.words[1]), FSBase: fs}, golang)
+	Gate(c, Process{Private: addr(&b.private[0]), Slots: slots, Nested: addr(&b.words[0]), Full: addr(&b.words[1]), FSBase: fs}, golang, All())
 	return b.put(c)
 }
 
@@ -164,7 +164,7 @@ func TestAThreadComesBackAsItWas(t *testing.T) {
 				if !golang { // the red zone is in use: movq $-2,-8(%rsp); movq $-3,-128(%rsp)
 					before = []byte{0x48, 0xc7, 0x44, 0x24, 0xf8, 0xfe, 0xff, 0xff, 0xff, 0x48, 0xc7, 0x44, 0x24, 0x80, 0xfd, 0xff, 0xff, 0xff}
 				}
-				w, err := Build(addr(&b.text[b.used]), plain{before}, []Site{{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched}}, Process{}, gate, golang)
+				w, err := Build(addr(&b.text[b.used]), plain{before}, []Site{{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched, Gate: gate}}, Process{}, golang)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -175,20 +175,26 @@ func TestAThreadComesBackAsItWas(t *testing.T) {
 	}
 }
 
+// kept compares what came back with what was there before.
+func (b *bench) kept(flags uint64) {
+	b.t.Helper()
+	pushed := b.stackWords(b.words[3], len(order)+1)
+	for i := range order {
+		if got := pushed[len(order)-1-i]; got != initial(i) {
+			b.t.Errorf("register %d is %#x, was %#x", order[i], got, initial(i))
+		}
+	}
+	if got := pushed[len(order)]; got != flags {
+		b.t.Errorf("flags are %#x, were %#x", got, flags)
+	}
+}
+
 // check compares what came back, and what the program saw, with what was there before.
 func (b *bench) check(flags uint64, golang bool) {
 	t := b.t
 	t.Helper()
-	pushed := b.stackWords(b.words[3], len(order)+1)
+	b.kept(flags)
 	top := b.words[3] + 8*uint64(len(order)+1)
-	for i := range order {
-		if got := pushed[len(order)-1-i]; got != initial(i) {
-			t.Errorf("register %d is %#x, was %#x", order[i], got, initial(i))
-		}
-	}
-	if got := pushed[len(order)]; got != flags {
-		t.Errorf("flags are %#x, were %#x", got, flags)
-	}
 	ctx := b.words[saw:]
 	for i, r := range order {
 		at := map[x86.Reg]int{x86.RAX: shm.ContextRAX, x86.RCX: shm.ContextRCX, x86.RDX: shm.ContextRDX}[r]
@@ -270,7 +276,7 @@ func TestHitsThatFindNoSlotAreCountedAndRunNothing(t *testing.T) {
 func (b *bench) site(slots Slots, golang bool) uint64 {
 	b.t.Helper()
 	gate, program := b.gate(slots, golang, true), b.program()
-	w, err := Build(addr(&b.text[b.used]), plain{}, []Site{{Program: program, Cookie: patched}}, Process{}, gate, golang)
+	w, err := Build(addr(&b.text[b.used]), plain{}, []Site{{Program: program, Cookie: patched, Gate: gate}}, Process{}, golang)
 	if err != nil {
 		b.t.Fatal(err)
 	}

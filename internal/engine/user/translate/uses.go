@@ -14,6 +14,10 @@ type Uses struct {
 	Words uint32
 	// Calls says that the code calls routines, which take shm.RoutineStack bytes of stack beside the frame.
 	Calls bool
+	// Thread says that it matters which thread it is: the slot's words about it must be those of the thread that runs.
+	Thread bool
+	// Strings says that there may be string instructions, which need the direction flag clear.
+	Strings bool
 }
 
 // Has reports whether the word at an offset of the context is wanted.
@@ -43,7 +47,10 @@ func Survey(ins asm.Instructions) (Uses, error) {
 func (in *inst) wants(f *facts, u *Uses) {
 	if in.isCall() {
 		u.Calls = true
-		u.Words |= wantedBy(asm.BuiltinFunc(in.imm))
+		fn := asm.BuiltinFunc(in.imm)
+		u.Words |= wantedBy(fn)
+		u.Thread = u.Thread || !anyThread(fn)
+		u.Strings = u.Strings || !anyThread(fn) && fn != asm.FnGetCurrentPidTgid
 		for _, arg := range f.regs[2:6] {
 			if arg.kind == inContext {
 				u.Words = allWords // memory that a helper reads
@@ -93,6 +100,15 @@ func wantedBy(fn asm.BuiltinFunc) uint32 {
 		return 0
 	}
 	return slot
+}
+
+// anyThread lists helpers that do the same in every thread but for the values that the slot has for itself; none has string instructions.
+func anyThread(fn asm.BuiltinFunc) bool {
+	switch fn {
+	case asm.FnGetAttachCookie, asm.FnGetFuncIp, asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnMapLookupElem:
+		return true
+	}
+	return false
 }
 
 // verify decodes a program and checks it.

@@ -9,6 +9,20 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 )
 
+// Helpers that are not known to do the same in every thread, without string instructions, get what is safe.
+func TestASurveyFindsWhetherTheThreadMatters(t *testing.T) {
+	for fn, want := range map[asm.BuiltinFunc][2]bool{
+		asm.FnGetAttachCookie: {false, false}, asm.FnMapLookupElem: {false, false}, asm.FnKtimeGetNs: {false, false},
+		asm.FnGetCurrentPidTgid: {true, false}, asm.FnGetCurrentComm: {true, true}, asm.FnProbeReadUser: {true, true}, asm.FnMapUpdateElem: {true, true},
+		asm.FnRingbufOutput: {true, true}, asm.FnGetCurrentTask: {true, true},
+	} {
+		u, err := translate.Survey(asm.Instructions{fn.Call(), asm.Mov.Imm(asm.R0, 0), asm.Return()})
+		if err != nil || u.Thread != want[0] || u.Strings != want[1] {
+			t.Errorf("%v: thread %v, strings %v, %v; want %v", fn, u.Thread, u.Strings, err, want)
+		}
+	}
+}
+
 // A program wants of its context what it reads, what its helpers read, and everything once the address goes astray.
 func TestASurveyFindsWhatIsReadOfTheContext(t *testing.T) {
 	all := uint32(1<<(shm.ContextSize/8) - 1)
