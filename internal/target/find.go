@@ -24,13 +24,24 @@ func (p *Process) Find(name string) (Object, error) {
 	if noLibrary == nil {
 		return library, nil
 	}
-	if exe, err := p.Executable(); err == nil && filepath.Base(exe.Path) == name {
+	if exe, err := p.Executable(); err == nil && (filepath.Base(exe.Path) == name || p.startedAs() == name) {
 		return exe, nil
 	}
 	if o, err := p.FindLibrary(name); err == nil {
 		return o, nil
 	}
 	return Object{}, noLibrary
+}
+
+// startedAs is the name that the process was started by: one file may have several, and do what its name says.
+func (p *Process) startedAs() string {
+	line, err := os.ReadFile(procPath(p.PID, "cmdline"))
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(line), "\x00")
+	first, _, _ = strings.Cut(first, " ") // servers write their state behind it
+	return filepath.Base(first)
 }
 
 // Executable is the program that the process runs.

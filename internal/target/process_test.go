@@ -102,6 +102,21 @@ func TestAProcessAsItIs(t *testing.T) {
 	}
 }
 
+func TestAProgramIsFoundByTheNameThatItWasStartedBy(t *testing.T) {
+	path := fixture.Build(t, "c/idle.c")
+	link := filepath.Join(t.TempDir(), "otherwise")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := idle(t, exec.Command(link))
+	if o, err := p.Find("otherwise"); err != nil || o.Path != path {
+		t.Errorf("%+v %v", o, err)
+	}
+	if _, err := p.Find("otherwis"); err == nil {
+		t.Error("a part of the name was enough")
+	}
+}
+
 func TestObjectsOfAProcess(t *testing.T) {
 	path := fixture.Build(t, "c/idle.c")
 	p, _ := idle(t, exec.Command(path, "libz.so.1", "libm.so.6"))
