@@ -173,8 +173,11 @@ func firstMember(u *ctype.Type, from origin, names ...string) plan.Expr {
 	return nil
 }
 
-// vector is std::vector, but for that of bool, which is no array.
+// vector is std::vector.
 func (b *builder) vector(n *tree, u *ctype.Type, from origin, depth int) bool {
+	if len(u.Args) > 0 && u.Args[0].Underlying() != nil && u.Args[0].Underlying().Kind == ctype.Bool {
+		return b.bits(n, u, from, depth)
+	}
 	start, elem := pointerMember(u, from, "_M_start", "__begin_")
 	finish, _ := pointerMember(u, from, "_M_finish", "__end_")
 	if start == nil || finish == nil || elem.Sizeof() <= 0 {
@@ -182,6 +185,36 @@ func (b *builder) vector(n *tree, u *ctype.Type, from origin, depth int) bool {
 	}
 	bytes := binary("-", finish, start)
 	return b.sequence(n, elem, from, start, run{bytes, divide(bytes, elem.Sizeof())}, depth)
+}
+
+// bits is std::vector<bool>. libstdc++ has a word's address and a bit's number at both ends, the first of which is 0 at the beginning
+// (stl_bvector.h); libc++ an address and how many (vector).
+func (b *builder) bits(n *tree, u *ctype.Type, from origin, depth int) bool {
+	start, _ := pointerMember(u, from, "_M_p", "__begin_")
+	length := member(u, from, "__size_")
+	if at, iterator, ok := find(u, "_M_finish"); ok {
+		finish := from.from(at)
+		end, _ := pointerMember(iterator, finish, "_M_p")
+		offset := member(iterator, finish, "_M_offset")
+		if start == nil || end == nil || offset == nil {
+			return false
+		}
+		length = binary("+", binary("*", binary("-", end, start), constant(8)), offset)
+	}
+	if start == nil || length == nil {
+		return false
+	}
+	n.View, n.Elem = plan.AsBits, u.Args[0]
+	b.count(n, only(from.when, length))
+	if b.reachesText(depth) {
+		b.later(depth, func() {
+			size := (b.limits.Elems + 7) / 8
+			bytes := binary("/", binary("+", length, constant(7)), constant(8))
+			when := and(from.when, length)
+			n.Pieces = append(n.Pieces, b.piece(plan.Slot{Kind: plan.SlotBuf, X: start, Len: bytes, Size: size, If: when}, 0, int64(size)))
+		})
+	}
+	return true
 }
 
 func divide(x plan.Expr, n int64) plan.Expr {
@@ -221,13 +254,7 @@ func (b *builder) deque(n *tree, u *ctype.Type, from origin, depth int) bool {
 	startAt, iterator, ok := find(u, "_M_start")
 	finishAt, _, ok2 := find(u, "_M_finish")
 	if !ok || !ok2 {
-		length := inner(u, from, "__size_", "__value_")
-		if length == nil {
-			return false
-		}
-		n.View = plan.AsList // libc++: nothing but the number
-		b.count(n, only(from.when, length))
-		return true
+		return b.libcppDeque(n, u, from, depth)
 	}
 	start, finish := from.from(startAt), from.from(finishAt)
 	cur, elem := pointerMember(iterator, start, "_M_cur")
@@ -243,6 +270,34 @@ func (b *builder) deque(n *tree, u *ctype.Type, from origin, depth int) bool {
 	bytes := binary("+", binary("*", blocks, constant(max(block/size, 1)*size)), binary("+", here, there))
 	first := &plan.Choose{C: binary("<", bytes, here), X: bytes, Y: here, T: unsigned}
 	return b.sequence(n, elem, from, cur, run{first, divide(bytes, size)}, depth)
+}
+
+// libcppDeque is libc++'s std::deque: a table of blocks of 4096 bytes, or of 16 elements when these are larger (deque,
+// __deque_block_size), and at which element of them it begins. The elements of the first block are shown.
+func (b *builder) libcppDeque(n *tree, u *ctype.Type, from origin, depth int) bool {
+	length, start := inner(u, from, "__size_", "__value_"), member(u, from, "__start_")
+	if length == nil {
+		length = member(u, from, "__size_")
+	}
+	at, table, ok := find(u, "__map_")
+	if length == nil || start == nil || !ok || len(u.Args) == 0 || u.Args[0].Sizeof() <= 0 {
+		return false
+	}
+	blocks, _ := pointerMember(table, from.from(at), "__begin_")
+	if blocks == nil {
+		return false
+	}
+	elem := u.Args[0]
+	size, per := elem.Sizeof(), int64(16)
+	if size < 256 {
+		per = 4096 / size
+	}
+	skipped := binary("%", start, constant(per))
+	block := load(binary("+", blocks, binary("*", binary("/", start, constant(per)), constant(8))), 8, false)
+	left := binary("-", constant(per), skipped)
+	shown := &plan.Choose{C: binary("<", length, left), X: length, Y: left, T: unsigned}
+	first := binary("+", block, binary("*", skipped, constant(size)))
+	return b.sequence(n, elem, from, only(length, first), run{binary("*", shown, constant(size)), length}, depth)
 }
 
 // smartPointer is shown as a plain pointer is.
@@ -335,8 +390,11 @@ func (b *builder) whole(t *ctype.Type, from origin, depth int) *tree {
 // function is std::function: the code that a call of it runs.
 func (b *builder) function(n *tree, u *ctype.Type, from origin) bool {
 	if callable, _ := pointerMember(u, from, "__f_"); callable != nil { // libc++: an object whose vtable leads to the code
-		n.View = plan.AsBox
-		n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotInt, X: only(from.when, callable)}, 0, 8)}
+		// The call is the seventh virtual function (__functional/function.h, __base): the Itanium ABI has two destructors.
+		const call = 6 * 8
+		n.T = plan.Type{Kind: plan.UsymType, Size: 16}
+		code := load(add(load(callable, 8, false), call), 8, false)
+		n.Pieces = []plan.NodePiece{b.piece(plan.Slot{Kind: plan.SlotSym, X: only(and(from.when, callable), code)}, 0, 8)}
 		return true
 	}
 	invoker := member(u, from, "_M_invoker")

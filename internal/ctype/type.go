@@ -68,6 +68,7 @@ type Type struct {
 	// Vector: an Array that is a SIMD vector, which travels whole in one vector register.
 	Vector bool
 	// Format is how a plain number wants to be read: "", "fd", "pid", "mode", "errno", "sockaddr", "signal", "hex", "ns".
+	// "method": a C++ pointer to a member function.
 	Format string
 }
 

@@ -95,6 +95,8 @@ func (r *record) structure(t *ctype.Type, b *block, off int64, depth int) event.
 		}
 	case t.Lang == event.LangRust && t.Name == "std::io::error::Error" && t.Size == 8:
 		return rustIOError(b, off)
+	case t.Format == "method" && named(b, off):
+		return r.value(t.Fields[0].Type, b, off, depth+1)
 	}
 	if f := wrapped(t); f != nil {
 		return inUnit(t, r.value(f.Type, b, off+f.Offset, depth+1))

@@ -36,7 +36,7 @@ func (r *record) view(n *Node, base uint64) event.Value {
 	switch n.View {
 	case AsText, AsLikely, AsBytes:
 		return r.text(n, base)
-	case AsElems:
+	case AsElems, AsBits:
 		return r.elems(n, base)
 	case AsList, AsPairs:
 		return r.members(n, base)
@@ -217,7 +217,10 @@ func (r *record) elems(n *Node, base uint64) event.Value {
 		return b.missing(p, 0)
 	}
 	v := event.Value{Kind: event.KindArray, Type: r.typeName(n.Type)}
-	if size > 0 {
+	switch {
+	case n.View == AsBits:
+		v.Len = 8 * uint64(len(b.bytes))
+	case size > 0:
 		v.Len = uint64(len(b.bytes)) / uint64(size)
 	}
 	have := min(v.Len, uint64(max(r.d.plan.Limits.Elems, 0)))
@@ -226,10 +229,19 @@ func (r *record) elems(n *Node, base uint64) event.Value {
 		have = min(have, full)
 	}
 	for i := int64(0); i < int64(have); i++ {
-		v.Fields = append(v.Fields, event.Field{Value: r.value(n.Elem, b, i*size, 1)})
+		v.Fields = append(v.Fields, event.Field{Value: r.elem(n, b, i)})
 	}
 	v.Truncated = have < v.Len || b.cut
 	return v
+}
+
+// elem is one of consecutive elements.
+func (r *record) elem(n *Node, b *block, i int64) event.Value {
+	if n.View == AsBits {
+		bit := &block{node: n, bytes: []byte{b.bytes[i/8] >> (i % 8) & 1}}
+		return r.value(n.Elem, bit, 0, 1)
+	}
+	return r.value(n.Elem, b, i*n.Elem.Sizeof(), 1)
 }
 
 // members is a list or map whose members were captured one by one.
@@ -315,7 +327,7 @@ func (r *record) pointee(n *Node, address uint64, name string) event.Value {
 	case elem.Problem == event.Unreadable:
 		elem.Uint = address
 		return elem
-	case n.View == AsText || n.View == AsLikely || n.View == AsBytes || n.View == AsSockaddr || n.View == AsElems:
+	case n.View == AsText || n.View == AsLikely || n.View == AsBytes || n.View == AsSockaddr || n.View == AsElems || n.View == AsBits:
 		elem.Uint = address
 		return elem
 	}

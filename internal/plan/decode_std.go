@@ -54,6 +54,14 @@ func transparent(t *ctype.Type) bool {
 	return false
 }
 
+// named reports whether a pointer to a member function is the address of one: of a virtual function it is an odd number, the place in the
+// table of these, and what is added to this says which base class is meant. Source: Itanium C++ ABI, section 2.3.
+func named(b *block, off int64) bool {
+	code, problem := b.word(off, 8)
+	adjust, missing := b.word(off+8, 8)
+	return problem == "" && missing == "" && code&1 == 0 && adjust == 0
+}
+
 // rustDuration reads core::time::Duration {secs u64, nanos u32 in a wrapper}.
 func rustDuration(t *ctype.Type, b *block, off int64) (event.Value, bool) {
 	v := event.Value{Kind: event.KindDuration, Size: 8}

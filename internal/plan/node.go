@@ -17,7 +17,7 @@ type Node struct {
 	T      Type
 	Lang   event.Language
 	View   View
-	Elem   *ctype.Type // AsElems: what there is many of
+	Elem   *ctype.Type // AsElems, AsBits: what there is many of
 	Pieces []NodePiece
 	// Follow are blocks that pointers inside this block lead to: Follow[i].At is the pointer's offset in the block.
 	// AsList, AsPairs and AsBox have their members here instead.
@@ -43,6 +43,7 @@ const (
 	AsLikely               // text if it is printable; else the pointer to it is all there is to show
 	AsBytes                // bytes
 	AsElems                // values of Elem one after the other
+	AsBits                 // values of Elem, a bit each, from the lowest bit of each byte on
 	AsList                 // Follow are the elements; those whose slots were skipped are not there
 	AsPairs                // Follow are the keys and values of a map in turn
 	AsBox                  // an address, or a number that says whether it is there; if it is not 0, Follow[0] is the value

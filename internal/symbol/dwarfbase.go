@@ -96,7 +96,10 @@ func (r *typeReader) fillMemberPointer(t *ctype.Type, e entryAt) {
 	if target, ok := e.follow(dwarf.AttrType); ok {
 		if target, _ = unqualified(target); target.abbrev != nil && target.tag == dwarf.TagSubroutineType {
 			t.Kind, t.Size, t.Name = ctype.Struct, 16, of+"*()"
-			t.Fields = []ctype.Field{{Name: "ptr", Type: long}, {Name: "adj", Type: long, Offset: 8}}
+			code := &ctype.Type{Kind: ctype.Func, Lang: t.Lang, Size: 8}
+			pointer := &ctype.Type{Kind: ctype.Pointer, Lang: t.Lang, Size: 8, Elem: code}
+			t.Format = "method"
+			t.Fields = []ctype.Field{{Name: "ptr", Type: pointer}, {Name: "adj", Type: long, Offset: 8}}
 		}
 	}
 }
