@@ -64,8 +64,11 @@ func (p *Plan) explainProbe(out io.Writer, probe *Probe) {
 
 func (p *Plan) explainFunction(out io.Writer, f *Function) {
 	name := f.Name
-	if f.Signature != nil {
+	switch {
+	case f.Signature != nil:
 		name = f.Signature.String(f.Name) + "  (types: " + f.Signature.Source + ")"
+	case f.SplitTypes != "":
+		name += "  (types: in " + f.SplitTypes + ", which is not read: compiled with -gsplit-dwarf)"
 	}
 	fmt.Fprintf(out, "  %s  %s\n", p.Objects[f.Object].Path, name)
 }

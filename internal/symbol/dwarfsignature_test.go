@@ -145,6 +145,14 @@ func TestDebugInformationInAnotherPlaceIsNoSignature(t *testing.T) {
 	if sig, err := f.Signature(fn[0]); sig != nil {
 		t.Errorf("got %s, %v", sig.String("walk"), err)
 	}
+	if name := f.SplitTypes(fn[0]); !strings.HasSuffix(name, ".dwo") {
+		t.Errorf("the types are in %q", name)
+	}
+	whole := open(t, fixture.Build(t, "abi/abi.c", "-g"))
+	fn, _ = whole.Find(Pattern{Text: "walk"})
+	if name := whole.SplitTypes(fn[0]); name != "" {
+		t.Errorf("types that are in the program itself are in %q", name)
+	}
 }
 
 // TestParametersThatTheCompilerMovedAreFound: the constants passed are known, so the registers say who is right.

@@ -112,6 +112,21 @@ func (u *unit) split() string {
 	return u.root.text(0x2130) // DW_AT_GNU_dwo_name
 }
 
+// SplitTypes names the file that has the types of a function compiled with -gsplit-dwarf, which is not read; "" when there is none.
+func (f *File) SplitTypes(fn *Function) string {
+	d, release := f.debugging()
+	defer release()
+	if d == nil {
+		return ""
+	}
+	for _, u := range d.unitsAt(uint64(fn.Addr)) {
+		if name := u.split(); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
 // unitSpan is a range of addresses that a unit has code in.
 type unitSpan struct {
 	low, high uint64
