@@ -143,6 +143,12 @@ func (c *compiler) program() (*Program, error) {
 			prog.HitsFrom = append(prog.HitsFrom, m)
 		}
 	}
+	cleared := clearedMaps(c.p)
+	for m := range c.p.Maps {
+		if c.arrays[m] && !cleared[m] {
+			prog.Kept = append(prog.Kept, m)
+		}
+	}
 	return prog, nil
 }
 
@@ -150,13 +156,9 @@ func (c *compiler) program() (*Program, error) {
 // predicate, and that nothing clears. Their bodies need no counter of hits beside them.
 func hitMaps(p *plan.Plan, arrays []bool) map[int]bool {
 	own := map[int]bool{}
+	cleared := clearedMaps(p)
 	for m := range p.Maps {
-		own[m] = arrays[m] && p.Maps[m].Kind == event.AggCount
-	}
-	for _, em := range p.Emissions {
-		if em.Kind == plan.EmitMapClear || em.Kind == plan.EmitMapZero {
-			delete(own, em.Map)
-		}
+		own[m] = arrays[m] && p.Maps[m].Kind == event.AggCount && !cleared[m]
 	}
 	for i := range p.Probes {
 		for j := range p.Probes[i].Bodies {
@@ -173,6 +175,22 @@ func hitMaps(p *plan.Plan, arrays []bool) map[int]bool {
 		}
 	}
 	return own
+}
+
+// clearedMaps are those whose values are set back, all or one.
+func clearedMaps(p *plan.Plan) map[int]bool {
+	cleared := map[int]bool{}
+	for _, em := range p.Emissions {
+		if em.Kind == plan.EmitMapClear || em.Kind == plan.EmitMapZero {
+			cleared[em.Map] = true
+		}
+	}
+	p.Walk(func(node any) {
+		if s, ok := node.(*plan.MapDelete); ok {
+			cleared[s.Map] = true
+		}
+	})
+	return cleared
 }
 
 // ownCount is the map that a body of an entry probe counts in first and always, -1 none.

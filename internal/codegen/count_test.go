@@ -34,6 +34,34 @@ func TestADenseCountIsAHandfulOfInstructions(t *testing.T) {
 	}
 }
 
+// Values of an array are kept during the run unless the plan clears them, sets them to zero or deletes one.
+func TestArraysThatNothingSetsBackAreKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(p *plan.Plan)
+		kept   int
+	}{
+		"nothing": {func(*plan.Plan) {}, 1},
+		"cleared": {func(p *plan.Plan) { p.Emissions = []plan.Emission{{Kind: plan.EmitMapClear}} }, 0},
+		"zeroed":  {func(p *plan.Plan) { p.Emissions = []plan.Emission{{Kind: plan.EmitMapZero}} }, 0},
+		"deleted": {func(p *plan.Plan) {
+			body := &p.Probes[0].Bodies[0]
+			body.Stmts = append(body.Stmts, &plan.MapDelete{Key: body.Stmts[0].(*plan.MapAggregate).Key})
+		}, 0},
+	} {
+		p := &plan.Plan{Functions: make([]plan.Function, 500), Maps: []plan.Map{denseCount()},
+			Probes: []plan.Probe{{Kind: plan.Entry, Bodies: []plan.Body{countBody()}, Sites: []plan.Site{{Function: 3}}}}}
+		c.change(p)
+		code, err := codegen.Compile(p, codegen.Features{Multi: true, CPUs: 8})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(code.Kept) != c.kept {
+			t.Errorf("%s: %v are kept", name, code.Kept)
+		}
+	}
+}
+
 func TestCountsUnderThreadsAreExact(t *testing.T) {
 	eachKernel(t, func(t *testing.T, f codegen.Features) {
 		const calls = 4000

@@ -21,6 +21,8 @@ type Program struct {
 	// HitsFrom lists plan maps whose counts are hits that plan.CountHits leaves out: a dense count() without a
 	// predicate is its own hit counter. Their sum is to be added.
 	HitsFrom []int
+	// Kept lists plan maps that are arrays and whose values nothing sets back during the run.
+	Kept []int
 	// Stripes says, for plan maps whose cells hold several values side by side, how they lie. The values of a cell are summed up
 	// like those of CPUs.
 	Stripes map[int]Stripes

@@ -213,9 +213,9 @@ func (in *inst) result(f *facts) fact {
 	switch {
 	case in.code() == opMov && in.fromReg() && in.off == 0:
 		return f.regs[in.src]
-	case in.fromReg() || in.code() != opAdd && in.code() != opSub:
-	case f.regs[in.dst].kind == valueOf:
+	case f.regs[in.dst].kind == valueOf && in.code() == opAdd:
 		return f.regs[in.dst] // at an offset that does not matter
+	case in.fromReg() || in.code() != opAdd && in.code() != opSub:
 	case f.regs[in.dst].kind != onStack && f.regs[in.dst].kind != inContext:
 	case in.code() == opAdd:
 		return fact{f.regs[in.dst].kind, f.regs[in.dst].n + int(in.imm)}

@@ -27,7 +27,7 @@ func Features(cpus int) codegen.Features {
 // Specs describes the maps of a program for shm.Lay.
 func Specs(p *codegen.Program) []shm.Spec {
 	own := map[string]bool{codegen.StatsMap: true}
-	for _, m := range p.HitsFrom { // that no plan clears
+	for _, m := range p.Kept {
 		own[codegen.MapName(m)] = true
 	}
 	var specs []shm.Spec
