@@ -29,7 +29,9 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 	for i, c := range params {
 		said[i] = c.whereAt(entry, sig.Params[i].Type.Sizeof(), cfa)
 		agrees, somewhere := compare(said[i], placement.Params[i], v.dense)
-		if said[i].whole && !agrees && kept {
+		// LLVM gives a parameter on the caller's stack the place that it has after the prologue, from the first instruction on.
+		late := v.llvm && !v.local && onStack(placement.Params[i]) && onStack(said[i].pieces)
+		if (said[i].whole || late) && !agrees && kept {
 			said[i] = located{}
 			continue
 		}
@@ -85,6 +87,11 @@ func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype
 		return nil
 	}
 	return said.pieces
+}
+
+// onStack reports a value that the convention passes in memory.
+func onStack(pieces []ctype.Piece) bool {
+	return !slices.ContainsFunc(pieces, func(p ctype.Piece) bool { return p.Kind != ctype.OnStack })
 }
 
 // scalar reports a type of which a value is one number: debug information does not lose parts of those.
