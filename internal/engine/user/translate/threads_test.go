@@ -155,7 +155,7 @@ func TestCellsThatThreadsShareCountEverything(t *testing.T) {
 
 // Threads that make and remove cells of their own, as calls do that begin and end, find their own and no other's.
 func TestCellsOfOneThreadAreNotDisturbedByOthers(t *testing.T) {
-	p := newPlace(t, shm.Spec{Name: "h", Kind: shm.Hash, Key: 16, Value: 40, Entries: 4 * threads}, tallySpec)
+	p := newPlace(t, shm.Spec{Name: "h", Kind: shm.Hash, Key: 16, Value: 40, Entries: 4*threads + 1}, tallySpec)
 	wrong := func(name string, i int32) asm.Instructions {
 		ins := tally(i)
 		ins[0] = ins[0].WithSymbol(name)
