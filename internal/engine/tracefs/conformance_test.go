@@ -1,10 +1,7 @@
 package tracefs_test
 
 import (
-	"bytes"
-	"errors"
 	"testing"
-	"time"
 
 	"github.com/sonde-project/sonde/internal/engine/enginetest"
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
@@ -34,85 +31,5 @@ func (e engine) Observe(p *plan.Plan, drive func() error) (*enginetest.Observati
 	if err != nil {
 		return nil, err
 	}
-	o := &enginetest.Observation{Stack: s.Stack, Close: s.Close}
-	if err := e.observe(s, p, o, drive); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return o, nil
-}
-
-func (e engine) observe(s *tracefs.Session, p *plan.Plan, o *enginetest.Observation, drive func() error) (err error) {
-	if err := runAll(s, p, plan.Begin); err != nil {
-		return err
-	}
-	if o.Refusals, err = s.Arm(); err != nil {
-		return err
-	}
-	if e.deaf {
-		err = drive()
-	} else {
-		err = read(s, o, drive)
-	}
-	if err != nil {
-		return err
-	}
-	s.Disarm()
-	if err := s.Read(time.Now(), o.Take); err != nil {
-		return err
-	}
-	if err := runAll(s, p, plan.End); err != nil {
-		return err
-	}
-	if err := s.Read(time.Now(), o.Take); err != nil {
-		return err
-	}
-	for m := range p.Maps {
-		cells, err := cellsOf(s, m)
-		if err != nil {
-			return err
-		}
-		o.Cells = append(o.Cells, cells)
-	}
-	o.Counts, err = s.Counts()
-	return err
-}
-
-func runAll(s *tracefs.Session, p *plan.Plan, kind plan.ProbeKind) error {
-	for i := range p.Probes {
-		if p.Probes[i].Kind == kind {
-			if err := s.Run(i); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// read reads while the program runs.
-func read(s *tracefs.Session, o *enginetest.Observation, drive func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- drive() }()
-	for {
-		if err := s.Read(time.Now().Add(10*time.Millisecond), o.Take); err != nil {
-			return errors.Join(err, <-done)
-		}
-		select {
-		case err := <-done:
-			return err
-		default:
-		}
-	}
-}
-
-func cellsOf(s *tracefs.Session, m int) ([]enginetest.Cell, error) {
-	var cells []enginetest.Cell
-	err := s.Cells(m, func(key []byte, values [][]byte) error {
-		c := enginetest.Cell{Key: bytes.Clone(key)}
-		for _, v := range values {
-			c.Values = append(c.Values, bytes.Clone(v))
-		}
-		cells = append(cells, c)
-		return nil
-	})
-	return cells, err
+	return enginetest.Observe(s, p, e.deaf, drive)
 }

@@ -1,14 +1,12 @@
 package user_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/sonde-project/sonde/internal/engine/enginetest"
 	"github.com/sonde-project/sonde/internal/engine/user"
@@ -33,77 +31,11 @@ func (e engine) Observe(p *plan.Plan, drive func() error) (*enginetest.Observati
 	if err != nil {
 		return nil, err
 	}
-	o := &enginetest.Observation{Stack: s.Stack, Close: s.Close}
-	if err := e.observe(s, p, o, drive); err != nil {
-		return nil, errors.Join(err, s.Close())
+	o, err := enginetest.Observe(warned{s, p}, p, e.deaf, drive)
+	if err != nil {
+		return nil, err
 	}
-	return o, nil
-}
-
-func (e engine) observe(s *user.Session, p *plan.Plan, o *enginetest.Observation, drive func() error) (err error) {
-	if err := runAll(s, p, plan.Begin); err != nil {
-		return err
-	}
-	if o.Refusals, err = s.Arm(); err != nil {
-		return err
-	}
-	if user.Meets(p) == nil {
-		return errors.New("a kernel probe could meet a jump, and nobody says so")
-	}
-	if e.deaf {
-		err = drive()
-	} else {
-		err = read(s, o, drive)
-	}
-	s.Disarm()
-	err = errors.Join(err, user.Meets(p))
-	if err := errors.Join(err, s.Read(time.Time{}, o.Take), runAll(s, p, plan.End), s.Read(time.Time{}, o.Take)); err != nil {
-		return err
-	}
-	for m := range p.Maps {
-		cells, err := cellsOf(s, m)
-		if err != nil {
-			return err
-		}
-		o.Cells = append(o.Cells, cells)
-	}
-	o.Counts, err = s.Counts()
-	return err
-}
-
-func runAll(s *user.Session, p *plan.Plan, kind plan.ProbeKind) error {
-	for i := range p.Probes {
-		if p.Probes[i].Kind == kind {
-			if err := s.Run(i); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// read takes records while the program runs.
-func read(s *user.Session, o *enginetest.Observation, drive func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		done <- drive()
-		s.Wake()
-	}()
-	err := s.Read(time.Now().Add(time.Minute), o.Take)
-	return errors.Join(err, <-done)
-}
-
-func cellsOf(s *user.Session, m int) ([]enginetest.Cell, error) {
-	var cells []enginetest.Cell
-	err := s.Cells(m, func(key []byte, values [][]byte) error {
-		c := enginetest.Cell{Key: bytes.Clone(key)}
-		for _, v := range values {
-			c.Values = append(c.Values, bytes.Clone(v))
-		}
-		cells = append(cells, c)
-		return nil
-	})
-	return cells, err
+	return o, user.Meets(p)
 }
 
 // The table is run by a process without root and without any capability, on programs of its own.
@@ -123,4 +55,18 @@ func TestConformanceWithoutRights(t *testing.T) {
 	if n := strings.Count(string(out), "    --- PASS"); n < 40 {
 		t.Errorf("%d cases passed\n%s", n, out)
 	}
+}
+
+// warned is a session that others' kernel probes are kept from meeting.
+type warned struct {
+	*user.Session
+	plan *plan.Plan
+}
+
+func (w warned) Arm() ([]plan.Refusal, error) {
+	refusals, err := w.Session.Arm()
+	if err == nil && user.Meets(w.plan) == nil {
+		err = errors.New("a kernel probe could meet a jump, and nobody says so")
+	}
+	return refusals, err
 }
