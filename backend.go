@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
 	"github.com/sonde-project/sonde/internal/engine/user"
@@ -22,7 +23,7 @@ type backend struct {
 	// returns is how this engine sees returns, where it has only one way.
 	returns resolve.ReturnPolicy
 	// open loads a plan, or says why it cannot be run. The command is held before its first instruction; nil: none was started.
-	open  func(p *plan.Plan, c *target.Command) (running, error)
+	open  func(p *plan.Plan, c *target.Command) (engine.Session, error)
 	means func(p *plan.Plan) plan.Means
 }
 
@@ -55,12 +56,12 @@ func (t *Target) backend(r *run) (backend, string) {
 func kernelBackend() backend {
 	return backend{
 		name: EngineKernel, traps: true,
-		open: func(p *plan.Plan, _ *target.Command) (running, error) { return openKernel(p) }, means: kernelMeans,
+		open: func(p *plan.Plan, _ *target.Command) (engine.Session, error) { return openKernel(p) }, means: kernelMeans,
 	}
 }
 
 // openKernel compiles the plan for the kernel and loads it.
-func openKernel(p *plan.Plan) (running, error) {
+func openKernel(p *plan.Plan) (engine.Session, error) {
 	tracefs.Sweep()
 	if err := user.Meets(p); err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func userBackend() backend {
 	return backend{name: EngineUser, returns: resolve.ReturnSites, open: openUser, means: userMeans}
 }
 
-func openUser(p *plan.Plan, c *target.Command) (running, error) {
+func openUser(p *plan.Plan, c *target.Command) (engine.Session, error) {
 	var s *user.Session
 	var err error
 	if c != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
 	"github.com/sonde-project/sonde/internal/target"
@@ -25,7 +26,7 @@ type Session struct {
 	stop    context.CancelFunc
 	run     *run
 	plan    *plan.Plan
-	engine  running
+	engine  engine.Session
 	backend backend
 	refused []plan.Refusal // by the kernel, at arming
 	decoder decoding

@@ -1,6 +1,7 @@
 package sonde
 
 import (
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
 	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -11,12 +12,12 @@ import (
 func tracefsBackend() backend {
 	return backend{
 		name: EngineTracefs, traps: true,
-		open: func(p *plan.Plan, _ *target.Command) (running, error) { return openTracefs(p) }, means: tracefsMeans,
+		open: func(p *plan.Plan, _ *target.Command) (engine.Session, error) { return openTracefs(p) }, means: tracefsMeans,
 	}
 }
 
 // openTracefs makes a run on tracefs, or says why it cannot be.
-func openTracefs(p *plan.Plan) (running, error) {
+func openTracefs(p *plan.Plan) (engine.Session, error) {
 	if err := tracefs.Check(p); err != nil {
 		return nil, &script.Diagnostic{Code: "engine-cannot", Message: "the tracefs engine cannot run this: " + err.Error(),
 			Hints: []string{"eBPF can: sonde doctor says what it lacks here"}}

@@ -1,15 +1,14 @@
-package sonde
+package engine
 
 import (
 	"time"
 
-	"github.com/sonde-project/sonde/event"
-	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
-// running is a plan that an engine runs, by what the session asks of it.
-type running interface {
+// Session is a plan that an engine has loaded. Its order is Run (BEGIN), Arm, Read as long as it lasts, Disarm, Read once more, Run (END),
+// Cells, Close.
+type Session interface {
 	arming
 	reading
 	keeping
@@ -31,8 +30,8 @@ type reading interface {
 
 // remembering is about calls that have begun and not ended.
 type remembering interface {
-	Unfinished(fn func(engine.OpenCall) error) error
-	Sweep(fn func(engine.OpenCall)) error
+	Unfinished(fn func(OpenCall) error) error
+	Sweep(fn func(OpenCall)) error
 }
 
 // keeping is what programs keep.
@@ -45,11 +44,5 @@ type keeping interface {
 // tally is what engines know beside maps.
 type tally interface {
 	Stack(id uint64) []uint64
-	Counts() (engine.Counts, error)
-}
-
-// decoding turns what an engine hands out into events.
-type decoding interface {
-	Record(record []byte) (event.Event, error)
-	Map(m int, cells plan.Cells, stack func(id uint64) []uint64) (event.Map, error)
+	Counts() (Counts, error)
 }
