@@ -22,6 +22,7 @@ type compiled struct {
 	events     []string
 	histograms []string
 	sum        bool
+	verifier   io.Writer
 }
 
 // RunObject loads a compiled eBPF object, as clang, bpf2go and Aya make them, and arms its programs for user-space probes where their sections
@@ -89,7 +90,7 @@ func (t *Target) prepareObject(path string, options []RunOption) (*run, *script.
 // loadObject is load for a compiled object.
 func (s *Session) loadObject() error {
 	o := s.run.object
-	loaded, err := kernel.OpenObject(s.plan, o, s.run.armed)
+	loaded, err := kernel.OpenObject(s.plan, o, s.run.armed, s.run.verifier)
 	if err != nil {
 		return err
 	}
@@ -152,6 +153,11 @@ func Histogram(names ...string) RunOption {
 // SumCPUs adds up the values of per-CPU maps of an object; without it they are shown one by one.
 func SumCPUs() RunOption {
 	return func(r *run) error { r.sum = true; return nil }
+}
+
+// VerifierLog writes all that the kernel's verifier says where it refuses an object; without it the error has the reason and the line of source.
+func VerifierLog(w io.Writer) RunOption {
+	return func(r *run) error { r.verifier = w; return nil }
 }
 
 // IsObject reports whether a file is a compiled eBPF object, by its first bytes.

@@ -91,13 +91,17 @@ func (r request) options() []sonde.RunOption {
 // signs tell the user, and whoever waits for the ready file, how far the start has come.
 func (r request) signs(w world) []sonde.RunOption {
 	p := newProgress(w.err)
-	return []sonde.RunOption{sonde.OnProgress(p.say), sonde.OnReady(func() error {
+	options := []sonde.RunOption{sonde.OnProgress(p.say), sonde.OnReady(func() error {
 		p.done()
 		if r.readyFile == "" {
 			return nil
 		}
 		return os.WriteFile(r.readyFile, nil, 0o644)
 	})}
+	if r.object.verbose {
+		options = append(options, sonde.VerifierLog(w.err))
+	}
+	return options
 }
 
 // shown is what the output can show.

@@ -19,10 +19,11 @@ type compiled struct {
 	events           []string
 	histograms       []string
 	sum              bool
+	verbose          bool
 }
 
 // objectFlags are the flags of `sonde run` that only objects have.
-var objectFlags = [...]string{"target", "function", "attach", "set", "event", "hist", "sum"}
+var objectFlags = [...]string{"target", "function", "attach", "set", "event", "hist", "sum", "verbose"}
 
 func (c *compiled) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.target, "target", "", "object: `TARGET` of programs whose sections name none")
@@ -32,6 +33,7 @@ func (c *compiled) flags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&c.events, "event", nil, "object: what records of a map hold, `MAP=struct NAME`")
 	fs.StringArrayVar(&c.histograms, "hist", nil, "object: show the map or variable `NAME` as a histogram of powers of two")
 	fs.BoolVar(&c.sum, "sum", false, "object: add up the values of per-CPU maps")
+	fs.BoolVar(&c.verbose, "verbose", false, "object: where the kernel's verifier refuses it, show all that it says")
 }
 
 // only refuses the flags of objects beside a script.

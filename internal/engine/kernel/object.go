@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -10,7 +11,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine"
@@ -41,14 +41,16 @@ type Object struct {
 	lost    uint64 // records that perf buffers had no room for
 	// uncounted: what ring buffers have no room for is not counted.
 	uncounted bool
+	verifier  io.Writer // its whole log goes there when it refuses, nil: nowhere
 }
 
 // guardPrefix begins the names of maps and programs that stand beside the object's own; C has no such names.
 const guardPrefix = "sonde/"
 
-// OpenObject loads the object's programs. Each point of armed is one probe of the plan, in their order.
-func OpenObject(p *plan.Plan, o *object.Object, armed []object.Armed) (*Object, error) {
-	s := &Object{plan: p, object: o, armed: armed, cookies: map[*plan.Site]uint64{}}
+// OpenObject loads the object's programs. Each point of armed is one probe of the plan, in their order. Where the verifier refuses one, its
+// whole log is written to verifier; nil: only its end is told.
+func OpenObject(p *plan.Plan, o *object.Object, armed []object.Armed, verifier io.Writer) (*Object, error) {
+	s := &Object{plan: p, object: o, armed: armed, cookies: map[*plan.Site]uint64{}, verifier: verifier}
 	for i, a := range armed {
 		for range a.Points {
 			s.owner = append(s.owner, i)
@@ -229,60 +231,6 @@ func (s *Object) statics(spec *ebpf.CollectionSpec) ([][]byte, error) {
 			Hints: []string{"compile it with a larger BPF_USDT_MAX_SPEC_CNT"}}
 	}
 	return list, nil
-}
-
-// explain turns the kernel's refusal of the object into a diagnostic.
-func (s *Object) explain(err error) error {
-	var verifier *ebpf.VerifierError
-	if errors.As(err, &verifier) && len(verifier.Log) > 0 {
-		return refusedObject(s.subject(err), verifier)
-	}
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return notPermitted("load eBPF programs and maps")
-	}
-	return &script.Diagnostic{Code: object.BadObject, Message: fmt.Sprintf("%s: %v", s.object.Name, err)}
-}
-
-// subject names the program that an error of cilium/ebpf is about.
-func (s *Object) subject(err error) string {
-	for _, a := range s.armed {
-		if strings.Contains(err.Error(), "program "+a.Name+":") {
-			return "program " + a.Name
-		}
-	}
-	return s.object.Name
-}
-
-// refusedObject says why the verifier refused a program of someone else: its last words, and the line of source that led there.
-func refusedObject(subject string, v *ebpf.VerifierError) error {
-	d := &script.Diagnostic{Code: codeRefused}
-	var log []string
-	line := ""
-	for _, l := range v.Log {
-		switch l = strings.TrimSpace(l); {
-		case l == "" || bookkeeping(l):
-		case strings.HasPrefix(l, ";"):
-			line = strings.TrimSpace(strings.TrimPrefix(l, ";"))
-		default:
-			log = append(log, l)
-		}
-	}
-	if len(log) == 0 {
-		d.Message = fmt.Sprintf("%s: the kernel refuses it: %v", subject, v.Cause)
-		return d
-	}
-	last := log[len(log)-1]
-	d.Message = fmt.Sprintf("%s: the kernel's verifier refuses it: %s", subject, last)
-	if line != "" {
-		d.Hints = append(d.Hints, "at the source line: "+line)
-	}
-	if tooLarge(last) {
-		d.Hints = append(d.Hints, "the program is more than the verifier follows: shorten loops, or split it")
-	}
-	for _, l := range log[max(0, len(log)-verifierLines) : len(log)-1] {
-		d.Hints = append(d.Hints, l)
-	}
-	return d
 }
 
 // Arm arms every site of the plan.
