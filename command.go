@@ -99,14 +99,14 @@ func (s *Session) endCommand() {
 var hitCost = map[site.Cost]time.Duration{site.Nop: 1200 * time.Nanosecond, site.Emulated: 1500 * time.Nanosecond, site.Stepped: 7000 * time.Nanosecond}
 
 // cost estimates what the run took from the observed programs: hits times the mean cost of the sites they passed.
-func (s *Session) cost(hits uint64) time.Duration {
+func (p *part) cost(hits uint64) time.Duration {
 	var total time.Duration
 	functions := map[int]bool{}
-	for _, p := range s.plan.Probes {
-		if p.Kind != plan.Entry && p.Kind != plan.Return {
+	for _, probe := range p.plan.Probes {
+		if probe.Kind != plan.Entry && probe.Kind != plan.Return {
 			continue
 		}
-		for _, site := range p.Sites {
+		for _, site := range probe.Sites {
 			total += hitCost[site.Cost]
 			functions[site.Function] = true
 		}

@@ -27,7 +27,7 @@ func (r *reader) loop() error {
 	}
 	for !r.done && s.ctx.Err() == nil {
 		s.symbols.Update()
-		if err := s.engine.Read(r.deadline(), r.record); err != nil {
+		if err := s.readParts(r.deadline(), r.record); err != nil {
 			return err
 		}
 		if err := r.tick(); err != nil {
@@ -56,11 +56,17 @@ func (r *reader) sweep() error {
 		return nil
 	}
 	r.swept = time.Now()
-	return r.s.engine.Sweep(func(c engine.OpenCall) {
-		if c.Record != nil {
-			r.record(c.Record)
+	for _, p := range r.s.parts() {
+		err := p.engine.Sweep(func(c engine.OpenCall) {
+			if c.Record != nil {
+				r.record(p, c.Record)
+			}
+		})
+		if err != nil {
+			return err
 		}
-	})
+	}
+	return nil
 }
 
 // deadline is when the next thing other than a record is due.
@@ -96,16 +102,16 @@ func (r *reader) drain() error {
 	if r.left {
 		return nil
 	}
-	return r.s.engine.Read(time.Now(), r.record)
+	return r.s.readParts(time.Now(), r.record)
 }
 
 // record decodes one record and hands it on. After the end of the run the rest is still delivered, unless it is beyond
 // a limit.
-func (r *reader) record(b []byte) {
+func (r *reader) record(p *part, b []byte) {
 	if r.left || r.full() {
 		return
 	}
-	ev, err := r.s.decoder.Record(b)
+	ev, err := p.decoder.Record(b)
 	if err == nil {
 		err = r.event(ev)
 	}
@@ -130,15 +136,21 @@ func (r *reader) event(ev event.Event) error {
 
 // unfinished hands on the calls that had not ended: their arguments are known, their end is not.
 func (r *reader) unfinished() error {
-	return r.s.engine.Unfinished(func(c engine.OpenCall) error {
-		if !c.Gone && !c.Dropped {
-			r.s.open++
+	for _, p := range r.s.parts() {
+		err := p.engine.Unfinished(func(c engine.OpenCall) error {
+			if !c.Gone && !c.Dropped {
+				r.s.open++
+			}
+			if c.Record != nil {
+				r.record(p, c.Record)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if c.Record != nil {
-			r.record(c.Record)
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // full reports whether the limit of events is reached.

@@ -1,7 +1,5 @@
 package sonde
 
-import "github.com/sonde-project/sonde/internal/plan"
-
 // Refusal is a function that matched a probe and is not observed, or not fully.
 type Refusal struct {
 	Target   string // the object's path
@@ -14,8 +12,8 @@ type Refusal struct {
 func (s *Session) Refusals() []Refusal {
 	var out []Refusal
 	seen := map[[2]string]bool{}
-	for _, list := range [][]plan.Refusal{s.plan.Refusals, s.refused} {
-		for _, r := range list {
+	for _, p := range s.parts() {
+		for _, r := range append(p.plan.Refusals[:len(p.plan.Refusals):len(p.plan.Refusals)], p.refused...) {
 			if key := [2]string{r.Object, r.Function}; !seen[key] && !r.Uncalled {
 				seen[key] = true
 				out = append(out, Refusal{Target: r.Object, Function: r.Function, Why: r.Why})

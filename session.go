@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/event"
-	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
 	"github.com/sonde-project/sonde/internal/target"
@@ -22,14 +21,10 @@ import (
 // and Snapshot say how it went. Who reads neither ends it with Close. One goroutine loops over Events; all other methods may be
 // called from any goroutine at any time.
 type Session struct {
-	ctx     context.Context
-	stop    context.CancelFunc
-	run     *run
-	plan    *plan.Plan
-	engine  engine.Session
-	backend backend
-	refused []plan.Refusal // by the kernel, at arming
-	decoder decoding
+	ctx  context.Context
+	stop context.CancelFunc
+	run  *run
+	part
 	tables  int // maps to show
 	symbols *resolve.Symbolizer
 	mapped  *target.MapWatch // nil: nothing asks for names of addresses
@@ -42,6 +37,10 @@ type Session struct {
 	over     chan struct{}  // closed when nothing is left of the run
 	count    int            // events handed on
 	open     uint64         // calls that had not ended
+
+	joining sync.Mutex
+	joined  []*part
+	full    bool // nothing joins any more
 
 	mu     sync.Mutex // Snapshot against the end of the run
 	closed bool
@@ -124,7 +123,7 @@ func (t *Target) aim(s *script.Script) {
 
 // arm starts the command stopped, loads the plan, runs BEGIN, arms all probes and lets the command go.
 func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *Session, err error) {
-	s := &Session{run: r, plan: p, backend: b, symbols: resolve.NewSymbolizer(t.objects), over: make(chan struct{})}
+	s := &Session{run: r, part: part{plan: p, backend: b}, symbols: resolve.NewSymbolizer(t.objects), over: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -230,7 +229,7 @@ func (s *Session) Events() iter.Seq[event.Event] {
 		defer hurry()()
 		r := &reader{s: s, yield: yield}
 		s.fail(r.loop())
-		s.engine.Disarm()
+		s.disarm()
 		s.fail(r.drain())
 		if !r.left {
 			s.fail(s.runAll(plan.End))
@@ -272,7 +271,7 @@ func (s *Session) Stop() { s.stop() }
 func (s *Session) Close() error {
 	s.stop()
 	if !s.read.Swap(true) {
-		s.engine.Disarm()
+		s.disarm()
 		s.fail(s.settle())
 		s.close()
 	}
@@ -309,7 +308,14 @@ func (s *Session) tell(change func(*result)) {
 }
 
 // Explain writes what is armed where, and why.
-func (s *Session) Explain(w io.Writer) error { return s.plan.Explain(w, s.backend.means(s.plan)) }
+func (s *Session) Explain(w io.Writer) error {
+	for _, p := range s.parts() {
+		if err := p.plan.Explain(w, p.backend.means(p.plan)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Snapshot reads the maps out, at any time.
 func (s *Session) Snapshot() (event.Snapshot, error) {
@@ -349,16 +355,10 @@ func (s *Session) settle() error {
 	defer s.mu.Unlock()
 	var err error
 	s.final, err = s.maps()
-	counts, countErr := s.engine.Counts()
+	counts, cost, countErr := s.counts()
 	counts.Unfinished = s.open
 	stats := counts.Stats()
-	stats.Elapsed = time.Since(s.begun)
-	if s.backend.traps {
-		stats.Cost = s.cost(stats.Hits)
-	}
-	if e, ok := s.engine.(interface{ Stopped() time.Duration }); ok {
-		stats.Stopped = e.Stopped()
-	}
+	stats.Elapsed, stats.Cost, stats.Stopped = time.Since(s.begun), cost, s.stopped()
 	s.tell(func(r *result) { r.stats = stats })
 	return errors.Join(err, countErr)
 }
@@ -372,7 +372,7 @@ func (s *Session) close() {
 	s.closed = true
 	s.stop()
 	s.watching.Wait()
-	s.fail(s.engine.Close())
+	s.fail(s.closeParts())
 	s.closeMappings()
 	if s.command != nil {
 		s.endCommand()

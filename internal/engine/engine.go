@@ -33,10 +33,24 @@ func (c *Counts) Open(call OpenCall) {
 	}
 }
 
+// Hits are those that passed the process filter, whether their program ran or not.
+func (c *Counts) Hits() uint64 { return c.Of[plan.CountHits] + c.Nested }
+
+// Add puts the counts of another part of a run in.
+func (c *Counts) Add(other Counts) {
+	for i, n := range other.Of {
+		c.Of[i] += n
+	}
+	c.Nested += other.Nested
+	c.Unfinished += other.Unfinished
+	c.Exited += other.Exited
+	c.Dropped += other.Dropped
+}
+
 // Stats names the counts. Cost and Elapsed are not known here.
 func (c *Counts) Stats() event.Stats {
 	s := event.Stats{
-		Hits:       c.Of[plan.CountHits] + c.Nested,
+		Hits:       c.Hits(),
 		Filtered:   c.Of[plan.CountFiltered],
 		Events:     c.Of[plan.CountEvents],
 		Unfinished: c.Unfinished,

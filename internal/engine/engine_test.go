@@ -34,3 +34,19 @@ func TestLossesAndMissesAddUpByCause(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+func TestPartsOfARunAddUp(t *testing.T) {
+	one := Counts{Nested: 1, Unfinished: 2, Exited: 3, Dropped: 4}
+	for c := range plan.Counters {
+		one.Of[c] = uint64(c) + 1
+	}
+	sum := one
+	sum.Add(one)
+	want := Counts{Nested: 2, Unfinished: 4, Exited: 6, Dropped: 8}
+	for c := range plan.Counters {
+		want.Of[c] = 2 * (uint64(c) + 1)
+	}
+	if sum != want {
+		t.Errorf("got %+v, want %+v", sum, want)
+	}
+}

@@ -1,0 +1,94 @@
+package sonde
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// part is a plan that an engine runs within a session. The first one is the script's: BEGIN, END, intervals and maps are its own.
+// Further ones may join while the session goes on. What parts send, count and refuse is put together; records of one part keep their order.
+type part struct {
+	plan    *plan.Plan
+	backend backend
+	engine  engine.Session
+	decoder decoding
+	refused []plan.Refusal // by the kernel, at arming
+}
+
+// parts are what runs now, the first one first.
+func (s *Session) parts() []*part {
+	s.joining.Lock()
+	defer s.joining.Unlock()
+	return append([]*part{&s.part}, s.joined...)
+}
+
+// join takes a part in that is armed. False: the session ends, and the part stays the caller's.
+func (s *Session) join(p *part) bool {
+	s.joining.Lock()
+	defer s.joining.Unlock()
+	if s.full {
+		return false
+	}
+	s.joined = append(s.joined, p)
+	return true
+}
+
+// disarm takes all probes away, side by side: the kernel makes each wait. Nothing joins any more.
+func (s *Session) disarm() {
+	s.joining.Lock()
+	s.full = true
+	s.joining.Unlock()
+	var all sync.WaitGroup
+	for _, p := range s.parts() {
+		all.Go(p.engine.Disarm)
+	}
+	all.Wait()
+}
+
+// readParts hands on the records that are there, and waits for further ones of the first part.
+func (s *Session) readParts(deadline time.Time, record func(p *part, b []byte)) error {
+	parts := s.parts()
+	for _, p := range parts[1:] {
+		if err := p.engine.Read(time.Now(), func(b []byte) { record(p, b) }); err != nil {
+			return err
+		}
+	}
+	return s.engine.Read(deadline, func(b []byte) { record(&s.part, b) })
+}
+
+// counts adds up what the parts counted, and what their hits cost.
+func (s *Session) counts() (sum engine.Counts, cost time.Duration, err error) {
+	var errs []error
+	for _, p := range s.parts() {
+		c, err := p.engine.Counts()
+		errs = append(errs, err)
+		sum.Add(c)
+		if p.backend.traps {
+			cost += p.cost(c.Hits())
+		}
+	}
+	return sum, cost, errors.Join(errs...)
+}
+
+// stopped is for how long engines had the observed process stand still.
+func (s *Session) stopped() (sum time.Duration) {
+	for _, p := range s.parts() {
+		if e, ok := p.engine.(interface{ Stopped() time.Duration }); ok {
+			sum += e.Stopped()
+		}
+	}
+	return sum
+}
+
+// closeParts gives back what the parts hold.
+func (s *Session) closeParts() error {
+	var errs []error
+	for _, p := range s.parts() {
+		errs = append(errs, p.engine.Close())
+	}
+	return errors.Join(errs...)
+}
