@@ -152,9 +152,19 @@ func (x *code) amount(e plan.Expr) func(asm.Register) {
 	return func(dst asm.Register) { x.load(dst, keep, asm.DWord) }
 }
 
+// mapDelete removes a key. That it was not there is no matter; that the table did not let us is.
 func (x *code) mapDelete(s *plan.MapDelete) {
+	const busy = -16 // EBUSY
 	mark := x.used
 	defer x.release(mark)
 	key := x.mapKey(s.Map, s.Key)
 	x.remove(MapName(s.Map), key)
+	if x.c.arrays[s.Map] {
+		return
+	}
+	done := x.label()
+	x.extend(asm.R0, plan.Type{Kind: plan.IntType, Size: 4, Signed: true})
+	x.jumpImm(asm.JNE, asm.R0, busy, done)
+	x.count(plan.CountLostMap)
+	x.place(done)
 }

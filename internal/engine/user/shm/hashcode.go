@@ -134,11 +134,19 @@ func saved() []x86.Reg {
 	return []x86.Reg{keyReg, valueReg, flagsReg, bucketReg, nodesReg, hashReg}
 }
 
+// How often hold tries: at once, after letting others run, and after sleeping, which lets those run that do not get a turn otherwise. Who held
+// the bucket when the machine took the processor away is back within some milliseconds.
+const (
+	spins  = 200
+	yields = 20
+	naps   = 100
+	nap    = 50_000 // ns; the kernel adds as many
+)
+
 // hold takes the bucket of the key; R10 is its first node. Where another thread holds it the routine waits a little: it spins, then lets others
-// run, then gives up. A thread that holds it itself is in a signal handler, and gives up at once.
+// run, then sleeps, then gives up. A thread that holds it itself is in a signal handler, and gives up at once.
 func (h *hashRoutine) hold(busy x86.Label) {
-	const spins, yields = 200, 20
-	try, held, yield := h.Label(), h.Label(), h.Label()
+	try, held, yield, sleep := h.Label(), h.Label(), h.Label(), h.Label()
 	got := h.Label()
 	for _, r := range saved() {
 		h.Push(r)
@@ -155,7 +163,7 @@ func (h *hashRoutine) hold(busy x86.Label) {
 	h.MovImm(bucketReg, h.data+uint64(h.m.Heads))
 	h.Lea(bucketReg, x86.AtIndex(bucketReg, x86.RAX, 8, 0))
 	h.MovImm(nodesReg, h.nodes())
-	h.MovImm(x86.RDI, spins+yields)
+	h.MovImm(x86.RDI, spins+yields+naps)
 	h.Bind(try)
 	h.Load(x86.Quad, x86.RAX, x86.At(bucketReg, 0))
 	h.Mov(x86.Quad, x86.RCX, x86.RAX)
@@ -172,13 +180,26 @@ func (h *hashRoutine) hold(busy x86.Label) {
 	h.Jcc(x86.Equal, busy)
 	h.OpImm(x86.Sub, x86.Word, x86.RDI, 1)
 	h.Jcc(x86.Equal, busy)
-	h.OpImm(x86.Cmp, x86.Word, x86.RDI, yields)
+	h.OpImm(x86.Cmp, x86.Word, x86.RDI, naps)
+	h.Jcc(x86.BelowEqual, sleep)
+	h.OpImm(x86.Cmp, x86.Word, x86.RDI, naps+yields)
 	h.Jcc(x86.BelowEqual, yield)
 	h.Pause()
 	h.Jmp(try)
 	h.Bind(yield)
 	h.MovImm(x86.RAX, sysSchedYield)
 	h.Syscall()
+	h.Jmp(try)
+	h.Bind(sleep)
+	h.Push(x86.RDI)
+	h.PushImm(nap)
+	h.PushImm(0)
+	h.MovImm(x86.RAX, sysNanosleep)
+	h.Mov(x86.Quad, x86.RDI, x86.RSP)
+	h.MovImm(x86.RSI, 0)
+	h.Syscall()
+	h.Lea(x86.RSP, x86.At(x86.RSP, 16))
+	h.Pop(x86.RDI)
 	h.Jmp(try)
 	h.Bind(got)
 	h.Mov(x86.Word, firstReg, x86.RAX)

@@ -50,6 +50,7 @@ const (
 // Numbers of system calls.
 const (
 	sysSchedYield  = 24
+	sysNanosleep   = 35
 	sysGetPID      = 39
 	sysGetUID      = 102
 	sysGetGID      = 104

@@ -224,3 +224,28 @@ func (h *place) outcome(t *testing.T, p *plan.Plan, code *codegen.Program) *outc
 	}
 	return o
 }
+
+// A value that a script sets and one that it removes, where another thread holds the table for good, are counted as lost.
+func TestChangesThatAreGivenUpAreCounted(t *testing.T) {
+	long := plan.Type{Kind: plan.IntType, Size: 8, Signed: true}
+	key := func() []plan.Expr { return []plan.Expr{&plan.Const{V: 7, T: long}} }
+	p := &plan.Plan{Maps: []plan.Map{{Name: "a", Keys: []plan.Type{long}, Value: long}}, Probes: []plan.Probe{{Kind: plan.Begin,
+		Bodies: []plan.Body{{Stmts: []plan.Stmt{&plan.MapSet{Key: key(), X: &plan.Const{V: 1, T: long}}, &plan.MapDelete{Key: key()}}}}}}}
+	code, err := codegen.Compile(p, translate.Features(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newPlace(t, translate.Specs(code)...)
+	at := h.add(t, code.Progs[0].Spec.Instructions)
+	if err := h.space.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	m := h.layout.Map(codegen.MapName(0))
+	for b := range m.Buckets {
+		binary.LittleEndian.PutUint32(h.mem[m.Heads+8*b+4:], 4_000_000)
+	}
+	h.call(at)
+	if lost := h.outcome(t, p, code).counters[plan.CountLostMap]; lost != 2 {
+		t.Errorf("%d changes were counted as lost, want 2", lost)
+	}
+}

@@ -153,14 +153,18 @@ func TestCellsThatThreadsShareCountEverything(t *testing.T) {
 	}
 }
 
-// Threads that make and remove cells of their own, as calls do that begin and end, find their own and no other's.
+// Threads that make and remove cells of their own, as calls do that begin and end, find their own and no other's. A removal that is given up
+// leaves its cell, which the thread meets again: as many are met, or there at the end, as were left.
 func TestCellsOfOneThreadAreNotDisturbedByOthers(t *testing.T) {
-	p := newPlace(t, shm.Spec{Name: "h", Kind: shm.Hash, Key: 16, Value: 40, Entries: 4*threads + 1}, tallySpec)
-	wrong := func(name string, i int32) asm.Instructions {
+	const cells = 8*threads + 1
+	p := newPlace(t, shm.Spec{Name: "h", Kind: shm.Hash, Key: 16, Value: 40, Entries: cells}, tallySpec)
+	names := []string{"busy", "left", "met", "refused", "not found", "another's", "found again"} // of the tallies
+	at := func(i int32) asm.Instructions {
 		ins := tally(i)
-		ins[0] = ins[0].WithSymbol(name)
+		ins[0] = ins[0].WithSymbol(names[i])
 		return append(ins, asm.Ja.Label("next"))
 	}
+	const errBusy, errExists = -16, -17
 	body := concat(
 		asm.Instructions{
 			asm.StoreMem(asm.R10, -16, asm.R7, asm.DWord),
@@ -171,21 +175,26 @@ func TestCellsOfOneThreadAreNotDisturbedByOthers(t *testing.T) {
 			asm.StoreMem(asm.R10, -32, asm.R7, asm.DWord),
 		},
 		mapCall(asm.FnMapUpdateElem, "h", 1),
-		asm.Instructions{asm.JEq.Imm(asm.R0, -16, "busy"), asm.JNE.Imm(asm.R0, 0, "refused")},
+		asm.Instructions{asm.JEq.Imm(asm.R0, errBusy, "busy"), asm.JEq.Imm(asm.R0, errExists, "exists"), asm.JNE.Imm(asm.R0, 0, "refused")},
 		mapCall(asm.FnMapLookupElem, "h", 0),
 		asm.Instructions{
-			asm.JEq.Imm(asm.R0, 0, "missed"),
+			asm.JEq.Imm(asm.R0, 0, "not found"),
 			asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
-			asm.JNE.Reg(asm.R1, asm.R6, "foreign"),
+			asm.JNE.Reg(asm.R1, asm.R6, "another's"),
 			asm.LoadMem(asm.R1, asm.R0, 32, asm.DWord),
-			asm.JNE.Reg(asm.R1, asm.R7, "foreign"),
+			asm.JNE.Reg(asm.R1, asm.R7, "another's"),
 		},
 		mapCall(asm.FnMapDeleteElem, "h", 0),
-		asm.Instructions{asm.JEq.Imm(asm.R0, -16, "busy"), asm.JNE.Imm(asm.R0, 0, "missed")},
+		asm.Instructions{asm.JEq.Imm(asm.R0, errBusy, "left"), asm.JNE.Imm(asm.R0, 0, "not found")},
 		mapCall(asm.FnMapLookupElem, "h", 0),
-		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "left"), asm.Ja.Label("next")},
-		wrong("busy", 0), wrong("refused", 1), wrong("missed", 2), wrong("foreign", 3), wrong("left", 4),
+		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "found again"), asm.Ja.Label("next")},
+		asm.Instructions{asm.Mov.Imm(asm.R0, 0).WithSymbol("exists")},
+		mapCall(asm.FnMapDeleteElem, "h", 0),
+		asm.Instructions{asm.JEq.Imm(asm.R0, errBusy, "busy"), asm.JNE.Imm(asm.R0, 0, "not found"), asm.Ja.Label("met")},
 	)
+	for i := range names {
+		body = append(body, at(int32(i))...)
+	}
 	entry := p.add(t, loop(body))
 	if err := p.space.Seal(); err != nil {
 		t.Fatal(err)
@@ -205,14 +214,30 @@ func TestCellsOfOneThreadAreNotDisturbedByOthers(t *testing.T) {
 		table.Cells(func([]byte, [][]byte) error { return nil })
 		runtime.Gosched()
 	})
-	busy := p.tally(t, 0)
-	for i, name := range []string{"", "made", "found", "kept apart", "removed"} {
-		if n := p.tally(t, uint32(i)); i > 0 && n > busy { // a removal that was given up leaves a cell that the next round meets
-			t.Errorf("%d cells were not %s, beside %d that were held by others", n, name, busy)
+	there := uint64(0)
+	table.Cells(func([]byte, [][]byte) error { there++; return nil })
+	for i, name := range names[3:] {
+		if n := p.tally(t, uint32(3+i)); n > 0 {
+			t.Errorf("%d cells were %s", n, name)
 		}
+	}
+	if left, met := p.tally(t, 1), p.tally(t, 2); left != met+there {
+		t.Errorf("%d cells were left, %d were met again and %d are there", left, met, there)
 	}
 	if recovered := table.Recover(func(int) bool { return false }); recovered != 0 {
 		t.Errorf("%d buckets are held by nobody", recovered)
+	}
+	wholeTable(t, table, cells-int(there))
+}
+
+// wholeTable fills a table with new cells: none of its room was lost.
+func wholeTable(t *testing.T, table *shm.Table, room int) {
+	t.Helper()
+	for i := range room + 1 {
+		key := binary.LittleEndian.AppendUint64(make([]byte, 8, 16), uint64(i)<<32|1<<63)
+		if err := table.Put(key, make([]byte, table.Value)); (err == nil) != (i < room) {
+			t.Errorf("cell %d of %d: %v", i, room, err)
+		}
 	}
 }
 
