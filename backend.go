@@ -40,6 +40,8 @@ func (t *Target) backend(r *run) (backend, string) {
 		return userBackend(), "asked for"
 	case EngineTracefs:
 		return tracefsBackend(), "asked for"
+	case EngineMixed:
+		return mixedBackend(), "asked for"
 	}
 	if err := kernel.Permitted(); !errors.Is(err, script.NotPermitted) {
 		return kernelBackend(), ""

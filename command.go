@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sonde-project/sonde/internal/engine/mixed"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
 	"github.com/sonde-project/sonde/internal/target"
@@ -98,11 +99,22 @@ func (s *Session) endCommand() {
 // docs/benchmarks.md. They differ from machine to machine; the footer says "about".
 var hitCost = map[site.Cost]time.Duration{site.Nop: 1200 * time.Nanosecond, site.Emulated: 1500 * time.Nanosecond, site.Stepped: 7000 * time.Nanosecond}
 
-// cost estimates what the run took from the observed programs: hits times the mean cost of the sites they passed.
+// cost estimates what a part took from the observed programs: hits that went through the kernel times the mean cost of the sites they passed.
 func (p *part) cost(hits uint64) time.Duration {
+	trapped := p.plan
+	switch e := p.engine.(type) {
+	case *mixed.Session:
+		if trapped, hits = e.Seconds(); trapped == nil {
+			return 0
+		}
+	default:
+		if !p.backend.traps {
+			return 0
+		}
+	}
 	var total time.Duration
 	functions := map[int]bool{}
-	for _, probe := range p.plan.Probes {
+	for _, probe := range trapped.Probes {
 		if probe.Kind != plan.Entry && probe.Kind != plan.Return {
 			continue
 		}

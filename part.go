@@ -67,9 +67,7 @@ func (s *Session) counts() (sum engine.Counts, cost time.Duration, err error) {
 		c, err := p.engine.Counts()
 		errs = append(errs, err)
 		sum.Add(c)
-		if p.backend.traps {
-			cost += p.cost(c.Hits())
-		}
+		cost += p.cost(c.Hits())
 	}
 	return sum, cost, errors.Join(errs...)
 }

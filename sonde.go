@@ -174,6 +174,8 @@ const (
 	EngineTracefs Engine = "tracefs"
 	// EngineUser is machine code inside the process, for those that may trace it.
 	EngineUser Engine = "user"
+	// EngineMixed is EngineUser for each function that can be patched, and EngineKernel for the others.
+	EngineMixed Engine = "user,kernel"
 )
 
 // Also adds probes to that of Count, Trace or Time.
@@ -210,11 +212,12 @@ func Stack() RunOption {
 // WithEngine asks for one engine instead of the cheapest.
 func WithEngine(e Engine) RunOption {
 	return func(r *run) error {
-		if e != EngineAuto && e != EngineKernel && e != EngineTracefs && e != EngineUser && e != "" {
-			return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel, user, tracefs")
+		switch e {
+		case "", EngineAuto, EngineKernel, EngineTracefs, EngineUser, EngineMixed:
+			r.engine = e
+			return nil
 		}
-		r.engine = e
-		return nil
+		return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel, user, \"user,kernel\", tracefs")
 	}
 }
 

@@ -15,6 +15,9 @@ type Means struct {
 	Why    string
 	// Refused is what the engine cannot probe of the plan.
 	Refused []Refusal
+	// Second is the engine that probes what this one passes on: Passed, with what this one says of it.
+	Second string
+	Passed []Refusal
 }
 
 // Explain writes what would be armed where, and why: the text of --explain.
@@ -36,6 +39,9 @@ func (p *Plan) Explain(w io.Writer, m Means) error {
 	}
 	for _, r := range slices.Concat(p.Refusals, m.Refused) {
 		fmt.Fprintf(out, "refused: %s of %s: %s\n", r.Function, r.Object, r.Why)
+	}
+	for _, r := range m.Passed {
+		fmt.Fprintf(out, "%s: %s of %s: %s\n", m.Second, r.Function, r.Object, r.Why)
 	}
 	return out.Flush()
 }

@@ -155,6 +155,8 @@ type Refusal struct {
 	Object   string
 	Function string
 	Why      string
+	// Site is the one that an engine refuses; nil: the function was refused before there were sites.
+	Site *Site
 	// Uncalled: it is called by nobody (_start), and only a pattern named it. What is not a call is not missing from the calls.
 	Uncalled bool
 }

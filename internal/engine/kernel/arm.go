@@ -174,7 +174,7 @@ func refusal(p *plan.Plan, r refused) plan.Refusal {
 	site := &p.Probes[r.probe].Sites[r.site]
 	fn := &p.Functions[site.Function]
 	return plan.Refusal{
-		Object: p.Objects[site.Object].Path, Function: fn.Name,
+		Object: p.Objects[site.Object].Path, Function: fn.Name, Site: site,
 		Why: fmt.Sprintf("the kernel refuses its %s at %v: %s", site.Role, site.Addr, reason(r.err)),
 	}
 }

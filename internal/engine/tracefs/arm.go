@@ -219,7 +219,7 @@ func (s *Session) refusal(e *event, j int, err error) plan.Refusal {
 		why = "it cannot probe files of this file system"
 	}
 	return plan.Refusal{
-		Object: s.plan.Objects[site.Object].Path, Function: s.plan.Functions[site.Function].Name,
+		Object: s.plan.Objects[site.Object].Path, Function: s.plan.Functions[site.Function].Name, Site: site,
 		Why: fmt.Sprintf("the kernel refuses its %s at %v: %s", site.Role, site.Addr, why),
 	}
 }

@@ -307,7 +307,7 @@ func (s *Session) refusals(list []refused) []plan.Refusal {
 	for _, r := range list {
 		fn := &s.plan.Functions[r.site.Function]
 		out = append(out, plan.Refusal{
-			Object: s.plan.Objects[r.site.Object].Path, Function: fn.Name,
+			Object: s.plan.Objects[r.site.Object].Path, Function: fn.Name, Site: r.site,
 			Why: fmt.Sprintf("its %s at %v cannot be patched: %s", r.site.Role, r.site.Addr, r.why),
 		})
 	}

@@ -1,0 +1,81 @@
+package mixed
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// Division is who runs what of a plan. A part that is nil is empty.
+type Division struct {
+	First, Second *plan.Plan
+	// Why says of a plan that the second engine runs as a whole why the first does not run its part; "" it has none.
+	Why string
+}
+
+// Divide gives the functions that an engine refuses to the second one. The refusals name sites of the plan.
+func Divide(p *plan.Plan, refused []plan.Refusal) Division {
+	moved := map[int]bool{}
+	for _, r := range refused {
+		if r.Site != nil {
+			moved[r.Site.Function] = true
+		}
+	}
+	if len(moved) == 0 {
+		return Division{First: p}
+	}
+	first := only(p, func(fn int) bool { return !moved[fn] })
+	if first == nil {
+		return Division{Second: p}
+	}
+	if why := shares(p); why != "" {
+		r := refused[0]
+		return Division{Second: p, Why: fmt.Sprintf("%s, and %s needs the other engine: %s", why, r.Function, r.Why)}
+	}
+	return Division{First: first, Second: only(p, func(fn int) bool { return moved[fn] })}
+}
+
+// only is the plan with the sites of some functions, nil if that is none. Probes, maps and emissions keep their places, so records and cells of both
+// parts read alike.
+func only(p *plan.Plan, has func(function int) bool) *plan.Plan {
+	part := *p
+	part.Probes = slices.Clone(p.Probes)
+	sites := 0
+	for i := range part.Probes {
+		probe := &part.Probes[i]
+		probe.Sites = slices.DeleteFunc(slices.Clone(probe.Sites), func(s plan.Site) bool { return !has(s.Function) })
+		sites += len(probe.Sites)
+	}
+	if sites == 0 {
+		return nil
+	}
+	return &part
+}
+
+// shares says what the programs of several functions must remember together, "" nothing.
+func shares(p *plan.Plan) string {
+	for i := range p.Maps {
+		if p.Maps[i].Kind == event.AggValue {
+			return fmt.Sprintf("programs read and set @%s", p.Maps[i].Name)
+		}
+	}
+	why := ""
+	p.Walk(func(node any) {
+		if d, ok := node.(*plan.MapDelete); ok {
+			why = fmt.Sprintf("programs delete from @%s", p.Maps[d.Map].Name)
+		}
+	})
+	if why != "" {
+		return why
+	}
+	for i := range p.Probes {
+		for j := range p.Probes[i].Bodies {
+			if f := p.Probes[i].Bodies[j].Frame; f != nil && f.Depth {
+				return "calls tell how deep they are nested in others"
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,135 @@
+package sonde_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+const easyCalls, hardCalls = 4000, 2000
+
+// counted gives the count of each function in the only map of a session that has ended.
+func counted(t *testing.T, s *sonde.Session) map[string]uint64 {
+	t.Helper()
+	snap, err := s.Snapshot()
+	if err != nil || len(snap.Maps) != 1 {
+		t.Fatalf("%d maps: %v", len(snap.Maps), err)
+	}
+	counts := map[string]uint64{}
+	for _, e := range snap.Maps[0].Entries {
+		counts[e.Function.Function] += e.Agg.Count
+	}
+	return counts
+}
+
+func TestFunctionsThatCannotBePatchedAreLeftToTheKernelInTheSameRun(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "engine/halves.c", "-pthread")
+	for name, observe := range map[string]func(*sonde.Target, ...sonde.RunOption) (*sonde.Session, error){
+		"count": func(target *sonde.Target, options ...sonde.RunOption) (*sonde.Session, error) {
+			return target.Count(t.Context(), program+":/^(easy|hard)$/", options...)
+		},
+		"time": func(target *sonde.Target, options ...sonde.RunOption) (*sonde.Session, error) {
+			return target.Time(t.Context(), program+":/^(easy|hard)$/", options...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(program)
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Wait()
+			defer in.Close()
+			session, err := observe(open(t, sonde.PID(cmd.Process.Pid)), sonde.WithEngine(sonde.EngineMixed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var text strings.Builder
+			if err := session.Explain(&text); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(text.String(), "engine: user") || !strings.Contains(text.String(), "\nkernel: hard of ") || strings.Contains(text.String(), ": easy of ") {
+				t.Errorf("explained as\n%s", text.String())
+			}
+			if _, err := in.Write([]byte("\n")); err != nil {
+				t.Fatal(err)
+			}
+			if err := session.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if counts := counted(t, session); counts["easy"] != easyCalls || counts["hard"] != hardCalls || len(counts) != 2 {
+				t.Errorf("counted %v", counts)
+			}
+			if stats := session.Stats(); stats.Hits < easyCalls+hardCalls || stats.Lost+stats.MissedReturns+stats.Unfinished != 0 || stats.Cost == 0 {
+				t.Errorf("%+v", stats)
+			}
+			if refusals := session.Refusals(); len(refusals) != 0 {
+				t.Errorf("refused: %v", refusals)
+			}
+		})
+	}
+}
+
+// What programs remember together cannot be in two places, so one engine has all of it.
+func TestWhatFunctionsRememberTogetherIsNotDivided(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "engine/halves.c", "-pthread")
+	for name, text := range map[string]string{
+		"a value": `uprobe:PROGRAM:easy { @last[tid] = 1 } uprobe:PROGRAM:hard /@last[tid] == 1/ { @[func] = count() }`,
+		"nesting": `uretprobe:PROGRAM:easy, uretprobe:PROGRAM:hard { call() }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(program)
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Wait()
+			defer in.Close()
+			session, err := open(t, sonde.PID(cmd.Process.Pid)).Run(t.Context(), strings.ReplaceAll(text, "PROGRAM", program), sonde.WithEngine(sonde.EngineMixed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var explained strings.Builder
+			if err := session.Explain(&explained); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(explained.String(), "engine: kernel") || !strings.Contains(explained.String(), "hard needs the other engine") {
+				t.Errorf("explained as\n%s", explained.String())
+			}
+			if _, err := in.Write([]byte("\n")); err != nil {
+				t.Fatal(err)
+			}
+			calls := map[string]int{}
+			for e := range session.Events() {
+				switch e := e.(type) {
+				case *event.Call:
+					calls[e.Function]++
+				case *event.MapPrint:
+					for _, entry := range e.Map.Entries {
+						if entry.Function != nil {
+							calls[entry.Function.Function] += int(entry.Agg.Count)
+						}
+					}
+				}
+			}
+			if err := session.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if calls["hard"] != hardCalls {
+				t.Errorf("%v", calls)
+			}
+		})
+	}
+}
