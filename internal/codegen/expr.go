@@ -243,6 +243,25 @@ func (x *code) siteAddress() {
 	default:
 		x.load(asm.R0, place{regCtx, instructionPointer}, asm.DWord)
 	}
+	if x.c.f.Moved && x.u.part != RunPart {
+		x.original()
+	}
+}
+
+// original turns the address of an armed instruction in R0 into that of the one that it stands for.
+func (x *code) original() {
+	mark := x.used
+	defer x.release(mark)
+	at := x.allocStack(8)
+	unknown, end := x.label(), x.label()
+	x.store(at, asm.R0, asm.DWord)
+	x.lookup(PlacesMap, at)
+	x.jumpImm(asm.JEq, asm.R0, 0, unknown)
+	x.load(asm.R0, place{asm.R0, 0}, asm.DWord)
+	x.jump(end)
+	x.place(unknown)
+	x.load(asm.R0, at, asm.DWord)
+	x.place(end)
 }
 
 // goid leaves the goroutine ID in R0, 0 where there is none. R14 is g in all Go code (Go's ABIInternal).

@@ -17,6 +17,11 @@ type Features struct {
 	CPUs      int
 	Namespace Namespace
 	Task      TaskOffsets
+	// Decides: programs only decide which hits others get to see. They count those that they filter or lose and no others, and give 1 for a
+	// hit that is handed on: by Trap, or at the entry of a call whose return is to be handed on too.
+	Decides bool
+	// Moved: sites are armed elsewhere than where the functions are. PlacesMap says which instruction is meant.
+	Moved bool
 }
 
 // Namespace is the PID namespace in which process IDs are counted; the zero value is the initial one.

@@ -30,6 +30,7 @@ func (c *compiler) allMaps() []*ebpf.MapSpec {
 		c.scratchMap(),
 		{Name: zeroMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(c.template()), MaxEntries: 1, Flags: readOnlyProg},
 		{Name: DepthMap, Type: ebpf.Hash, KeySize: depthKeySize, ValueSize: 4, MaxEntries: uint32(c.limits.Frames), Flags: noPrealloc},
+		{Name: PlacesMap, Type: ebpf.Hash, KeySize: 8, ValueSize: 8, MaxEntries: uint32(max(c.sites(), 1)), Flags: noPrealloc},
 	}
 	for i := range c.p.Probes {
 		if size, ok := c.frameSize[i]; ok {
@@ -41,6 +42,14 @@ func (c *compiler) allMaps() []*ebpf.MapSpec {
 		list = append(list, c.planMap(m))
 	}
 	return list
+}
+
+// sites is how many the plan has.
+func (c *compiler) sites() (n int) {
+	for i := range c.p.Probes {
+		n += len(c.p.Probes[i].Sites)
+	}
+	return n
 }
 
 // planMap describes a script map. Tables do not take their memory beforehand: most runs use few of the keys that they may.

@@ -83,6 +83,7 @@ const (
 	ScratchMap = "scratch" // memory of one hit: TASK_STORAGE, or HASH by thread
 	zeroMap    = "zero"    // ARRAY of one value of zeros: the template of new map values
 	DepthMap   = "depth"   // HASH owner -> u32 calls open; see frame.go
+	PlacesMap  = "places"  // HASH u64 instruction pointer at a hit -> u64 PC of the site; the engine fills it. Features.Moved only
 )
 
 // MapName is the name of map m of the plan.

@@ -170,8 +170,7 @@ func (x *code) captureData(s *plan.Slot, address func(asm.Register), null, bad l
 			x.captureCalled(slotSize(s)/8, address, bad)
 			return
 		}
-		address(asm.R1)
-		x.stackInto(slotSize(s) &^ 7)
+		x.stackInto(address, slotSize(s)&^7)
 		x.jumpImm(asm.JSLE, asm.R0, 0, bad)
 	case plan.SlotText, plan.SlotTuple:
 		x.captureValue(s, address)
@@ -183,8 +182,7 @@ func (x *code) captureData(s *plan.Slot, address func(asm.Register), null, bad l
 // captureCalled captures a stack of at most so many frames, the direct caller among them.
 func (x *code) captureCalled(frames int, address func(asm.Register), bad label) {
 	pcs, size := x.allocScratch(8*(frames+2)), x.allocStack(8) // addCaller looks at the third word
-	x.addr(asm.R1, pcs.plus(8))
-	x.stackInto(8 * frames)
+	x.stackInto(func(dst asm.Register) { x.addr(dst, pcs.plus(8)) }, 8*frames)
 	x.jumpImm(asm.JSLE, asm.R0, 0, bad)
 	x.addCaller(pcs, frames)
 	fits := x.label()

@@ -80,6 +80,8 @@ func (x *code) stmt(s plan.Stmt) {
 		x.jump(x.end)
 	case *plan.Emit:
 		x.emission(s)
+	case *plan.Trap:
+		x.trap()
 	default:
 		x.fail("statement %T", s)
 	}

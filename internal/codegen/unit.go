@@ -35,7 +35,7 @@ func (c *compiler) probe(i int) error {
 	}
 	langs := languages(c.p, probe)
 	for _, part := range []Part{EntryPart, TrampolinePart, SitePart, RunPart} {
-		bodies := bodiesOf(probe, part)
+		bodies := bodiesOf(probe, part, c.f.Decides)
 		if len(bodies) == 0 {
 			continue
 		}
@@ -47,7 +47,7 @@ func (c *compiler) probe(i int) error {
 }
 
 // bodiesOf lists the bodies that run in a part, ascending.
-func bodiesOf(probe *plan.Probe, part Part) []int {
+func bodiesOf(probe *plan.Probe, part Part, decides bool) []int {
 	wanted := make([]bool, len(probe.Bodies))
 	switch probe.Kind {
 	case plan.Begin, plan.End, plan.Interval:
@@ -61,7 +61,7 @@ func bodiesOf(probe *plan.Probe, part Part) []int {
 				continue
 			}
 			// The entry of a call matters to its return only where something of it is kept.
-			wanted[s.Body] = probe.Kind == plan.Entry || part != EntryPart || probe.Bodies[s.Body].Frame != nil
+			wanted[s.Body] = decides || probe.Kind == plan.Entry || part != EntryPart || probe.Bodies[s.Body].Frame != nil
 		}
 	}
 	var list []int
@@ -136,7 +136,7 @@ func (x *code) write() {
 		x.open()
 		x.predicateAndStmts()
 	case x.frame != nil:
-		x.count(plan.CountHits)
+		x.countHit()
 		x.open()
 		x.enter()
 	default:
@@ -152,11 +152,11 @@ func (x *code) write() {
 // countHit counts a hit that stands for itself.
 func (x *code) countHit() {
 	probe := &x.c.p.Probes[x.u.probe]
-	if m := ownCount(probe, x.body); m >= 0 && x.c.ownHits[m] {
+	if m := ownCount(probe, x.body); x.c.f.Decides || m >= 0 && x.c.ownHits[m] {
 		return
 	}
 	x.count(plan.CountHits)
-	if probe.Kind == plan.Return {
+	if probe.Kind == plan.Return && x.frame == nil {
 		x.count(plan.CountReturns)
 	}
 }

@@ -133,13 +133,33 @@ func (x *code) readStringAwake(to func(), size int) {
 // stack flags and sizes of bpf_get_stack.
 const userStack = 1 << 8 // BPF_F_USER_STACK
 
-// stackInto reads the user stack into memory whose address is in R1; R0 is the number of bytes, or an error.
-func (x *code) stackInto(size int) {
-	x.mov(asm.R2, asm.R1)
+// stackInto reads the user stack into memory whose address the function puts in a register; R0 is the number of bytes, or an error.
+func (x *code) stackInto(to func(asm.Register), size int) {
+	to(asm.R2)
 	x.mov(asm.R1, regCtx)
 	x.imm(asm.R3, int64(size))
 	x.imm(asm.R4, userStack)
 	x.call(asm.FnGetStack)
+	if x.c.f.Moved && x.u.part != TrampolinePart { // there it begins with the return address
+		x.originalFirst(to)
+	}
+}
+
+// originalFirst puts the site's address at the start of a stack of R0 bytes.
+func (x *code) originalFirst(to func(asm.Register)) {
+	mark := x.used
+	defer x.release(mark)
+	size, first := x.allocStack(8), x.allocStack(8)
+	none := x.label()
+	x.store(size, asm.R0, asm.DWord)
+	x.jumpImm(asm.JSLE, asm.R0, 0, none)
+	x.siteAddress()
+	x.store(first, asm.R0, asm.DWord)
+	to(asm.R2)
+	x.load(asm.R0, first, asm.DWord)
+	x.store(place{asm.R2, 0}, asm.R0, asm.DWord)
+	x.place(none)
+	x.load(asm.R0, size, asm.DWord)
 }
 
 // stackID leaves the ID of the user stack in R0, 0 if there is none, and sees to it that the stacks map has it. An ID is a hash of
@@ -156,12 +176,11 @@ func (x *code) stackID(e *plan.UserStack) {
 	pcs := x.allocScratch(8 + 8*x.c.stackFrames())
 	id := x.allocStack(8)
 	none, end := x.label(), x.label()
+	start := pcs
 	if e.Caller {
-		x.addr(asm.R1, pcs.plus(8))
-	} else {
-		x.addr(asm.R1, pcs)
+		start = pcs.plus(8)
 	}
-	x.stackInto(8 * frames)
+	x.stackInto(func(dst asm.Register) { x.addr(dst, start) }, 8*frames)
 	x.jumpImm(asm.JSLE, asm.R0, 0, none)
 	if e.Caller {
 		x.addCaller(pcs, frames)

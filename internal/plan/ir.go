@@ -188,6 +188,8 @@ type (
 	Finish   struct{}
 	// Emit sends record Emission of the plan.
 	Emit struct{ Emission int }
+	// Trap ends the body and hands the hit on, where programs do no more than decide which hits are (codegen.Features.Decides).
+	Trap struct{}
 )
 
 func (*SetVar) isStmt()       {}
@@ -201,6 +203,7 @@ func (*Break) isStmt()        {}
 func (*Continue) isStmt()     {}
 func (*Finish) isStmt()       {}
 func (*Emit) isStmt()         {}
+func (*Trap) isStmt()         {}
 
 var (
 	intType  = Type{Kind: IntType, Size: 8, Signed: true}

@@ -13,6 +13,9 @@ func (p *Plan) Walk(fn func(node any)) {
 	}
 }
 
+// WalkExpr calls fn for every Expr of an expression, outer before inner.
+func WalkExpr(e Expr, fn func(node any)) { walkExpr(e, fn) }
+
 func (b *Body) walk(fn func(any)) {
 	if b.Frame != nil {
 		walkExpr(b.Frame.Pred, fn)

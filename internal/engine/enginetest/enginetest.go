@@ -37,6 +37,10 @@ type Engine interface {
 // leave. Cases about the difference are marked.
 type Patching interface{ Patches() }
 
+// Writing is an engine that writes into code: it gets a file of its own, for the flag that it gives, so that kernel probes of other tests do not meet a
+// jump.
+type Writing interface{ Flag() string }
+
 // Observation is what an engine gives.
 type Observation struct {
 	Records  [][]byte
@@ -126,8 +130,8 @@ func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
 		c.Source = "engine/calls.c"
 	}
 	var flags []string
-	if _, patches := e.(Patching); patches {
-		flags = []string{"-DPATCHED"} // a file of its own: kernel probes of other tests must not meet a jump
+	if w, writes := e.(Writing); writes {
+		flags = []string{w.Flag()}
 	}
 	program := fixture.Build(t, c.Source, flags...)
 	target := begin(t, program, c.Workload)

@@ -21,7 +21,35 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 	if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
 		return nil, err
 	}
-	return s.held.arm(s.plan, s.sets())
+	return s.held.arm(s.plan, s.sets(s.own))
+}
+
+// Place is where a site is armed.
+type Place struct {
+	Path   string
+	Offset uint64 // in the file
+}
+
+// own is the place of a site in its own file.
+func (s *Session) own(probe, site int) (Place, bool) {
+	at := &s.plan.Probes[probe].Sites[site]
+	return Place{s.plan.Objects[at.Object].Open, uint64(at.Offset)}, true
+}
+
+// ArmAt is Arm with the sites in other places, for programs that were compiled with codegen.Features.Moved; where says which, and which sites to
+// leave out. stands are the addresses there, and those of the sites that they stand for.
+func (s *Session) ArmAt(where func(probe, site int) (Place, bool), stands map[uint64]uint64) (_ []plan.Refusal, err error) {
+	if m := s.maps[codegen.PlacesMap]; m != nil {
+		for at, site := range stands {
+			if err := m.Put(at, site); err != nil {
+				return nil, fmt.Errorf("places: %w", err)
+			}
+		}
+	}
+	if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
+		return nil, err
+	}
+	return s.held.arm(s.plan, s.sets(where))
 }
 
 // arm arms sets of sites, returns before entries, and says which sites are left out.
@@ -94,8 +122,8 @@ func stages(sets []armSet) [][]armSet {
 	return [][]armSet{returns, entries}
 }
 
-// sets groups the plan's sites by program and object.
-func (s *Session) sets() []armSet {
+// sets groups the plan's sites by program and file.
+func (s *Session) sets(where func(probe, site int) (Place, bool)) []armSet {
 	var sets []armSet
 	pid := linkPID(&s.plan.Filter)
 	for i, prog := range s.code.Progs {
@@ -103,24 +131,28 @@ func (s *Session) sets() []armSet {
 			continue
 		}
 		multi := prog.Spec.AttachType == ebpf.AttachTraceUprobeMulti
-		byObject := map[int]int{}
+		byFile := map[string]int{}
 		probe := &s.plan.Probes[prog.Probe]
 		for j := range probe.Sites {
 			site := &probe.Sites[j]
 			if site.Body < prog.From || site.Body >= prog.To || codegen.PartOf(probe.Kind, site.Role) != prog.Part {
 				continue
 			}
-			at, ok := byObject[site.Object]
+			place, armed := where(prog.Probe, j)
+			if !armed {
+				continue
+			}
+			at, ok := byFile[place.Path]
 			if !ok {
 				at = len(sets)
-				byObject[site.Object] = at
+				byFile[place.Path] = at
 				sets = append(sets, armSet{
-					prog: s.progs[i].FD(), path: s.plan.Objects[site.Object].Open, pid: pid, multi: multi,
+					prog: s.progs[i].FD(), path: place.Path, pid: pid, multi: multi,
 					ret: prog.Part == codegen.TrampolinePart, last: prog.Part == codegen.EntryPart,
 				})
 			}
 			sets[at].sites = append(sets[at].sites, armSite{
-				offset: uint64(site.Offset), refCtr: uint64(site.RefCtr),
+				offset: place.Offset, refCtr: uint64(site.RefCtr),
 				cookie: codegen.Cookie(s.plan, probe.Kind, site), probe: prog.Probe, site: j,
 			})
 		}

@@ -27,6 +27,7 @@ func (s *Session) mapRegion() error {
 	slots := trampoline.SlotsFor(s.layout.SlotSize())
 	q := inject.Request{
 		Text: text, Data: uint64(s.layout.Size + gateSize), Private: uint64(slots.Size()), Sites: max(len(s.places.windows), 1),
+		Pads: s.padRoom(),
 	}
 	for i := range s.places.windows {
 		w := &s.places.windows[i]
@@ -71,8 +72,8 @@ const (
 	codeAlign = 16
 )
 
-// build writes the code of a window for an address.
-func (s *Session) build(w *window, at uint64, gates, programs []uint64) (trampoline.Window, error) {
+// build writes the code of a window for an address. Without programs it is only measured; then there is no text either.
+func (s *Session) build(w *window, at uint64, t *text, programs []uint64) (trampoline.Window, error) {
 	var process trampoline.Process // the longest code
 	if programs != nil {
 		process = s.threads.gates(s)
@@ -84,11 +85,20 @@ func (s *Session) build(w *window, at uint64, gates, programs []uint64) (trampol
 			PC: spot.pc, Function: spot.pc - uint64(spot.site.Addr-fn.Addr), Cookie: spot.cookie, AtEntry: atEntry(w, spot.pc),
 		}
 		if programs != nil {
-			sites[i].Program, sites[i].Gate = programs[spot.program], gates[spot.program]
+			sites[i].Program, sites[i].Gate = programs[spot.program], t.gates(w.golang)[spot.program]
 		} else {
 			sites[i].Gate = at
 		}
 		sites[i].Count = s.counts(spot.program, spot.cookie)
+		switch {
+		case s.deciding && t == nil:
+			sites[i].Pad = farPad(at)
+		case s.deciding:
+			sites[i].Pad = t.pad(i)
+		}
+		if s.always(&spot) {
+			sites[i].Gate = 0
+		}
 	}
 	return trampoline.Build(at, &w.Window, sites, process, w.golang)
 }
@@ -125,6 +135,10 @@ type text struct {
 	inject.Area
 	used    int
 	c, goes []uint64 // the gates, by program
+
+	pads     inject.Area
+	padsAt   uint64 // in the file
+	padsUsed int
 }
 
 // put writes code behind what is there.
@@ -147,27 +161,48 @@ func (t *text) gates(golang bool) []uint64 {
 	return t.c
 }
 
-// Arm writes all code and patches every window of the plan in one stop. Sites that are refused are reported; it is an error when
-// nothing could be armed.
-func (s *Session) Arm() ([]plan.Refusal, error) {
-	refusals := s.refusals(s.places.refused)
+// patches are those of the windows of the same number.
+type patches struct {
+	list    []inject.Patch
+	of      []*window
+	refused []plan.Refusal
+}
+
+// Prepare writes all code, and Arm need no more than patch. Pads are known then.
+func (s *Session) Prepare() error {
+	if s.ready != nil {
+		return nil
+	}
+	ready := &patches{refused: s.refusals(s.places.refused)}
 	if len(s.places.windows) == 0 {
-		return refusals, nil
+		s.ready = ready
+		return nil
 	}
 	texts, programs, err := s.write()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var patches []inject.Patch
-	var of []*window
 	for i := range s.places.windows {
 		w := &s.places.windows[i]
 		patch, err := s.patch(w, texts, programs)
 		if err != nil {
-			refusals = append(refusals, s.refuse(w, err)...)
+			ready.refused = append(ready.refused, s.refuse(w, err)...)
 			continue
 		}
-		patches, of = append(patches, patch), append(of, w)
+		ready.list, ready.of = append(ready.list, patch), append(ready.of, w)
+	}
+	s.ready = ready
+	return nil
+}
+
+// Arm patches every window of the plan in one stop. Sites that are refused are reported; it is an error when nothing could be armed.
+func (s *Session) Arm() ([]plan.Refusal, error) {
+	if err := s.Prepare(); err != nil {
+		return nil, err
+	}
+	patches, refusals := s.ready.list, s.ready.refused
+	if len(s.places.windows) == 0 {
+		return refusals, nil
 	}
 	result, err := s.process.Patch(s.region, patches)
 	s.stopped = max(s.stopped, result.Stopped)
@@ -175,7 +210,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 		return refusals, err
 	}
 	for _, r := range result.Refused {
-		refusals = append(refusals, s.refuse(of[r.Patch], r.Err)...)
+		refusals = append(refusals, s.refuse(s.ready.of[r.Patch], r.Err)...)
 	}
 	if len(result.Refused) == len(patches) {
 		return refusals, nothingArmed(refusals)
@@ -187,8 +222,8 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 // write puts gates into every area of code and the programs into the first.
 func (s *Session) write() (map[uint64]*text, []uint64, error) {
 	texts := map[uint64]*text{}
-	for _, area := range s.region.Texts {
-		t := &text{Area: area}
+	for i, area := range s.region.Texts {
+		t := &text{Area: area, pads: s.region.Pads[i], padsAt: s.region.PadsAt[i]}
 		for i := range s.code.Progs {
 			if err := s.writeGates(t, i); err != nil {
 				return nil, nil, err
@@ -226,7 +261,7 @@ func (s *Session) writeGates(t *text, program int) error {
 	}
 	for _, golang := range []bool{false, true} {
 		c := &x86.Code{}
-		trampoline.Gate(c, s.threads.gates(s), golang, trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings})
+		trampoline.Gate(c, s.threads.gates(s), golang, trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: s.deciding})
 		code, err := c.Assemble(t.next())
 		if err != nil {
 			return err
@@ -269,11 +304,14 @@ func (s *Session) patch(w *window, texts map[uint64]*text, programs []uint64) (i
 		before = append(jumpTo(w.Addr, to), before[relocate.JumpLen:]...)
 		w.Window = relocate.Chained(w.Addr, to, before[:relocate.JumpLen], w.Sites)
 	}
-	code, err := s.build(w, t.next(), t.gates(w.golang), programs)
+	code, err := s.build(w, t.next(), t, programs)
 	if err != nil {
 		return none, err
 	}
 	at, err := t.put(code.Bytes)
+	if err == nil {
+		err = s.writePads(w, t, &code)
+	}
 	if err != nil {
 		return none, err
 	}

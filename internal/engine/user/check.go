@@ -129,7 +129,9 @@ func routines(layout *shm.Layout, at shm.Place, put func(code []byte) (uint64, e
 func compile(p *plan.Plan) (*codegen.Program, error) {
 	inside := *p
 	inside.Filter.Children = false
-	return codegen.Compile(&inside, translate.Features(cpus()))
+	features := translate.Features(cpus())
+	features.Decides = decides(p)
+	return codegen.Compile(&inside, features)
 }
 
 // foreign reports whether a process is in another PID namespace than we are.

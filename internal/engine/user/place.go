@@ -21,6 +21,7 @@ import (
 type spot struct {
 	site    *plan.Site
 	probe   int // index into the plan's probes
+	index   int // of the site, in the probe's
 	program int // index into the programs
 	cookie  uint64
 	pc      uint64
@@ -108,7 +109,7 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 				groups[home{obj, fn.Addr}] = g
 				order = append(order, g)
 			}
-			g.spots = append(g.spots, spot{site: s, probe: prog.Probe, program: i, cookie: codegen.Cookie(p, probe.Kind, s), pc: uint64(s.Addr.PC(obj.bias))})
+			g.spots = append(g.spots, spot{site: s, probe: prog.Probe, index: j, program: i, cookie: codegen.Cookie(p, probe.Kind, s), pc: uint64(s.Addr.PC(obj.bias))})
 		}
 	}
 	w.all(order)

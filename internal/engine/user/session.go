@@ -41,8 +41,13 @@ type Session struct {
 	own     *own
 	// counting is what programs do that only count, nil for others.
 	counting []*translate.Count
-	wake     wake
-	clock    clock
+	// deciding: the plan only decides which hits go on, through pads.
+	deciding bool
+	pads     []Pad
+	// ready is what Arm patches, where Prepare has run.
+	ready *patches
+	wake  wake
+	clock clock
 	// stopped is for how long the process stood still, the longest time.
 	stopped  time.Duration
 	armed    bool
@@ -97,7 +102,7 @@ func open(p *plan.Plan, process func() (*inject.Process, error)) (_ *Session, er
 	if err := Check(p); err != nil {
 		return nil, err
 	}
-	s := &Session{plan: p, wake: newWake()}
+	s := &Session{plan: p, wake: newWake(), deciding: decides(p)}
 	if s.code, err = compile(p); err != nil {
 		return nil, err
 	}

@@ -103,6 +103,8 @@ type Request struct {
 	// of which a forked child gets zeros. Sites is how many places will be patched at most.
 	Text, Data, Private uint64
 	Sites               int
+	// Pads is the size of the memory behind each area of code in which the kernel can put probes; see Region.Pads.
+	Pads uint64
 }
 
 // Patch is one place to overwrite with a jump.

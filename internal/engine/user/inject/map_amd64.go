@@ -81,7 +81,13 @@ func (h *hold) fillRegion(l layout, remote uint64) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
+	file := os.NewFile(uintptr(fd), regionName)
+	keep := false
+	defer func() {
+		if !keep {
+			file.Close()
+		}
+	}()
 	if err := unix.Ftruncate(fd, int64(l.total)); err != nil {
 		return nil, fmt.Errorf("region of %d bytes: %w", l.total, err)
 	}
@@ -99,7 +105,11 @@ func (h *hold) fillRegion(l layout, remote uint64) (*Region, error) {
 		_ = unix.Munmap(local)
 		return nil, err
 	}
-	return l.region(local, info.Ino), nil
+	r := l.region(local, info.Ino)
+	if keep = l.pads > 0; keep {
+		r.File = file
+	}
+	return r, nil
 }
 
 // fetch gives us the process's own file.
@@ -129,6 +139,12 @@ func (h *hold) mapAreas(l layout, fd uint64) error {
 		if err := h.mmap(l.at[i], size, prot, unix.MAP_SHARED|unix.MAP_FIXED_NOREPLACE, fd, l.offset[i]); err != nil {
 			return err
 		}
+		if l.pads > 0 {
+			at := l.at[i] + size - l.pads
+			if err := h.mmap(at, l.pads, runnable, unix.MAP_PRIVATE|unix.MAP_FIXED, fd, l.offset[i]+size-l.pads); err != nil {
+				return err
+			}
+		}
 		if i > 0 {
 			continue
 		}
@@ -147,7 +163,7 @@ func (h *hold) mapAreas(l layout, fd uint64) error {
 				return h.notMapped(err)
 			}
 		}
-		if _, err := h.call(unix.SYS_MPROTECT, text, l.at[0]+size-text, runnable); err != nil {
+		if _, err := h.call(unix.SYS_MPROTECT, text, l.at[0]+size-l.pads-text, runnable); err != nil {
 			return h.notMapped(err)
 		}
 	}

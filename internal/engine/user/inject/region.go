@@ -23,10 +23,17 @@ type Region struct {
 	Data    Area
 	Private Area
 	Texts   []Area
+	// Pads are the ends of the areas of code, which the process maps as its own copy: the kernel puts probes nowhere else. They are filled in before
+	// the kernel first looks at them. In the file, each begins at the offset of the same number.
+	Pads   []Area
+	PadsAt []uint64
 	// FSBases are the thread pointers of the threads that there were, by thread ID.
 	FSBases map[int]uint64
 	// Near are the stretches of code that the area of the same number serves.
 	Near []Span
+
+	// File is the memfd, where pads were asked for; else nil.
+	File *os.File
 
 	local   []byte
 	journal journal
@@ -49,7 +56,12 @@ func (r *Region) Text(addr uint64) (Area, bool) {
 }
 
 // Close gives back what we map. The process keeps its side until Detach.
-func (r *Region) Close() error { return unix.Munmap(r.local) }
+func (r *Region) Close() error {
+	if r.File != nil {
+		r.File.Close()
+	}
+	return unix.Munmap(r.local)
+}
 
 func within(spans []Span, addr uint64) bool {
 	return slices.ContainsFunc(spans, func(s Span) bool { return s.contains(addr) })
@@ -67,17 +79,18 @@ type layout struct {
 	journal uint64
 	data    uint64
 	private uint64
+	pads    uint64 // of each area
 	total   uint64
 }
 
 // lay plans a region for a process as it is mapped now.
 func (q Request) lay(maps []target.Mapping) (layout, error) {
-	l := layout{near: clusters(q.Near), journal: journalSize(q.Sites), data: pages(q.Data), private: pages(q.Private)}
+	l := layout{near: clusters(q.Near), journal: journalSize(q.Sites), data: pages(q.Data), private: pages(q.Private), pads: pages(q.Pads)}
 	if len(l.near) == 0 || len(l.near) > maxSpans || q.Sites > maxEntries {
 		return l, fmt.Errorf("region: %d stretches of code, %d sites", len(l.near), q.Sites)
 	}
 	for i, near := range l.near {
-		size := pages(q.Text)
+		size := pages(q.Text) + l.pads
 		if i == 0 {
 			size += l.journal + l.data + l.private
 		}
@@ -127,7 +140,10 @@ func (l layout) region(local []byte, inode uint64) *Region {
 		if i == 0 {
 			skip = l.journal + l.data + l.private
 		}
-		r.Texts = append(r.Texts, Area{Addr: l.at[i] + skip, Size: l.size[i] - skip, Local: local[l.offset[i]+skip : l.offset[i]+l.size[i]]})
+		end := l.size[i] - l.pads
+		r.Texts = append(r.Texts, Area{Addr: l.at[i] + skip, Size: end - skip, Local: local[l.offset[i]+skip : l.offset[i]+end]})
+		r.Pads = append(r.Pads, Area{Addr: l.at[i] + end, Size: l.pads, Local: local[l.offset[i]+end : l.offset[i]+l.size[i]]})
+		r.PadsAt = append(r.PadsAt, l.offset[i]+end)
 	}
 	return r
 }

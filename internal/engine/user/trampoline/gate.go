@@ -53,6 +53,8 @@ type Wants struct {
 	Thread bool
 	// Forward: the direction flag is clear.
 	Forward bool
+	// Decides: what the program gives says whether the hit goes on to the site's pad.
+	Decides bool
 }
 
 // All is everything.
@@ -306,6 +308,13 @@ func (g *gate) run() {
 	}
 	g.CallReg(x86.RAX)
 	g.Mov(x86.Quad, x86.RSP, x86.R12)
+	if g.wants.Decides {
+		no := g.Label()
+		g.Test(x86.Word, x86.RAX, x86.RAX)
+		g.Jcc(x86.Equal, no)
+		g.OpToImm(x86.Add, x86.Quad, x86.At(x86.RSP, g.in()+inStub), taken(g.golang))
+		g.Bind(no)
+	}
 }
 
 // directionFlag is DF in the flags.

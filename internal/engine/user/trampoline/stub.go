@@ -2,6 +2,7 @@ package trampoline
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/sonde-project/sonde/internal/engine/user/x86"
 )
@@ -26,6 +27,9 @@ type Site struct {
 	AtEntry bool
 	// Count says that the program does nothing but count; nil: it does more.
 	Count *Count
+	// Pad is where hits go on to that the program decides to hand on, all of them when Gate is 0; 0: it hands none on. Hits come back behind
+	// the site's code (Window.Behind), with every register as the site has it.
+	Pad uint64
 }
 
 // Instructions are a window's own, written for another place, in pieces: those before the first site, then from each site to the
@@ -38,7 +42,8 @@ type Instructions interface {
 type Window struct {
 	Bytes  []byte
 	Pieces []uint64 // addresses of the instructions' pieces
-	Sites  []uint64 // and of the code of each site
+	Sites  []uint64 // of the code of each site
+	Behind []uint64 // and behind it
 	Bypass uint64   // where the instructions are once more, without any site
 }
 
@@ -60,6 +65,7 @@ func Build(at uint64, in Instructions, sites []Site, p Process, golang bool) (Wi
 			nops = append(nops, len(w.Bytes)+nop)
 			w.Bytes = append(w.Bytes, stub...)
 			here = at + uint64(len(w.Bytes))
+			w.Behind = append(w.Behind, here)
 		}
 		w.Pieces = append(w.Pieces, here)
 		code, err := in.Emit(n, here)
@@ -80,6 +86,9 @@ func Build(at uint64, in Instructions, sites []Site, p Process, golang bool) (Wi
 		w.Bytes = append(w.Bytes, 0xcc)
 	}
 	for i, s := range sites {
+		if s.Gate == 0 {
+			continue
+		}
 		binary.LittleEndian.PutUint32(w.Bytes[nops[i]+stubNop-4:], uint32(len(w.Bytes)-nops[i]))
 		atEntry := uint64(0)
 		if s.AtEntry {
@@ -96,6 +105,11 @@ func Build(at uint64, in Instructions, sites []Site, p Process, golang bool) (Wi
 // what it cannot do.
 func stub(at uint64, p Process, s *Site, golang bool) (code []byte, nop int, err error) {
 	c := &x86.Code{}
+	if s.Gate == 0 {
+		c.JmpTo(s.Pad)
+		code, err = c.Assemble(at)
+		return code, 0, err
+	}
 	done := c.Label()
 	if s.Count != nil {
 		s.Count.write(c, p, golang, done)
@@ -108,7 +122,44 @@ func stub(at uint64, p Process, s *Site, golang bool) (code []byte, nop int, err
 	if !golang {
 		c.Lea(x86.RSP, x86.At(x86.RSP, Red))
 	}
+	on := after
+	if s.Pad != 0 {
+		c.Jmp(done)
+		on = c.Here()
+		if !golang {
+			c.Lea(x86.RSP, x86.At(x86.RSP, Red))
+		}
+		c.JmpTo(s.Pad)
+	}
 	c.Bind(done)
 	code, err = c.Assemble(at)
+	if err == nil && s.Pad != 0 && c.Offset(on)-c.Offset(after) != int(taken(golang)) {
+		err = errors.New("the way on is not where gates return to")
+	}
 	return code, c.Offset(after), err
+}
+
+// taken is how far behind the call a gate returns to for a hit that goes on: past the nop, and what a hit that does not runs into.
+func taken(golang bool) int32 {
+	const back, over = 8, 2 // lea 128(%rsp),%rsp; jmp rel8
+	if golang {
+		return stubNop + over
+	}
+	return stubNop + back + over
+}
+
+// PadSize is the room that a pad takes, PadLen how much of it is code: it lies where the kernel's probes can be put.
+const (
+	PadSize = 16
+	PadLen  = 6
+)
+
+// Pad writes a pad: an instruction that does nothing, which the kernel acts out where it is probed, and the way back. It is the short nop on
+// purpose. Of the one with five bytes newer kernels make a call, which writes below the stack pointer, where the red zone is, and leads nowhere
+// in a child that is forked (Linux 6.18).
+func Pad(at, behind uint64) ([]byte, error) {
+	c := &x86.Code{}
+	c.Nop(1)
+	c.JmpTo(behind)
+	return c.Assemble(at)
 }

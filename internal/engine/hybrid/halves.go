@@ -1,0 +1,129 @@
+package hybrid
+
+import (
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
+)
+
+// halves are the two plans that a plan is run as.
+type halves struct {
+	inside  *plan.Plan // decides, in the process
+	outside *plan.Plan // does the rest, in the kernel
+	// pads says, by probe and site of the whole plan, through which site of the inside it is reached.
+	pads [][]int
+	// decided is how many of the predicates the inside decides, in whole or in part; of says of how many.
+	decided, of int
+}
+
+// halve divides a plan. Probes and functions keep their numbers in both halves.
+func halve(p *plan.Plan) *halves {
+	inside, outside := *p, *p
+	inside.Maps, inside.Emissions, inside.Vars, inside.Refusals = nil, nil, nil, nil
+	inside.Probes, outside.Probes = make([]plan.Probe, len(p.Probes)), make([]plan.Probe, len(p.Probes))
+	h := &halves{inside: &inside, outside: &outside, pads: make([][]int, len(p.Probes))}
+	for i := range p.Probes {
+		h.probe(i, &p.Probes[i])
+	}
+	return h
+}
+
+// The inside has three bodies for each of the plan's: one decides and remembers the call, one decides, one lets everything pass.
+const (
+	pairing = iota
+	deciding
+	passing
+	kinds
+)
+
+func (h *halves) probe(i int, p *plan.Probe) {
+	in, out := &h.inside.Probes[i], &h.outside.Probes[i]
+	*in, *out = plan.Probe{Kind: p.Kind, Name: p.Name, Interval: p.Interval}, *p
+	if p.Kind != plan.Entry && p.Kind != plan.Return {
+		return
+	}
+	out.Bodies = make([]plan.Body, len(p.Bodies))
+	decides := make([]bool, len(p.Bodies))
+	for j := range p.Bodies {
+		bodies, rest, decided := h.body(&p.Bodies[j], p.Kind)
+		in.Bodies = append(in.Bodies, bodies[:]...)
+		out.Bodies[j], decides[j] = rest, decided
+	}
+	left := leaves(p)
+	h.pads[i] = make([]int, len(p.Sites))
+	for j := range p.Sites {
+		s := p.Sites[j]
+		if s.Role == site.Trampoline {
+			if at, ok := entered(in.Sites, &s); ok { // one pad serves both
+				h.pads[i][j] = at
+				continue
+			}
+		}
+		kind := passing
+		switch {
+		case !decides[s.Body]:
+		case p.Kind == plan.Entry:
+			kind = deciding
+		case left[s.Function]:
+			kind = pairing
+		case s.Role == site.Entry:
+			kind = deciding
+		}
+		if s.Role == site.Trampoline {
+			s.Role = site.Entry
+		}
+		s.Body = kinds*s.Body + kind
+		h.pads[i][j] = len(in.Sites)
+		in.Sites = append(in.Sites, s)
+	}
+}
+
+// leaves says of which functions a probe sees the returns at the instructions that leave.
+func leaves(p *plan.Probe) map[int]bool {
+	found := map[int]bool{}
+	for i := range p.Sites {
+		switch p.Sites[i].Role {
+		case site.Ret, site.TailJump, site.DeferReturn:
+			found[p.Sites[i].Function] = true
+		}
+	}
+	return found
+}
+
+// entered finds the entry of a trampoline's function.
+func entered(sites []plan.Site, trampoline *plan.Site) (int, bool) {
+	for i := range sites {
+		s := &sites[i]
+		if s.Role == site.Entry && s.Function == trampoline.Function && s.Addr == trampoline.Addr && s.Body/kinds == trampoline.Body {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// body divides a body: what decides about it inside, by kind, and what is left for the kernel.
+func (h *halves) body(b *plan.Body, kind plan.ProbeKind) (inside [kinds]plan.Body, rest plan.Body, decided bool) {
+	on := []plan.Stmt{&plan.Trap{}}
+	for i := range inside {
+		inside[i].Stmts = on
+	}
+	rest = *b
+	var here plan.Expr
+	switch {
+	case kind == plan.Entry:
+		here, rest.Pred = divide(b.Pred)
+	case b.Frame != nil:
+		frame := *b.Frame
+		here, frame.Pred = divide(frame.Pred)
+		rest.Frame = &frame
+	}
+	if b.Pred != nil || b.Frame != nil && b.Frame.Pred != nil {
+		h.of++
+	}
+	if here == nil {
+		return inside, rest, false
+	}
+	h.decided++
+	inside[pairing].Frame = &plan.Frame{Pred: here}
+	inside[deciding].Pred = here
+	return inside, rest, true
+}

@@ -1,0 +1,160 @@
+// Package hybrid is the engine that decides in the process and observes in the kernel: a predicate or a sample costs what it costs engine/user,
+// and the hits that it lets pass go through an instruction without effect, on which engine/kernel has its probe.
+//
+// In: a plan. Out: records, cells and counts of the kernel's programs, with what was filtered in the process added. Invariant: every hit is
+// counted once, by the half that ended it. It must not know how either half works.
+//
+// A plan is run as two (halves.go): one has the predicates and nothing else, the other has the rest and takes its sites for where the first one
+// sends hits to (user.Pad). The order of a run is that of both engines. The kernel's probes are there before the first jump is written, and
+// go when no thread comes to them any more.
+package hybrid
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine/user"
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
+// Session is a plan that runs in both halves. What is not said here the kernel's half does alone.
+type Session struct {
+	*kernel.Session
+	inside *user.Session
+	halves *halves
+}
+
+// Check says why this engine cannot run a plan: a *script.Diagnostic, or nil.
+func Check(p *plan.Plan) error {
+	h := halve(p)
+	if err := kernel.Check(h.outside); err != nil {
+		return err
+	}
+	return user.Check(h.inside)
+}
+
+// Open loads a plan for its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
+func Open(p *plan.Plan) (*Session, error) { return open(p, user.Open) }
+
+// OpenCommand is Open for a command that is held at its first instruction; see user.OpenCommand.
+func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
+	return open(p, func(inside *plan.Plan) (*user.Session, error) { return user.OpenCommand(inside, trace) })
+}
+
+func open(p *plan.Plan, openInside func(*plan.Plan) (*user.Session, error)) (*Session, error) {
+	s := &Session{halves: halve(p)}
+	features, err := kernel.Features(kernel.NeedsOf(s.halves.outside))
+	if err != nil {
+		return nil, err
+	}
+	features.Moved = true
+	code, err := codegen.Compile(s.halves.outside, features)
+	if err != nil {
+		return nil, err
+	}
+	if s.inside, err = openInside(s.halves.inside); err != nil {
+		return nil, err
+	}
+	if s.Session, err = kernel.Open(s.halves.outside, code); err != nil {
+		return nil, errors.Join(err, s.inside.Close())
+	}
+	return s, nil
+}
+
+// Released says that the command runs by itself.
+func (s *Session) Released() { s.inside.Released() }
+
+// Stopped is for how long the process stood still, the longest time.
+func (s *Session) Stopped() time.Duration { return s.inside.Stopped() }
+
+// Arm arms the kernel's probes and then sends hits to them. Sites that are refused are reported.
+func (s *Session) Arm() ([]plan.Refusal, error) {
+	if err := s.inside.Prepare(); err != nil {
+		return nil, err
+	}
+	path, err := s.inside.PadFile()
+	if err != nil {
+		return nil, err
+	}
+	type place struct{ probe, site int }
+	pads, stands := map[place]user.Pad{}, map[uint64]uint64{}
+	for _, pad := range s.inside.Pads() {
+		pads[place{pad.Probe, pad.Site}] = pad
+		stands[pad.IP] = pad.PC
+	}
+	refused, err := s.ArmAt(func(probe, site int) (kernel.Place, bool) {
+		pad, ok := pads[place{probe, s.halves.pads[probe][site]}]
+		return kernel.Place{Path: path, Offset: pad.Offset}, ok
+	}, stands)
+	if err != nil {
+		return refused, err
+	}
+	more, err := s.inside.Arm()
+	return append(refused, more...), err
+}
+
+// Read is the kernel's.
+func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
+	if err := s.inside.Read(time.Time{}, nothing); err != nil { // it keeps the clock of predicates right
+		return err
+	}
+	return s.Session.Read(deadline, fn)
+}
+
+func nothing([]byte) {}
+
+// Disarm restores the process first: a thread that is on its way to a probe of the kernel still finds it.
+func (s *Session) Disarm() {
+	s.inside.Disarm()
+	s.Session.Disarm()
+}
+
+// Sweep forgets the calls of dead threads in both halves.
+func (s *Session) Sweep(fn func(engine.OpenCall)) error {
+	return errors.Join(s.inside.Sweep(func(engine.OpenCall) {}), s.Session.Sweep(fn))
+}
+
+// Counts are the kernel's, and those of the hits that ended in the process.
+func (s *Session) Counts() (engine.Counts, error) {
+	all, err := s.Session.Counts()
+	if err != nil {
+		return all, err
+	}
+	inside, err := s.inside.Counts()
+	for _, ended := range []plan.Counter{plan.CountFiltered, plan.CountLostFrames, plan.CountLostScratch} {
+		all.Of[ended] += inside.Of[ended]
+		all.Of[plan.CountHits] += inside.Of[ended]
+	}
+	for _, beside := range []plan.Counter{plan.CountTruncated, plan.CountUnreadable} {
+		all.Of[beside] += inside.Of[beside]
+	}
+	all.Nested += inside.Nested
+	return all, err
+}
+
+// Close disarms and gives everything back.
+func (s *Session) Close() error {
+	s.Disarm()
+	return errors.Join(s.inside.Close(), s.Session.Close())
+}
+
+// Refused says which sites of a plan cannot be patched in its process, and why, without touching it.
+func Refused(p *plan.Plan) ([]plan.Refusal, error) {
+	if err := Check(p); err != nil {
+		return nil, err
+	}
+	return user.Refused(halve(p).inside)
+}
+
+// Decides says in words what of a plan is decided in the process.
+func Decides(p *plan.Plan) string {
+	h := halve(p)
+	if h.decided == 0 {
+		return "nothing can be decided in the process: every hit goes to the kernel"
+	}
+	return fmt.Sprintf("%d of %d predicates are decided in the process", h.decided, h.of)
+}
