@@ -38,6 +38,8 @@ func (t *Target) backend(r *run) (backend, string) {
 		return kernelBackend(), "asked for"
 	case EngineUser:
 		return userBackend(), "asked for"
+	case EngineHybrid:
+		return hybridBackend(), "asked for"
 	case EngineTracefs:
 		return tracefsBackend(), "asked for"
 	case EngineMixed:

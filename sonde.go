@@ -176,6 +176,8 @@ const (
 	EngineUser Engine = "user"
 	// EngineMixed is EngineUser for each function that can be patched, and EngineKernel for the others.
 	EngineMixed Engine = "user,kernel"
+	// EngineHybrid evaluates predicates inside the process, as EngineUser does, and everything else in the kernel.
+	EngineHybrid Engine = "hybrid"
 )
 
 // Also adds probes to that of Count, Trace or Time.
@@ -213,11 +215,11 @@ func Stack() RunOption {
 func WithEngine(e Engine) RunOption {
 	return func(r *run) error {
 		switch e {
-		case "", EngineAuto, EngineKernel, EngineTracefs, EngineUser, EngineMixed:
+		case "", EngineAuto, EngineKernel, EngineTracefs, EngineUser, EngineMixed, EngineHybrid:
 			r.engine = e
 			return nil
 		}
-		return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel, user, \"user,kernel\", tracefs")
+		return diagnostic("no-engine", "no engine "+string(e), "engines: auto, kernel, user, \"user,kernel\", hybrid, tracefs")
 	}
 }
 

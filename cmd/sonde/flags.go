@@ -55,7 +55,7 @@ func (f *flags) observing(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.showScript, "show-script", false, "print the script that this verb stands for, and end")
 	fs.BoolVar(&f.explain, "explain", false, "print what would be armed where, and why, and end")
 	f.engine, f.returns = "auto", "auto"
-	fs.Var(&word{&f.engine, []string{"auto", "kernel", "user", "user,kernel", "tracefs"}}, "engine", "run the probes by `ENGINE`: auto, kernel, user, tracefs; user,kernel: inside the process where it can be, else the kernel")
+	fs.Var(&word{&f.engine, []string{"auto", "kernel", "user", "user,kernel", "hybrid", "tracefs"}}, "engine", "run the probes by `ENGINE`: auto, kernel, user, hybrid, tracefs; user,kernel: inside the process where it can be, else the kernel; hybrid: predicates inside the process, the rest in the kernel")
 	fs.Var(&word{&f.returns, []string{"auto", "trampoline", "sites"}}, "return", "see returns by `WAY`: auto, trampoline, sites")
 	fs.Var((*positive)(&f.stringLimit), "string", "capture at most `N` bytes of a string")
 	f.depth = -1
@@ -97,7 +97,7 @@ func (f *flags) complete(c *cobra.Command) {
 			panic(err) // the flag is there
 		}
 	}
-	offer("engine", "auto", "kernel", "user", "user,kernel", "tracefs")
+	offer("engine", "auto", "kernel", "user", "user,kernel", "hybrid", "tracefs")
 	offer("return", "auto", "trampoline", "sites")
 	offer("if")
 	offer("by", nameList(script.Builtins())...)

@@ -45,6 +45,7 @@ var rooms = map[string]room{
 	"internal/engine/kernel": {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/user": {left, "event script internal/codegen internal/engine internal/engine/user/inject internal/engine/user/local internal/engine/user/relocate " +
 		"internal/engine/user/shm internal/engine/user/trampoline internal/engine/user/translate internal/engine/user/x86 internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/hybrid":          {left, "internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/plan internal/site"},
 	"internal/engine/user/trampoline": {left, "internal/engine/user/shm internal/engine/user/x86"},
 	"internal/engine/user/inject":     {left, "script internal/symbol internal/target"},
 	"internal/engine/user/relocate":   {left, "internal/site"},
@@ -75,7 +76,7 @@ var rooms = map[string]room{
 	"internal/safety":   {shared, "internal/fixture"},
 
 	".": {wiring, "event script internal/agg internal/codegen internal/ctype internal/doctor internal/engine internal/engine/kernel internal/engine/mixed " +
-		"internal/engine/user internal/engine/tracefs internal/object internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe internal/sqlstat " +
+		"internal/engine/user internal/engine/hybrid internal/engine/tracefs internal/object internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe internal/sqlstat " +
 		"internal/symbol internal/target"},
 	"cmd/sonde": {wiring, ". event script internal/agg internal/doctor internal/export internal/render internal/render/live internal/render/prompt internal/render/page " +
 		"internal/scaffold internal/sqlprobe internal/sqlstat"},
