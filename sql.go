@@ -99,10 +99,10 @@ func withChildren(pids []int) []int {
 func (t *Target) noDriver(server bool) error {
 	switch {
 	case server && len(t.pids) == 0:
-		return diagnostic("no-driver", "no database server runs here that is known", "known are PostgreSQL and MariaDB; -p PID names a server's process")
+		return diagnostic("no-driver", "no database server runs here that is known", "known are PostgreSQL, MariaDB and MySQL; -p PID names a server's process")
 	case len(t.pids) > 0:
 		return diagnostic("no-driver", "the process maps no SQL driver that is known",
-			"known are libpq, libmariadb, libsqlite3, database/sql and pgx; `sonde sql` without -p waits for those that are loaded later")
+			"known are libpq, libmariadb, libmysqlclient, libsqlite3, database/sql and pgx; `sonde sql` without -p waits for those that are loaded later")
 	}
-	return diagnostic("no-driver", "no SQL driver that is known is installed", "known are libpq, libmariadb, libsqlite3, database/sql and pgx")
+	return diagnostic("no-driver", "no SQL driver that is known is installed", "known are libpq, libmariadb, libmysqlclient, libsqlite3, database/sql and pgx")
 }

@@ -1,54 +1,106 @@
 package main
 
 import (
-	"os"
-	"os/exec"
+	"fmt"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
 )
 
-// MySQL is in no package here: stand-ins have its names and parameters. Its server's dispatch_command takes other parameters than MariaDB's,
-// and is told apart by them.
-func TestMySQLsServer(t *testing.T) {
-	fixture.NeedRoot(t)
-	got := standIn(t, exec.Command(fixture.Build(t, "sql/mysqld.cc")), sonde.SQLOptions{}, 0)
-	got.check(t, "SELECT a FROM t WHERE b = ?", expect{7, -1, 0})
-	got.check(t, "SELECT p FROM t WHERE a = ?", expect{7, -1, 0})
-	got.check(t, "SELECT nope", expect{1, 0, 1})
-	if q := got["SELECT nope"]; q != nil && q.Error != "Unknown column ? in ?" {
-		t.Errorf("%q", q.Error)
-	}
-	if len(got) != 3 {
-		t.Errorf("seen\n%s", got)
+// mariaProgram executes text and prepared statements by libmariadb.
+func mariaProgram(t *testing.T) string {
+	return fixture.Build(t, "sql/mysql.c", "-I/usr/include/mariadb", "-Wl,--no-as-needed", "-lmariadb")
+}
+
+// Seen from the server, calls, rows and failures of MariaDB are those of its performance_schema and of its client, and messages are those that its
+// clients get.
+func TestMariaDBCountsAsTheServerDoes(t *testing.T) {
+	my := fixture.MariaDB(t)
+	said, program := filepath.Join(t.TempDir(), "said"), mariaProgram(t)
+	my.Run(t, "mariadb", "--no-defaults", "-NS", my.Socket(), "d", "-e", "truncate performance_schema.events_statements_summary_by_digest")
+	got := sqlOf(t, sonde.SQLOptions{Server: true}, func() {
+		my.Run(t, program, my.Socket(), "50", said)
+		for _, text := range []string{
+			"create table p (a integer primary key)", "insert into p select seq from seq_1_to_1000", "select * from p where a > 10", "select COUNT(*) from p",
+			"update p set a = -a where a < 100", "insert into p values (500)", "delete from p where a > 900", "select 'x' from absent",
+		} {
+			my.Run(t, "sh", "-c", `mariadb --no-defaults -S "$0" d -e "$1" >/dev/null 2>&1; true`, my.Socket(), text)
+		}
+	}, sonde.PID(my.PID))
+	got.agree(t, sqlprobe.MySQL, read(t, said))
+	got.asPerformanceSchema(t, my, 16) // prepared ones are not there
+	if q := got["SELECT ? FROM absent"]; q == nil || q.Error != "Table ? doesn't exist" {
+		t.Errorf("%+v", q)
 	}
 }
 
-// What MySQL's client library keeps where is read from its code.
-func TestMySQLsClient(t *testing.T) {
-	fixture.NeedRoot(t)
-	dir := t.TempDir()
-	library := filepath.Join(dir, "libmysqlclient.so.21")
-	text, err := os.ReadFile(fixture.Build(t, "sql/libmysqlclient.c", "-shared", "-fPIC", "-Wl,-soname,libmysqlclient.so.21"))
-	if err != nil {
-		t.Fatal(err)
+// libmariadb tells what its program counts.
+func TestLibmariadbCountsAsItsProgram(t *testing.T) {
+	my := fixture.MariaDB(t)
+	path := filepath.Join(t.TempDir(), "said")
+	got := sqlOf(t, sonde.SQLOptions{}, nil, silenced(my, mariaProgram(t), my.Socket(), "20", path))
+	got.agree(t, sqlprobe.MySQL, asItComes(read(t, path)))
+	if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
+		t.Errorf("%+v", q)
 	}
-	if err := os.WriteFile(library, text, 0o755); err != nil {
-		t.Fatal(err)
+}
+
+// asItComes is what a program says, without the number of rows that it has read as they came, which a library does not know.
+func asItComes(said string) string {
+	return strings.Replace(said, "1 20 0 select a, a", "1 0 0 select a, a", 1)
+}
+
+// MySQL's own server, seen by its PID and among the servers that run: calls, rows and failures are those of its performance_schema and of its client; a
+// statement prepared before has its text.
+func TestMySQLCountsAsTheServerDoes(t *testing.T) {
+	my := fixture.MySQL(t)
+	for _, pid := range []int{my.PID, everyProcess} {
+		my.Run(t, "mariadb", "--no-defaults", "-NS", my.Socket(), "d", "-e", "truncate performance_schema.events_statements_summary_by_digest")
+		got := standIn(t, my.MySQLClient(t, "sql/mysql.c", "20", "said", "wait"), sonde.SQLOptions{Server: true}, pid)
+		got.agree(t, sqlprobe.MySQL, read(t, filepath.Join(my.Dir, "said")))
+		got.asPerformanceSchema(t, my, 12)
+		if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
+			t.Errorf("%+v", q)
+		}
 	}
-	program := filepath.Join(dir, "client")
-	source := filepath.Join(fixture.Dir(), "sql/mysqlclient.c")
-	if out, err := exec.Command("gcc", "-O2", "-o", program, source, library, "-Wl,-rpath,"+dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+}
+
+// MySQL's own client library, its functions that do not block included, tells what its program counts.
+func TestLibmysqlclientCountsAsItsProgram(t *testing.T) {
+	my := fixture.MySQL(t)
+	got := standIn(t, my.MySQLClient(t, "sql/mysql.c", "20", "said", "wait"), sonde.SQLOptions{}, 0)
+	said := strings.Replace(read(t, filepath.Join(my.Dir, "said")), "1 1 0 select 'before', ?\n", "", 1)
+	got.agree(t, sqlprobe.MySQL, asItComes(said))
+	got.check(t, "(prepared before attach)", expect{1, 1, 0})
+	if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
+		t.Errorf("%+v", q)
 	}
-	got := standIn(t, exec.Command(program), sonde.SQLOptions{}, 0)
-	got.check(t, "UPDATE t SET a = ?", expect{9, 27, 0})
-	got.check(t, "INSERT INTO t VALUES ( ? )", expect{5, 10, 0})
-	got.check(t, "SELECT nope", expect{1, 0, 1})
-	got.check(t, "SELECT nada", expect{1, 0, 1})
-	if q := got["SELECT nope"]; q != nil && q.Error != "Unknown column ? in ?" {
-		t.Errorf("%q", q.Error)
+}
+
+// asPerformanceSchema compares with what a server says of itself since its table was truncated.
+func (q queries) asPerformanceSchema(t *testing.T, my *fixture.Server, atLeast int) {
+	t.Helper()
+	truth := my.Run(t, "mariadb", "--no-defaults", "-NS", my.Socket(), "d", "-e",
+		"select count_star, sum_rows_sent + sum_rows_affected, sum_errors, digest_text from performance_schema.events_statements_summary_by_digest where digest_text is not null")
+	digester, compared := sqlprobe.NewDigester(), 0
+	other := regexp.MustCompile(`^(CREATE|DROP|TRUNCATE|PREPARE|DEALLOCATE)|performance_schema|\.\.\.`)
+	for line := range strings.Lines(truth) {
+		var want expect
+		fmt.Sscan(line, &want.calls, &want.rows, &want.errors)
+		text := strings.TrimPrefix(strings.SplitN(strings.TrimSpace(line), "\t", 4)[3], "EXECUTE ")
+		digest := digester.Digest(sqlprobe.MySQL, text, false)
+		if other.MatchString(text) || q[digest] == nil && strings.Contains(text, "@@") {
+			continue
+		}
+		compared++
+		q.check(t, digest, want)
+	}
+	if compared < atLeast {
+		t.Errorf("%d statements compared:\n%s\nseen\n%s", compared, truth, q)
 	}
 }

@@ -219,23 +219,6 @@ func TestPostgresErrors(t *testing.T) {
 	}
 }
 
-// Text and prepared statements of MariaDB count once, at the server and at the client.
-func TestMariaDB(t *testing.T) {
-	my := fixture.MariaDB(t)
-	program := fixture.Build(t, "sql/mariadb.c", "-Wl,--no-as-needed", "-lmariadb")
-	const rounds = 50
-	run := func() { my.Run(t, program, my.Socket(), strconv.Itoa(rounds)) }
-	server := sqlOf(t, sonde.SQLOptions{Server: true}, run, sonde.PID(my.PID))
-	client := sqlOf(t, sonde.SQLOptions{}, nil, silenced(my, program, my.Socket(), strconv.Itoa(rounds)))
-	for _, got := range []queries{server, client} {
-		got.check(t, "INSERT INTO t VALUES ( ? )", expect{rounds, rounds, 0})
-		got.check(t, "SELECT nope", expect{1, 0, 1})
-		got.check(t, "SELECT nada", expect{1, 0, 1})
-	}
-	server.check(t, "SELECT a FROM t WHERE a < ?", expect{rounds, 3 * rounds, 0})
-	client.check(t, "SELECT a FROM t WHERE a < ?", expect{rounds, 3 * rounds, 0})
-}
-
 // A program that counts its own SQLite statements and sonde agree, however the statements are executed, and whether the library is loaded or
 // linked into the program.
 func TestSQLiteCountsAsItsProgram(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 type libmariadb struct {
 	ended    func(*execution)
 	running  map[owner]*execution
-	last     map[owner]*execution // ended, its rows may still be fetched
+	last     map[owner]*execution // of a connection, or of a handle whose connection is not known: ended, its rows may still be fetched
 	prepared map[owner]statementText
 }
 
@@ -34,8 +34,12 @@ func (m *libmariadb) take(r *record) {
 	case sqlprobe.Done:
 		m.done(conn, r)
 	case sqlprobe.Result:
-		if x := m.last[conn]; x != nil {
-			x.Rows = max(x.Rows, 0) + r.number("rows")
+		x := m.last[conn]
+		if x == nil {
+			x = m.last[stmt]
+		}
+		if x != nil {
+			x.rows(r.number("rows"))
 		}
 	case sqlprobe.Prepare:
 		m.prepare(stmt, r)
@@ -44,10 +48,10 @@ func (m *libmariadb) take(r *record) {
 		if conn.key != 0 {
 			x.conn = conn
 		}
+		m.handOn(x.conn)
 		m.running[stmt] = x
 	case sqlprobe.Ended:
 		m.done(stmt, r)
-		m.handOn(stmt)
 	case sqlprobe.Forget:
 		for _, o := range []owner{conn, stmt} {
 			m.handOn(o)
@@ -81,7 +85,8 @@ func (m *libmariadb) done(o owner, r *record) {
 	} else {
 		x.rows(r.number("rows"))
 	}
-	m.last[o] = x
+	m.handOn(x.conn)
+	m.last[x.conn] = x
 }
 
 // send begins a statement. What still runs is either the outer function's, or one of whose outcome nobody asked: it ends here at the
@@ -92,8 +97,7 @@ func (m *libmariadb) send(conn owner, r *record) {
 		if x.around(r) {
 			return
 		}
-		m.last[conn] = x.end(r.Time)
-		m.handOn(conn)
+		m.ended(x.end(r.Time))
 	}
 	x := r.begin(conn).says(r.statement())
 	if r.bits("inner") == 0 {

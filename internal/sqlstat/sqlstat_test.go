@@ -196,6 +196,15 @@ func TestStories(t *testing.T) {
 			1 libmariadb forget stmt=7
 			1 libmariadb execute stmt=7 conn=9
 			1 libmariadb ended stmt=7 status=0 rows=1 message=`, []string{"P 1ms rows=2", "(prepared before attach) 1ms rows=1"}, 0},
+		{"what a connection executes, as text or prepared, ends in its order, and stored rows come after the end", `
+			1 libmariadb prepare stmt=7 status=0 text=P ns=5
+			1 libmariadb send conn=9 text=BEGIN
+			1 libmariadb done conn=9 status=0 rows=0 message=
+			1 libmariadb execute stmt=7 conn=9
+			1 libmariadb ended stmt=7 status=0 rows=-1 message=
+			1 libmariadb result stmt=7 conn=9 rows=4
+			1 libmariadb send conn=9 text=COMMIT
+			1 libmariadb done conn=9 status=0 rows=0 message=`, []string{"BEGIN 1ms rows=0", "P 1ms rows=4", "COMMIT 1ms rows=0"}, 0},
 		{"the server's command gets the text of what it executes", `
 			1 mariadbd send command=22 text=P
 			1 mariadbd prepare stmt=7 text=P
