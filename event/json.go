@@ -24,6 +24,7 @@ import (
 //	interface         {"type":"...","value":...}
 //	stack             an array of function names
 //	duration, time    nanoseconds; a string as RFC 3339 has it
+//	a guess           {"guess": the value}
 //	missing           {"error":"unreadable","address":"0x..."}, {"error":"unavailable"}, ...
 
 // MarshalJSON gives the JSON form.
@@ -33,6 +34,11 @@ func (v Value) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
 func (v *Value) AppendJSON(b []byte) []byte {
 	if v.Problem != "" {
 		return v.appendProblemJSON(b)
+	}
+	if v.Guess {
+		sure := *v
+		sure.Guess = false
+		return append(sure.AppendJSON(append(b, `{"guess":`...)), '}')
 	}
 	switch v.Kind {
 	case KindInt:
@@ -139,9 +145,6 @@ func (v *Value) appendFloatJSON(b []byte) []byte {
 func (v *Value) appendTextJSON(b []byte) []byte {
 	inner := *v
 	switch {
-	case v.Guess:
-		inner.Guess = false
-		return append(inner.appendTextJSON(append(b, `{"guess":`...)), '}')
 	case v.Truncated:
 		inner.Str, inner.Truncated = wholeRunes(v.Str), false
 		b = inner.appendTextJSON(append(b, `{"cut":`...))

@@ -6,8 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// appendQuoted appends text or bytes as a string literal; what was cut ends with "..." after the closing quote, and
-// what no type says is text with "?".
+// appendQuoted appends text or bytes as a string literal; what was cut ends with "..." after the closing quote.
 func (v *Value) appendQuoted(b []byte, lang Language) []byte {
 	before, after := "", ""
 	if v.Kind == KindBytes {
@@ -31,9 +30,6 @@ func (v *Value) appendQuoted(b []byte, lang Language) []byte {
 	b = append(b, after...)
 	if v.Truncated {
 		b = append(b, "..."...)
-	}
-	if v.Guess {
-		b = append(b, '?')
 	}
 	return b
 }

@@ -17,6 +17,15 @@ func (v *Value) AppendText(b []byte, lang Language) []byte {
 	if v.Problem != "" {
 		return v.appendProblem(b)
 	}
+	b = v.appendPlain(b, lang)
+	if v.Guess {
+		b = append(b, '?')
+	}
+	return b
+}
+
+// appendPlain appends the value without the mark of a guess.
+func (v *Value) appendPlain(b []byte, lang Language) []byte {
 	switch v.Kind {
 	case KindInt:
 		return strconv.AppendInt(b, v.Int, 10)

@@ -31,7 +31,7 @@ const (
 type Value struct {
 	Kind    Kind
 	Problem Problem
-	Guess   bool   // deduced without type information
+	Guess   bool   // deduced: nothing says that it is text, or that this is where the value lies
 	Type    string // as its author wrote it; "" when unknown
 	Dynamic string // the class of a C++ object, where it is not the declared one
 	Size    uint8  // bytes of a scalar: 1, 2, 4, 8; 0 when it does not apply
@@ -61,6 +61,7 @@ const (
 	Unreadable   Problem = "unreadable"    // its memory could not be read; Uint holds the address
 	Unavailable  Problem = "unavailable"   // in a register that the engine cannot see
 	OptimizedOut Problem = "optimized out" // the compiler left no place for it
+	NoPlace      Problem = "unknown place" // it, or a parameter before it, is of a class of unknown size
 	Lost         Problem = "lost"          // the capture buffer was full
 	Cut          Problem = "..."           // deeper than --depth, or a cycle
 )

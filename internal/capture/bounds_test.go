@@ -100,7 +100,7 @@ func TestRegistersOfUntypedFunctionsAreGuesses(t *testing.T) {
 	}
 	got := e.(*event.Call)
 	want := `arg0="text"?, arg1=5, arg2=-2, arg3=0x555500003000, arg4=0x7fffffffffff, arg5=-1 = 7`
-	if line(got) != want || !got.Args[0].Value.Guess || !got.Return.Guess {
+	if line(got) != want || !got.Args[0].Value.Guess || got.Return.Guess {
 		t.Errorf("got  %s\nwant %s", line(got), want)
 	}
 }

@@ -121,6 +121,9 @@ func trimmed(p plan.NodePiece) plan.NodePiece {
 	return p
 }
 
+// fromName reports whether types come from a mangled name, which does not tell how large classes are.
+func (b *builder) fromName() bool { return b.sig.Source == "demangled" || b.sig.Source == "guess" }
+
 // placed captures one piece of a parameter or result.
 func (b *builder) placed(p ctype.Piece) plan.NodePiece {
 	switch {
@@ -131,6 +134,8 @@ func (b *builder) placed(p ctype.Piece) plan.NodePiece {
 	}
 	base := pieceAddress(p)
 	switch {
+	case p.Kind == ctype.Nowhere && b.fromName():
+		return plan.NodePiece{At: p.At, Size: max(p.Size, 1), Problem: event.NoPlace}
 	case base == nil:
 		return plan.NodePiece{At: p.At, Size: max(p.Size, 1), Problem: event.OptimizedOut}
 	case p.Kind == ctype.OnStack && (p.Size == 1 || p.Size == 2 || p.Size == 4 || p.Size == 8):

@@ -30,7 +30,7 @@ func Params(sig *ctype.Signature, at ctype.Placement, limits plan.Limits, keep K
 // param captures the bytes of one parameter and asks for what its pointers lead to.
 func (b *builder) param(i int, at ctype.Placement) *tree {
 	p := &b.sig.Params[i]
-	n := &tree{Node: plan.Node{Name: p.Name, Type: p.Type, Lang: b.lang, At: int64(i)}}
+	n := &tree{Node: plan.Node{Name: p.Name, Type: p.Type, Lang: b.lang, At: int64(i), Guess: b.sig.Source == "guess"}}
 	from := origin{pieces: pieces(at.Params, i)}
 	if b.recognise(n, p.Type, from, 0) {
 		return n

@@ -173,6 +173,9 @@ func (p *printer) cResult(s *Signature, inner string) string {
 	if len(s.Results) == 0 {
 		return join("void", inner)
 	}
+	if t := s.Results[0].Type; t != nil && t.Kind == Opaque && t.Name == "" {
+		return inner // a mangled name does not tell
+	}
 	return p.declare(s.Results[0].Type, inner)
 }
 

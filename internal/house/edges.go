@@ -29,12 +29,13 @@ var rooms = map[string]room{
 	"script":             {shared, ""},
 	"internal/ctype":     {left, "event"},
 	"internal/prototype": {left, "event script internal/ctype"},
-	"internal/symbol":    {left, "event script internal/ctype"},
+	"internal/itanium":   {left, "event internal/ctype"},
+	"internal/symbol":    {left, "event script internal/ctype internal/itanium"},
 	"internal/site":      {left, "event script internal/symbol internal/ctype"},
 	"internal/target":    {left, "event script internal/symbol"},
 	"internal/plan":      {left, "event internal/ctype internal/site internal/symbol"},
 	"internal/capture":   {left, "event script internal/ctype internal/plan internal/symbol"},
-	"internal/resolve": {left, "event script internal/capture internal/ctype internal/plan internal/prototype internal/site " +
+	"internal/resolve": {left, "event script internal/capture internal/ctype internal/itanium internal/plan internal/prototype internal/site " +
 		"internal/symbol internal/target"},
 	"internal/codegen": {left, "event script internal/ctype internal/plan internal/site internal/symbol"},
 

@@ -18,7 +18,7 @@ func (r *record) node(n *Node, base uint64) event.Value {
 		return event.Missing(p, base)
 	}
 	v := r.view(n, base)
-	v.Guess = v.Guess || n.Guess
+	v.Guess = v.Guess || n.Guess && n.Type != nil // of what has no type, only text is one
 	return v
 }
 
@@ -90,7 +90,7 @@ func (r *record) guess(n *Node, b *block) event.Value {
 			least = shortestGoGuess
 		}
 		if v := r.node(&n.Follow[0], word); v.Problem == "" && len(v.Str) >= least {
-			v.Uint = word
+			v.Uint, v.Guess = word, true
 			return v
 		}
 	}

@@ -31,7 +31,7 @@ type Node struct {
 	Out  bool // read at return
 	// UntilNUL: text that was captured by a length and ends at a NUL before it.
 	UntilNUL bool
-	Guess    bool
+	Guess    bool // of a value with a type: where it lies is one
 }
 
 // View says how the block of a node reads.

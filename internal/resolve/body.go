@@ -28,7 +28,7 @@ func (f *function) types() *ctype.Signature {
 	}
 	sig := f.r.signature(f.match)
 	f.r.plan.Functions[f.id].Signature = sig
-	if sig == nil {
+	if sig == nil || named(sig) {
 		f.r.plan.Functions[f.id].SplitTypes = f.obj.file.SplitTypes(f.match.fn)
 	}
 	return sig

@@ -30,11 +30,13 @@ func Describe(pt script.Point, scope Scope) (event.Function, error) {
 	}
 	m := matches[0]
 	f := r.describe(m)
-	if sig := r.signature(m); sig != nil {
+	if sig := r.signature(m); sig != nil && sig.Source != guessed {
 		places := ctype.Place(sig)
 		f.Typed = true
 		f.Params = parameters(sig.Params, places.Params)
-		f.Results = parameters(sig.Results, places.Results)
+		if !resultUnknown(sig) {
+			f.Results = parameters(sig.Results, places.Results)
+		}
 	}
 	if code, err := m.obj.file.Code(m.fn); err == nil {
 		if c, err := site.ChooseEntry(code, m.fn.Lang); err == nil {

@@ -349,7 +349,7 @@ func (f *function) goInfo() (symbol.GoFunction, bool) {
 }
 
 func (b *body) captureResults(shape *plan.Shape, keep func(plan.Slot) int) {
-	if b.fn.types() == nil {
+	if b.fn.types() == nil || resultUnknown(b.fn.types()) {
 		if info, ok := b.fn.goInfo(); ok && info.Assembly {
 			return // its results are among the words on the stack
 		}

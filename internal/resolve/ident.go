@@ -85,10 +85,10 @@ func (b *body) retval(e *script.Ident) (operand, error) {
 	if b.fn.types() == nil {
 		return operand{x: &plan.Reg{R: ctype.RAX, T: int64Type}}, nil
 	}
-	if len(b.fn.types().Results) == 0 {
-		if b.fn.types().Source == "dwarf" || b.fn.types().Source == "prototype" {
-			return operand{}, b.diag(e.Span, "no-result", b.r.plan.Functions[b.fn.id].Name+" returns nothing")
-		}
+	switch {
+	case len(b.fn.types().Results) == 0:
+		return operand{}, b.diag(e.Span, "no-result", b.r.plan.Functions[b.fn.id].Name+" returns nothing")
+	case resultUnknown(b.fn.types()):
 		return operand{x: &plan.Reg{R: ctype.RAX, T: int64Type}}, nil
 	}
 	at, t := b.fn.placed(), b.fn.types().Results[0].Type

@@ -134,6 +134,9 @@ func (r *resolver) findSignature(m match) *ctype.Signature {
 	if err != nil {
 		return nil // a broken type is a function without types, not a broken run
 	}
+	if sig == nil {
+		return demangled(m)
+	}
 	dropUnusedResult(m, sig)
 	return sig
 }

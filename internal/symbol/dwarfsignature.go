@@ -118,12 +118,22 @@ func (r *typeReader) callable(chain []entryAt) (*ctype.Signature, []entryAt) {
 
 const maxParameters = 512
 
+// tagParameterPack holds the parameters that a pack of a C++ template was replaced by: DW_TAG_GNU_formal_parameter_pack.
+const tagParameterPack dwarf.Tag = 0x4108
+
 func (r *typeReader) parameters(sig *ctype.Signature, e entryAt) (params []entryAt) {
 	var all []entryAt
 	e.children(func(c entryAt) bool {
 		switch c.tag {
 		case dwarf.TagFormalParameter:
 			all = append(all, c)
+		case tagParameterPack:
+			c.children(func(member entryAt) bool {
+				if member.tag == dwarf.TagFormalParameter {
+					all = append(all, member)
+				}
+				return len(all) < maxParameters
+			})
 		case dwarf.TagUnspecifiedParameters:
 			sig.Variadic = true
 		}

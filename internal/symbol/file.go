@@ -46,9 +46,13 @@ type File struct {
 
 	objectsOnce sync.Once
 	objects     map[string]Addr
+	tableSizes  map[string]uint64 // sizes of C++'s tables of virtual functions
 
 	classesOnce sync.Once
 	classes     map[Addr]string // symbols of virtual tables, by where objects point into them
+
+	cppOnce sync.Once
+	cpp     *cppClasses
 
 	dynamicOnce sync.Once
 	dynamic     *dynamic

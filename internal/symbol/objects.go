@@ -3,12 +3,13 @@ package symbol
 import (
 	"debug/elf"
 	"encoding/binary"
+	"strings"
 )
 
 // objectAddr gives the address of a variable (or anything else that has one) by its symbol.
 func (f *File) objectAddr(name string) (Addr, bool) {
 	f.objectsOnce.Do(func() {
-		f.objects = map[string]Addr{}
+		f.objects, f.tableSizes = map[string]Addr{}, map[string]uint64{}
 		for _, table := range []string{".dynsym", ".symtab"} {
 			f.readObjects(f.image, table)
 		}
@@ -42,6 +43,9 @@ func (f *File) readObjects(m *image, table string) {
 		}
 		if name, _, _ := splitVersion(names.name(binary.LittleEndian.Uint32(data))); name != "" {
 			f.objects[name] = Addr(binary.LittleEndian.Uint64(data[8:]))
+			if strings.HasPrefix(name, "_ZTV") {
+				f.tableSizes[name] = binary.LittleEndian.Uint64(data[16:])
+			}
 		}
 	}
 }

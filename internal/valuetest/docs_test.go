@@ -37,7 +37,7 @@ func TestTheDocumentationShowsEveryRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(raw)
-	for _, source := range []string{"c.c", "cpp.cc", "rust.rs", "go/main.go", "stripped/main.go"} {
+	for _, source := range []string{"c.c", "cpp.cc", "bare.cc", "rust.rs", "go/main.go", "stripped/main.go"} {
 		begin, end := "<!-- "+source+" -->\n", "<!-- end -->\n"
 		before, rest, ok := strings.Cut(text, begin)
 		_, after, closed := strings.Cut(rest, end)

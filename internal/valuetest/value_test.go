@@ -267,3 +267,16 @@ func TestEveryValueOfCPPPrintsAsItsSourceSays(t *testing.T) {
 		{"libcxx-O2", []string{"CC=clang++", std, "-stdlib=libc++"}},
 	})
 }
+
+func TestTheNamesOfCPPTellTheTypesWhereThereIsNoDebugInformation(t *testing.T) {
+	const std = "-std=c++17"
+	table(t, "bare.cc", []build{
+		{"gcc-O0", []string{std, "-g0", "-O0"}},
+		{"gcc-O2", []string{std, "-g0"}},
+		{"gcc-oldstring", []string{std, "-g0", "-D_GLIBCXX_USE_CXX11_ABI=0"}},
+		{"clang-O0", []string{"CC=clang++", std, "-g0", "-O0"}},
+		{"clang-O2", []string{"CC=clang++", std, "-g0"}},
+		{"libcxx-O0", []string{"CC=clang++", std, "-g0", "-stdlib=libc++", "-O0"}},
+		{"libcxx-O2", []string{"CC=clang++", std, "-g0", "-stdlib=libc++"}},
+	})
+}
