@@ -75,8 +75,17 @@ func TestProgramsDoNotNoticeJumps(t *testing.T) {
 	}
 }
 
+// So it is when every call passes a predicate inside and traps behind it.
+func TestProgramsDoNotNoticeTrapsBehindJumps(t *testing.T) {
+	for _, p := range programs {
+		if !p.long && p.shared == "" {
+			t.Run(p.name, func(t *testing.T) { p.unnoticed(t, "hybrid", "--if", "rand % 1 == 0") })
+		}
+	}
+}
+
 // unnoticed runs the program alone and under each verb.
-func (p program) unnoticed(t *testing.T, engine string) {
+func (p program) unnoticed(t *testing.T, engine string, flags ...string) {
 	s := sonde(t)
 	s.Engine = engine
 	argv := p.build(t)
@@ -100,7 +109,7 @@ func (p program) unnoticed(t *testing.T, engine string) {
 		}
 	}
 	for _, verb := range []string{"count", "trace", "time"} {
-		seen, err := s.Observe(verb, p.probed(argv), argv)
+		seen, err := s.Observe(verb, append(p.probed(argv), flags...), argv)
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", verb, err, tail(seen.Stderr))
 		}

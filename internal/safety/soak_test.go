@@ -24,7 +24,17 @@ func TestSoakProgramsDoNotNotice(t *testing.T) {
 			t.Run(p.name, func(t *testing.T) { p.unnoticed(t, "") })
 			if p.shared == "" {
 				t.Run(p.name+", from inside", func(t *testing.T) { p.unnoticed(t, "user") })
+				t.Run(p.name+", behind a predicate inside", func(t *testing.T) { p.unnoticed(t, "hybrid", "--if", "rand % 1 == 0") })
 			}
+		}
+	}
+}
+
+// So it is when every call traps behind a jump.
+func TestSoakProgramsDoNotNoticeTrapsBehindJumps(t *testing.T) {
+	for _, p := range programs {
+		if p.shared == "" {
+			t.Run(p.name, func(t *testing.T) { p.unnoticed(t, "hybrid") })
 		}
 	}
 }
