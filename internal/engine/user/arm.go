@@ -1,7 +1,6 @@
 package user
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -82,7 +81,7 @@ func (s *Session) build(w *window, at uint64, t *text, programs []uint64) (tramp
 	for i, spot := range w.spots {
 		fn := &s.plan.Functions[spot.site.Function]
 		sites[i] = trampoline.Site{
-			PC: spot.pc, Function: spot.pc - uint64(spot.site.Addr-fn.Addr), Cookie: spot.cookie, AtEntry: atEntry(w, spot.pc),
+			PC: spot.pc, Function: spot.pc - uint64(spot.site.Addr-fn.Addr), Cookie: spot.cookie, AtEntry: spot.atEntry, Lower: w.Lower[i],
 		}
 		if programs != nil {
 			sites[i].Program, sites[i].Gate = programs[spot.program], t.gates(w.golang)[spot.program]
@@ -118,16 +117,6 @@ func (s *Session) counts(program int, cookie uint64) *trampoline.Count {
 		data = s.region.Data.Addr
 	}
 	return &trampoline.Count{First: data + uint64(at), Stride: int32(count.Map.PerCPU), Own: int32(count.Map.Copies / 2), By: count.By}
-}
-
-// atEntry reports whether an instruction says by itself that the return address is on top of the stack (is_uprobe_at_func_entry,
-// kernel/events/core.c).
-func atEntry(w *window, pc uint64) bool {
-	if pc < w.Addr || pc >= w.Addr+uint64(len(w.Bytes)) {
-		return false
-	}
-	code := w.Bytes[pc-w.Addr:]
-	return code[0] == 0x55 || bytes.HasPrefix(code, []byte{0xf3, 0x0f, 0x1e, 0xfa})
 }
 
 // text is one area of code being filled.
@@ -296,13 +285,11 @@ func (s *Session) patch(w *window, texts map[uint64]*text, programs []uint64) (i
 		return none, err
 	}
 	if to != 0 {
-		for _, spot := range w.spots {
-			if spot.pc != w.Addr {
-				return none, errors.New("another sonde probes an instruction beside it")
-			}
+		if !w.AtStart() {
+			return none, errors.New("another sonde probes an instruction beside it")
 		}
 		before = append(jumpTo(w.Addr, to), before[relocate.JumpLen:]...)
-		w.Window = relocate.Chained(w.Addr, to, before[:relocate.JumpLen], w.Sites)
+		w.Window = relocate.Chained(w.Addr, to, before[:relocate.JumpLen], &w.Window)
 	}
 	code, err := s.build(w, t.next(), t, programs)
 	if err != nil {

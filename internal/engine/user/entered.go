@@ -19,13 +19,21 @@ const maxText = 512 << 20
 // short is how far the short form of a jump reaches.
 const short = 130
 
-// entered finds the windows of an object into whose overwritten bytes another function jumps. Windows are given by their addresses in the file;
-// what is found is the place in the list.
-func entered(file *symbol.File, starts []symbol.Addr) map[int]bool {
+// start is where a window begins in the file.
+type start struct {
+	addr  symbol.Addr
+	aside bool // nothing but the instruction before may lead there
+}
+
+// entered finds the windows of an object into whose overwritten bytes another function jumps, as places in the list.
+func entered(file *symbol.File, starts []start) map[int]bool {
 	inside := map[symbol.Addr]int{}
-	for i, a := range starts {
+	for i, s := range starts {
+		if s.aside {
+			inside[s.addr] = i
+		}
 		for n := symbol.Addr(1); n < relocate.JumpLen; n++ {
-			inside[a+n] = i
+			inside[s.addr+n] = i
 		}
 	}
 	out := map[int]bool{}
@@ -56,11 +64,11 @@ func entered(file *symbol.File, starts []symbol.Addr) map[int]bool {
 }
 
 // neighbours gives where the functions near the windows jump.
-func neighbours(file *symbol.File, starts []symbol.Addr, hit func(symbol.Addr)) {
+func neighbours(file *symbol.File, starts []start, hit func(symbol.Addr)) {
 	seen := map[symbol.Addr]bool{}
-	for _, a := range starts {
-		own, _, _ := file.Enclosing(a)
-		for at := a - short; at < a+short+relocate.JumpLen; {
+	for _, s := range starts {
+		own, _, _ := file.Enclosing(s.addr)
+		for at := s.addr - short; at < s.addr+short+relocate.JumpLen; {
 			fn, into, ok := file.Enclosing(at)
 			if !ok {
 				at++
@@ -84,6 +92,14 @@ func neighbours(file *symbol.File, starts []symbol.Addr, hit func(symbol.Addr)) 
 			}
 		}
 	}
+}
+
+// unmovable says of a window's instructions why they must stay where they are.
+func unmovable(code []byte) string {
+	if faults(code) {
+		return "an instruction that may fault would have to be moved, and who handles the fault would not know its address"
+	}
+	return ""
 }
 
 // faults reports whether one of the instructions may fault on what the program gives it: memory at a pointer, or a division.

@@ -1,6 +1,7 @@
 package user
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -25,6 +26,7 @@ type spot struct {
 	program int // index into the programs
 	cookie  uint64
 	pc      uint64
+	atEntry bool // its instruction says by itself that the return address is on top of the stack
 }
 
 // window is a stretch of the process's code that is to be patched.
@@ -33,6 +35,7 @@ type window struct {
 	spots  []spot // those of its sites, in their order
 	golang bool
 	object *object
+	fn     symbol.Addr
 }
 
 // refused is a site that cannot be patched.
@@ -68,6 +71,7 @@ type places struct {
 	objects map[int]*object
 	refused []refused
 	windows []window
+	entered map[home]bool // functions whose second instruction another one jumps to
 }
 
 // place plans all windows. The objects it opens are closed when it returns.
@@ -79,7 +83,7 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 	if err := cancels(process); err != nil && !p.Unsafe {
 		return nil, err
 	}
-	w := &places{plan: p, objects: map[int]*object{}}
+	w := &places{plan: p, objects: map[int]*object{}, entered: map[home]bool{}}
 	defer w.close()
 	groups := map[home]*group{}
 	var order []*group
@@ -135,7 +139,7 @@ func (w *places) all(groups []*group) {
 				w.function(g.object, g.fn, spots)
 			}
 		}
-		w.keepOthersOut()
+		again = w.keepOthersOut()
 		for _, r := range w.refused {
 			at := pair{r.probe, r.site.Function}
 			if _, known := without[at]; !known && w.plan.Probes[r.probe].Kind == plan.Return {
@@ -203,37 +207,43 @@ func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 	}
 	f := &relocate.Function{
 		Name: fn.Name, Addr: uint64(fn.Addr.PC(o.bias)), Code: code, After: after(o.file, fn, len(code)), Cold: o.coldParts(fn),
-		Landings: o.landings(fn),
+		Landings: o.landings(fn), Aside: !w.entered[home{o, fn.Addr}],
 		Read: func(addr uint64, buf []byte) bool {
 			return o.file.ReadAt(symbol.PC(addr).Addr(o.bias), buf) == nil
 		},
+	}
+	golang := fn.Lang == event.LangGo
+	if golang || o.file.Unwinds() {
+		f.Refuse = unmovable
 	}
 	choices := make([]site.Choice, len(spots))
 	for i, s := range spots {
 		choices[i] = s.site.Choice
 		choices[i].Offset = uint64(s.site.Addr - fn.Addr)
+		if choices[i].Offset < uint64(len(code)) { // cold parts lie elsewhere
+			spots[i].atEntry = atEntry(code[choices[i].Offset:])
+		}
 	}
 	found, no := relocate.Plan(f, choices)
 	for _, r := range no {
 		w.refused = append(w.refused, refused{spots[r.Site].site, spots[r.Site].probe, r.Why})
 	}
-	golang := fn.Lang == event.LangGo
 	if golang && onTheLastBytes(fn.Name, code) {
 		refuse("it runs on what is left of a goroutine's stack, where the gate would not fit")
 		return
 	}
 	for _, one := range found {
-		win := window{Window: one, golang: golang, object: o}
+		win := window{Window: one, golang: golang, object: o, fn: fn.Addr}
 		for _, i := range one.Sites {
 			win.spots = append(win.spots, spots[i])
-		}
-		if (golang || o.file.Unwinds()) && faults(one.Bytes) {
-			w.refuse(&win, "an instruction that may fault would have to be moved, and who handles the fault would not know its address")
-			continue
 		}
 		w.windows = append(w.windows, win)
 	}
 }
+
+// atEntry reports whether an instruction says by itself that the return address is on top of the stack (is_uprobe_at_func_entry,
+// kernel/events/core.c).
+func atEntry(code []byte) bool { return code[0] == 0x55 || bytes.HasPrefix(code, []byte{0xf3, 0x0f, 0x1e, 0xfa}) }
 
 func (w *places) refuse(win *window, why string) {
 	for _, s := range win.spots {
@@ -241,17 +251,18 @@ func (w *places) refuse(win *window, why string) {
 	}
 }
 
-// keepOthersOut refuses the windows into which other functions jump.
-func (w *places) keepOthersOut() {
+// keepOthersOut refuses the windows into which other functions jump. Of a window behind a function's first instruction its start counts as well: then
+// again is true, and the function is to be planned with a window at its first one.
+func (w *places) keepOthersOut() (again bool) {
 	byObject := map[*object][]int{}
 	for i := range w.windows {
 		byObject[w.windows[i].object] = append(byObject[w.windows[i].object], i)
 	}
 	bad := map[int]bool{}
 	for o, list := range byObject {
-		starts := make([]symbol.Addr, len(list))
+		starts := make([]start, len(list))
 		for n, i := range list {
-			starts[n] = symbol.PC(w.windows[i].Addr).Addr(o.bias)
+			starts[n] = start{symbol.PC(w.windows[i].Addr).Addr(o.bias), w.windows[i].Aside}
 		}
 		for n := range entered(o.file, starts) {
 			bad[list[n]] = true
@@ -259,13 +270,16 @@ func (w *places) keepOthersOut() {
 	}
 	var kept []window
 	for i := range w.windows {
-		if bad[i] {
+		if one := &w.windows[i]; bad[i] && one.Aside {
+			w.entered[home{one.object, one.fn}], again = true, true
+		} else if bad[i] {
 			w.refuse(&w.windows[i], "another function jumps into the bytes that the jump would take")
 		} else {
 			kept = append(kept, w.windows[i])
 		}
 	}
 	w.windows = kept
+	return again
 }
 
 // onTheLastBytes reports whether a function of Go's runtime does not check its stack: chains of such functions may use all that is kept

@@ -223,7 +223,7 @@ func (c *counter) plan(functions []function) []relocate.Window {
 		}
 		if to != 0 {
 			now := append(jumpBytes(c.t, w.Addr, to), w.Bytes[jumpLen:]...)
-			w = relocate.Chained(w.Addr, to, now, []int{0})
+			w = relocate.Chained(w.Addr, to, now, &windows[0])
 		}
 		w.Sites[0] = n
 		all = append(all, w)

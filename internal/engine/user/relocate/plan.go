@@ -18,9 +18,9 @@ const (
 // Plan finds a window for each site of a function. Sites that lie close together share one. What has none is refused, with the
 // reason; the windows are those of the rest, in order of address.
 func Plan(f *Function, sites []site.Choice) ([]Window, []Refusal) {
-	var refused []Refusal
 	p, err := newPlanner(f)
 	if err != nil {
+		var refused []Refusal
 		for i := range sites {
 			refused = append(refused, Refusal{i, err.Error()})
 		}
@@ -31,9 +31,23 @@ func Plan(f *Function, sites []site.Choice) ([]Window, []Refusal) {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(int64(sites[a].Offset), int64(sites[b].Offset)) })
+	windows, refused := p.plan(sites, order, f.Aside)
+	if f.Aside && len(refused) > 0 {
+		if exposed, fewer := p.plan(sites, order, false); len(fewer) < len(refused) {
+			return exposed, fewer
+		}
+	}
+	return windows, refused
+}
+
+// plan finds windows for the sites, which are in order of address.
+func (p *planner) plan(sites []site.Choice, order []int, aside bool) (windows []Window, refused []Refusal) {
 	var spans []stretch
+	if aside {
+		spans, order = p.aside(sites, order)
+	}
 	for _, i := range order {
-		if why := byName(f.Name, sites[i].Role); why != "" {
+		if why := byName(p.f.Name, sites[i].Role); why != "" {
 			refused = append(refused, Refusal{i, why})
 			continue
 		}
@@ -45,9 +59,8 @@ func Plan(f *Function, sites []site.Choice) ([]Window, []Refusal) {
 			refused = append(refused, Refusal{i, err.Error()})
 		}
 	}
-	windows := make([]Window, len(spans))
-	for i, s := range spans {
-		windows[i] = p.window(s)
+	for _, s := range spans {
+		windows = append(windows, p.window(s))
 	}
 	return windows, refused
 }
@@ -94,8 +107,10 @@ type stretch struct {
 	part     int
 	from, to int
 	padding  int
-	sites    []int // as asked for
-	at       []int // their instructions
+	sites    []int   // as asked for
+	at       []int   // the instructions that they are seen before
+	lower    []int64 // how much lower the stack pointer is there than at the site
+	aside    bool    // it begins behind the function's first instruction, which has sites
 }
 
 // find gives the place of the instruction at an offset.
@@ -117,7 +132,7 @@ func (p *planner) stretch(offset int64, asked int) (stretch, error) {
 	if !ok {
 		return stretch{}, fmt.Errorf("no instruction begins at +%#x", offset)
 	}
-	s := stretch{part: n, from: i, sites: []int{asked}, at: []int{i}}
+	s := stretch{part: n, from: i, sites: []int{asked}, at: []int{i}, lower: []int64{0}}
 	first := error(nil)
 	for ; s.from >= 0; s.from-- {
 		err := p.fill(&s)
@@ -187,6 +202,8 @@ func (p *planner) check(s stretch) error {
 	switch {
 	case addr%pageSize > pageSize-JumpLen:
 		return errors.New("its five bytes cross a page, so that they cannot be written at once")
+	case p.f.Refuse != nil && p.f.Refuse(one.code[one.insts[s.from].Offset:one.insts[s.to-1].End()]) != "":
+		return errors.New(p.f.Refuse(one.code[one.insts[s.from].Offset:one.insts[s.to-1].End()]))
 	case p.computed && s.to-s.from > 1 && !p.straight(s) && !slices.ContainsFunc(one.insts[s.from:s.to-1], func(in site.Inst) bool { return !takesDown(in) }):
 		return nil
 	case p.computed && s.to-s.from > 1 && !p.straight(s):
@@ -254,7 +271,10 @@ func (p *planner) add(spans []stretch, s stretch) ([]stretch, error) {
 	if last.part != s.part || p.end(last) <= p.begin(s) {
 		return append(spans, s), nil
 	}
-	joined := stretch{part: s.part, from: min(last.from, s.from), sites: append(slices.Clone(last.sites), s.sites...), at: append(slices.Clone(last.at), s.at...)}
+	joined := stretch{
+		part: s.part, from: min(last.from, s.from), sites: slices.Concat(last.sites, s.sites), at: slices.Concat(last.at, s.at),
+		lower: slices.Concat(last.lower, s.lower), aside: last.aside && last.from <= s.from,
+	}
 	if err := p.fill(&joined); err != nil {
 		return spans, fmt.Errorf("too close to another site: %w", err)
 	}
@@ -277,7 +297,7 @@ func (p *planner) end(s stretch) uint64 {
 func (p *planner) window(s stretch) Window {
 	one := p.parts[s.part]
 	begin, end := p.begin(s), one.insts[s.to-1].End()
-	w := Window{Addr: p.f.Addr + uint64(one.start) + begin, Bytes: one.code[begin:end], Sites: s.sites}
+	w := Window{Addr: p.f.Addr + uint64(one.start) + begin, Bytes: one.code[begin:end], Sites: s.sites, Lower: s.lower, Aside: s.aside}
 	w.Over = slices.Concat(one.code[begin:], one.after)[:JumpLen]
 	for _, at := range s.at {
 		w.at = append(w.at, at-s.from)

@@ -8,6 +8,7 @@ package relocate
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sonde-project/sonde/internal/site"
 )
@@ -29,6 +30,10 @@ type Function struct {
 	Landings []int64
 	// Read gives memory by run-time address, to read jump tables; nil: none can be read.
 	Read func(addr uint64, buf []byte) bool
+	// Refuse says what else is wrong with moving some instructions, "" nothing. It may be nil.
+	Refuse func(code []byte) string
+	// Aside: the window of a site at the first instruction may begin behind it.
+	Aside bool
 }
 
 // Refusal says why a site has no window.
@@ -49,6 +54,10 @@ type Window struct {
 	Over []byte
 	// Sites are the sites in it, as places in the list asked for, in order of address.
 	Sites []int
+	// Lower is by how many bytes the stack pointer is lower at each site than at the instruction that was asked for.
+	Lower []int64
+	// Aside: it begins behind the function's first instruction, which has sites that are seen at its start.
+	Aside bool
 
 	insts []site.Inst // offsets count from the window's start
 	at    []int       // for each site, the place of its instruction in insts
@@ -61,9 +70,12 @@ func (w *Window) End() uint64 { return w.Addr + uint64(len(w.Bytes)) }
 
 // Chained is the window for a place where another tracer's jump lies already: what is moved is that jump. All of the sites of
 // the other window must be at its start.
-func Chained(addr, to uint64, over []byte, sites []int) Window {
-	return Window{Addr: addr, Bytes: over, Over: over, Sites: sites, chained: to}
+func Chained(addr, to uint64, over []byte, w *Window) Window {
+	return Window{Addr: addr, Bytes: over, Over: over, Sites: w.Sites, Lower: w.Lower, Aside: w.Aside, chained: to}
 }
+
+// AtStart reports whether all sites are at the window's first instruction.
+func (w *Window) AtStart() bool { return !slices.ContainsFunc(w.at, func(i int) bool { return i > 0 }) }
 
 // Pieces is the number of pieces that the window's copy comes in: before the first site, then from each site to the next. A caller
 // puts the code that is to run at site n (counted in Window.Sites) between piece n and piece n+1.

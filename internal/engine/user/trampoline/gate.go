@@ -212,13 +212,14 @@ func (g *gate) keep() {
 			g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
 		}
 	}
-	if g.wants.word(shm.ContextRSP) {
-		g.Lea(x86.RAX, x86.At(x86.RSP, in+inEnd+g.red()))
-		g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextRSP), x86.RAX)
-	}
 	g.Load(x86.Quad, x86.RSI, x86.At(x86.RSP, in+inStub))
 	g.LoadSigned(x86.Word, x86.RAX, x86.At(x86.RSI, stubNop-4))
 	g.Op(x86.Add, x86.Quad, x86.RSI, x86.RAX)
+	if g.wants.word(shm.ContextRSP) {
+		g.Lea(x86.RAX, x86.At(x86.RSP, in+inEnd+g.red()))
+		g.OpFrom(x86.Add, x86.Quad, x86.RAX, x86.At(x86.RSI, dataLower))
+		g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextRSP), x86.RAX)
+	}
 	for _, move := range [][2]int32{{dataPC, shm.ContextRIP}, {dataFunction, shm.ContextFunction}, {dataCookie, shm.ContextCookie}, {dataAtEntry, shm.ContextAtEntry}} {
 		if g.wants.word(move[1]) {
 			g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, move[0]))

@@ -14,6 +14,7 @@ const (
 	dataFunction = 16
 	dataCookie   = 24
 	dataAtEntry  = 32
+	dataLower    = 40
 )
 
 // Site is one place where a program runs.
@@ -25,6 +26,8 @@ type Site struct {
 	Cookie   uint64
 	// AtEntry: the return address is on top of the stack, as a push of the frame pointer or an endbr64 tells.
 	AtEntry bool
+	// Lower is by how many bytes the stack pointer is lower where the program is called than at the instruction.
+	Lower int64
 	// Count says that the program does nothing but count; nil: it does more.
 	Count *Count
 	// Pad is where hits go on to that the program decides to hand on, all of them when Gate is 0; 0: it hands none on. Hits come back behind
@@ -94,7 +97,7 @@ func Build(at uint64, in Instructions, sites []Site, p Process, golang bool) (Wi
 		if s.AtEntry {
 			atEntry = 1
 		}
-		for _, word := range []uint64{s.Program, s.PC, s.Function, s.Cookie, atEntry} {
+		for _, word := range []uint64{s.Program, s.PC, s.Function, s.Cookie, atEntry, uint64(s.Lower)} {
 			w.Bytes = binary.LittleEndian.AppendUint64(w.Bytes, word)
 		}
 	}
