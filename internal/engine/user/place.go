@@ -72,6 +72,7 @@ type places struct {
 	refused []refused
 	windows []window
 	entered map[home]bool // functions whose second instruction another one jumps to
+	pads    bool          // hits go on as they are at the site, stack pointer included
 }
 
 // place plans all windows. The objects it opens are closed when it returns.
@@ -83,7 +84,7 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 	if err := cancels(process); err != nil && !p.Unsafe {
 		return nil, err
 	}
-	w := &places{plan: p, objects: map[int]*object{}, entered: map[home]bool{}}
+	w := &places{plan: p, objects: map[int]*object{}, entered: map[home]bool{}, pads: decides(p)}
 	defer w.close()
 	groups := map[home]*group{}
 	var order []*group
@@ -207,7 +208,7 @@ func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 	}
 	f := &relocate.Function{
 		Name: fn.Name, Addr: uint64(fn.Addr.PC(o.bias)), Code: code, After: after(o.file, fn, len(code)), Cold: o.coldParts(fn),
-		Landings: o.landings(fn), Aside: !w.entered[home{o, fn.Addr}],
+		Landings: o.landings(fn), Aside: !w.pads && !w.entered[home{o, fn.Addr}],
 		Read: func(addr uint64, buf []byte) bool {
 			return o.file.ReadAt(symbol.PC(addr).Addr(o.bias), buf) == nil
 		},
@@ -243,7 +244,9 @@ func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 
 // atEntry reports whether an instruction says by itself that the return address is on top of the stack (is_uprobe_at_func_entry,
 // kernel/events/core.c).
-func atEntry(code []byte) bool { return code[0] == 0x55 || bytes.HasPrefix(code, []byte{0xf3, 0x0f, 0x1e, 0xfa}) }
+func atEntry(code []byte) bool {
+	return code[0] == 0x55 || bytes.HasPrefix(code, []byte{0xf3, 0x0f, 0x1e, 0xfa})
+}
 
 func (w *places) refuse(win *window, why string) {
 	for _, s := range win.spots {
