@@ -30,8 +30,11 @@ const (
 	frameKeySize = 24
 	noEmission   = -1 // as the emission of a record that is never sent
 	depthKeySize = 12
+	FrameOwner   = 0
 	// FrameTGID is where the key of a frame has the thread group: frames of dead processes can be told and removed.
-	FrameTGID = 8
+	FrameTGID     = 8
+	frameFunction = 12
+	FramePosition = 16
 )
 
 // frameLayout says where a frame of one body has what.
@@ -155,13 +158,14 @@ func (x *code) framesMap() string { return x.c.use(frameMapName(x.u.probe)) }
 func (x *code) frameKey() {
 	x.key = x.allocStack(frameKeySize)
 	x.owner()
-	x.store(x.key, asm.R0, asm.DWord)
-	x.load(asm.R0, x.identity().plus(4), asm.Word)
-	x.store(x.key.plus(8), asm.R0, asm.Word)
-	x.function(asm.R0)
-	x.store(x.key.plus(12), asm.R0, asm.Word)
+	x.store(x.key.plus(FrameOwner), asm.R0, asm.DWord)
+	x.function(asm.R0) // in one store with the thread group: memory that is read as one word waits for two stores
+	x.opImm(asm.LSh, asm.R0, 8*(frameFunction-FrameTGID))
+	x.load(asm.R1, x.identity().plus(4), asm.Word)
+	x.op(asm.Or, asm.R0, asm.R1)
+	x.store(x.key.plus(FrameTGID), asm.R0, asm.DWord)
 	x.stackPosition()
-	x.store(x.key.plus(16), asm.R0, asm.DWord)
+	x.store(x.key.plus(FramePosition), asm.R0, asm.DWord)
 }
 
 // enter keeps a call that begins.

@@ -33,10 +33,14 @@ func (t *Table) Cells(fn func(key []byte, values [][]byte) error) error {
 	switch t.Kind {
 	case Hash:
 		one := make([][]byte, 1)
-		return t.eachNode(func(key, value []byte) error {
+		only := func(key, value []byte) error {
 			one[0] = value
 			return fn(key, one)
-		})
+		}
+		if err := t.fronts(func(at int) error { return t.eachInFront(at, only) }); err != nil {
+			return err
+		}
+		return t.eachNode(only)
 	case Array, PerCPUArray:
 		return t.eachEntry(fn)
 	}

@@ -215,11 +215,22 @@ func (t *Table) give(n uint32) {
 	}
 }
 
-// Delete removes a key, and reports whether it was there.
+// Delete removes a key, and reports whether it was there. Of keys that nest, the owner must not run.
 func (t *Table) Delete(key []byte) (bool, error) {
 	if t.Kind != Hash || len(key) != t.Key {
 		return false, fmt.Errorf("map %s: nothing can be removed under a key of %d bytes", t.Name, len(key))
 	}
+	there, err := t.deleteInHash(key)
+	if err != nil || there || t.FrontDepth == 0 {
+		return there, err
+	}
+	if t.deleteInFront(key) {
+		return true, nil
+	}
+	return t.deleteInHash(key) // where it may have been moved
+}
+
+func (t *Table) deleteInHash(key []byte) (bool, error) {
 	hash := t.hash(key)
 	bucket := t.bucket(hash)
 	first, err := t.hold(bucket)

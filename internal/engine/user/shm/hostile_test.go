@@ -56,6 +56,38 @@ func TestDamagedMemoryIsReadWithoutHarm(t *testing.T) {
 	}
 }
 
+// So are the entries that threads keep for themselves.
+func TestDamagedFrontsAreReadWithoutHarm(t *testing.T) {
+	l, err := shm.Lay([]shm.Spec{{Name: "n", Kind: shm.Hash, Key: 24, Value: 24, Entries: 100, Nest: &shm.Nest{Owner: 0, What: 8, Place: 16}}}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, found := l.Map("n"), 0
+	for seed := range uint64(500) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		mem := make([]byte, l.Size)
+		for i := range 4 {
+			mem[264+i] = byte(r.IntN(6)) // slots that were given numbers
+		}
+		n, err := l.Table(mem, "n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		front := mem[m.Fronts+r.IntN(4)*m.FrontSize:][:m.FrontSize]
+		for range 5 {
+			for range 10 {
+				front[r.IntN(100)] = byte(r.Uint32()) & [...]byte{0xff, 0x01}[r.IntN(2)]
+			}
+			n.Cells(func([]byte, [][]byte) error { found++; return nil })
+			n.Delete(front[32:56])
+			n.Delete(make([]byte, 24))
+		}
+	}
+	if found == 0 {
+		t.Error("nothing was found")
+	}
+}
+
 // What does not fit is an error, not a layout.
 func TestMapsThatDoNotFitAreRefused(t *testing.T) {
 	for name, spec := range map[string]shm.Spec{

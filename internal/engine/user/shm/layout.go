@@ -37,6 +37,8 @@ type Spec struct {
 	Entries    int // of a ring: bytes
 	// Own says that nobody outside sets the values of a PerCPUArray back: a slot that has values for itself changes them without locking.
 	Own bool
+	// Nest says that the keys of a hash nest: each thread keeps its latest entries for itself (front.go).
+	Nest *Nest
 }
 
 // Map is where a map lies in the memory.
@@ -49,6 +51,9 @@ type Map struct {
 	PerCPU, Copies int
 	// Buckets of a hash are a power of two, from the offset Heads on; ValueOff is where a node has its value.
 	Buckets, Heads, ValueOff int
+	// Fronts is where the fronts of a hash begin whose keys nest, of FrontSize bytes each; FrontDepth is how many entries they hold, of
+	// FrontStride bytes. A depth of 0: there are none, as values are too large or too few.
+	Fronts, FrontSize, FrontStride, FrontDepth int
 }
 
 // Layout is where everything lies.
@@ -121,7 +126,10 @@ func (l *Layout) place(m *Map) (end int, err error) {
 		m.Copies = 2 * l.own()
 		return m.Data + m.PerCPU*m.Copies, nil
 	case Hash:
-		return m.placeHash(), nil
+		if end = m.placeHash(); m.Nest != nil {
+			return m.placeFronts(end)
+		}
+		return end, nil
 	case Ring:
 		if m.Entries&(m.Entries-1) != 0 || m.Entries < pageSize {
 			return 0, fmt.Errorf("a ring of %d bytes", m.Entries)

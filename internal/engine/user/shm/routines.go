@@ -72,12 +72,14 @@ type routine struct {
 	read x86.Label // reads memory of the process through the kernel
 	safe x86.Label // tells memory that is there for sure
 	move x86.Label // copies
+	// stripes gives a slot its number.
+	stripes x86.Label
 }
 
 // Routines writes the routines for a place.
 func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	w := &routine{Code: &x86.Code{}, l: l, data: at.Data, home: at.Home}
-	w.ids, w.read, w.safe, w.move = w.Label(), w.Label(), w.Label(), w.Label()
+	w.ids, w.read, w.safe, w.move, w.stripes = w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	labels := map[*uint64]x86.Label{}
 	named := map[string]map[string]x86.Label{}
 	put := func(to *uint64, write func()) {
@@ -110,7 +112,7 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 		m := &l.Maps[i]
 		switch m.Kind {
 		case Hash:
-			h := &hashRoutine{w, m}
+			h := w.hash(m)
 			name("lookup", m.Name, h.lookup)
 			name("update", m.Name, h.update)
 			name("delete", m.Name, h.remove)
@@ -136,6 +138,28 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	return code, r, nil
 }
 
+// hash gives the routines of a hash, with those that they need written already.
+func (w *routine) hash(m *Map) interface {
+	lookup()
+	update()
+	remove()
+} {
+	h := &hashRoutine{w, m}
+	if m.FrontDepth == 0 {
+		return h
+	}
+	f := &frontRoutine{hashRoutine: h}
+	for to, write := range map[*x86.Label]func(){&f.lookupHash: h.lookup, &f.updateHash: h.update, &f.removeHash: h.remove} {
+		w.pad()
+		*to = w.Here()
+		write()
+	}
+	w.pad()
+	f.spill = w.Here()
+	f.writeSpill()
+	return f
+}
+
 // pad separates routines.
 func (w *routine) pad() { w.Raw(0xcc, 0xcc, 0xcc, 0xcc) }
 
@@ -157,11 +181,18 @@ func (w *routine) cpu() {
 
 // stripe takes the next number: the first ones are the slot's own values, later ones go round those that are shared.
 func (w *routine) stripe() {
-	own := w.Label()
+	own, alone := w.Label(), w.Label()
 	n := w.l.own()
+	w.Bind(w.stripes)
 	w.MovImm(x86.R11, w.data+headSlots)
 	w.MovImm(x86.RAX, 1)
 	w.LockXadd(x86.Word, x86.At(x86.R11, 0), x86.RAX)
+	w.Lea(x86.R11, x86.At(x86.RAX, 1))
+	w.OpToImm(x86.Cmp, x86.Word, x86.At(x86.R9, SlotShared), 0)
+	w.Jcc(x86.Equal, alone)
+	w.MovImm(x86.R11, noTicket)
+	w.Bind(alone)
+	w.Store(x86.Word, x86.At(x86.R9, SlotTicket), x86.R11)
 	w.OpImm(x86.Cmp, x86.Word, x86.RAX, int32(n))
 	w.Jcc(x86.Below, own)
 	w.StoreImm(x86.Word, x86.At(x86.R9, SlotShared), 1)

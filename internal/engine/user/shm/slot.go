@@ -17,6 +17,11 @@ const (
 	SlotRandom = 64 // u64 state of the random numbers
 	SlotStripe = 72 // u32 which of the values of a PerCPUArray are the slot's, plus 1; 0 none yet
 	SlotShared = 76 // u32 not 0: they are other slots' too
+	SlotTicket = 80 // u32 number of the slot, from 1 on; 0 none yet, noTicket where several threads may run in it
+	// SlotSpilled is a u32, not 0 when entries of the thread may be in a hash that has fronts: how many it put there, or SpilledUnknown more.
+	SlotSpilled    = 84
+	SpilledUnknown = 1 << 30
+	noTicket       = 1<<32 - 1
 	// SlotStorage is where the thread's memory of Layout.Storage bytes begins.
 	SlotStorage = 128
 )

@@ -277,7 +277,7 @@ const (
 // task notes thread group and thread. Where another thread has come to be at the same FS base, what was known of the former is
 // forgotten.
 func (g *gate) task() {
-	same := g.Label()
+	same, first := g.Label(), g.Label()
 	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
 	g.Load(x86.Word, x86.RDX, x86.At(x86.RDX, 0))
 	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 32)
@@ -291,6 +291,10 @@ func (g *gate) task() {
 	g.Op(x86.Or, x86.Quad, x86.RDX, x86.RAX)
 	g.OpFrom(x86.Cmp, x86.Quad, x86.RDX, x86.At(x86.R13, slotThread+shm.SlotIDs))
 	g.Jcc(x86.Equal, same)
+	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.R13, slotThread+shm.SlotIDs), 0)
+	g.Jcc(x86.Equal, first)
+	g.StoreImm(x86.Word, x86.At(x86.R13, slotThread+shm.SlotSpilled), shm.SpilledUnknown)
+	g.Bind(first)
 	g.Store(x86.Quad, x86.At(x86.R13, slotThread+shm.SlotIDs), x86.RDX)
 	for _, at := range []int32{shm.SlotLow, shm.SlotHigh, shm.SlotStamp} {
 		g.StoreImm(x86.Quad, x86.At(x86.R13, slotThread+at), 0)

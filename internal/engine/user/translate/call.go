@@ -131,7 +131,7 @@ func (t *translator) callMap(fn asm.BuiltinFunc, known *facts) error {
 		t.OpImm(x86.Add, x86.Quad, x86.RAX, shm.SlotStorage)
 	case !ok:
 		return fmt.Errorf("helper %v is not offered on map %s", fn, m.Name)
-	case fn == asm.FnMapLookupElem || fn == asm.FnRingbufQuery:
+	case fn == asm.FnMapLookupElem && m.FrontDepth == 0 || fn == asm.FnRingbufQuery:
 		t.CallTo(addr)
 	default:
 		t.routine(addr)

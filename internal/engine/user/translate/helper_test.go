@@ -196,7 +196,7 @@ func TestMapsAnswerAsTheKernelsDo(t *testing.T) {
 		block := make([]byte, blockSize)
 		for range 5 { // what one run leaves behind is there for the next
 			differ(t, fmt.Sprintf("-seed %d", seed), k.run(t, block), h.run(t, block))
-			sameTables(t, k, h)
+			sameTables(t, tables, k, h)
 			if t.Failed() {
 				t.Fatalf("-seed %d: program\n%v", seed, ins)
 			}
@@ -205,7 +205,7 @@ func TestMapsAnswerAsTheKernelsDo(t *testing.T) {
 }
 
 // sameTables compares what the maps hold.
-func sameTables(t *testing.T, k *kernelRun, h *hereRun) {
+func sameTables(t *testing.T, tables []shm.Spec, k *kernelRun, h *hereRun) {
 	t.Helper()
 	for _, m := range tables {
 		table, err := h.layout.Table(h.mem, m.Name)

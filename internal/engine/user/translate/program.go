@@ -30,10 +30,14 @@ func Specs(p *codegen.Program) []shm.Spec {
 	for _, m := range p.Kept {
 		own[codegen.MapName(m)] = true
 	}
+	nested := map[string]*shm.Nest{}
+	for _, f := range p.Frames {
+		nested[f.Name] = &shm.Nest{Owner: codegen.FrameOwner, What: codegen.FrameTGID, Place: codegen.FramePosition}
+	}
 	var specs []shm.Spec
 	for _, m := range p.Maps {
 		specs = append(specs, shm.Spec{Name: m.Name, Kind: shm.Kind(m.Type), Key: int(m.KeySize), Value: int(m.ValueSize),
-			Entries: max(int(m.MaxEntries), 1), Own: own[m.Name]})
+			Entries: max(int(m.MaxEntries), 1), Own: own[m.Name], Nest: nested[m.Name]})
 	}
 	return specs
 }

@@ -234,7 +234,8 @@ func TestCellsOfOneThreadAreNotDisturbedByOthers(t *testing.T) {
 func wholeTable(t *testing.T, table *shm.Table, room int) {
 	t.Helper()
 	for i := range room + 1 {
-		key := binary.LittleEndian.AppendUint64(make([]byte, 8, 16), uint64(i)<<32|1<<63)
+		key := make([]byte, table.Key)
+		binary.LittleEndian.PutUint64(key[8:], uint64(i)<<32|1<<63)
 		if err := table.Put(key, make([]byte, table.Value)); (err == nil) != (i < room) {
 			t.Errorf("cell %d of %d: %v", i, room, err)
 		}
