@@ -22,7 +22,7 @@ func mariaProgram(t *testing.T) string {
 func TestMariaDBCountsAsTheServerDoes(t *testing.T) {
 	my := fixture.MariaDB(t)
 	said, program := filepath.Join(t.TempDir(), "said"), mariaProgram(t)
-	my.Run(t, "mariadb", "--no-defaults", "-NS", my.Socket(), "d", "-e", "truncate performance_schema.events_statements_summary_by_digest")
+	ask(t, my, "truncate performance_schema.events_statements_summary_by_digest")
 	got := sqlOf(t, sonde.SQLOptions{Server: true}, func() {
 		my.Run(t, program, my.Socket(), "50", said)
 		for _, text := range []string{
@@ -33,7 +33,7 @@ func TestMariaDBCountsAsTheServerDoes(t *testing.T) {
 		}
 	}, sonde.PID(my.PID))
 	got.agree(t, sqlprobe.MySQL, read(t, said))
-	got.asPerformanceSchema(t, my, 16) // prepared ones are not there
+	got.asTold(t, performanceSchema(t, my), 16) // prepared ones are not there
 	if q := got["SELECT ? FROM absent"]; q == nil || q.Error != "Table ? doesn't exist" {
 		t.Errorf("%+v", q)
 	}
@@ -44,15 +44,15 @@ func TestLibmariadbCountsAsItsProgram(t *testing.T) {
 	my := fixture.MariaDB(t)
 	path := filepath.Join(t.TempDir(), "said")
 	got := sqlOf(t, sonde.SQLOptions{}, nil, silenced(my, mariaProgram(t), my.Socket(), "20", path))
-	got.agree(t, sqlprobe.MySQL, asItComes(read(t, path)))
+	got.agree(t, sqlprobe.MySQL, asItComes(read(t, path), 20))
 	if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
 		t.Errorf("%+v", q)
 	}
 }
 
 // asItComes is what a program says, without the number of rows that it has read as they came, which a library does not know.
-func asItComes(said string) string {
-	return strings.Replace(said, "1 20 0 select a, a", "1 0 0 select a, a", 1)
+func asItComes(said string, rows int) string {
+	return strings.Replace(said, fmt.Sprintf("1 %d 0 select a, a", rows), "1 0 0 select a, a", 1)
 }
 
 // MySQL's own server, seen by its PID and among the servers that run: calls, rows and failures are those of its performance_schema and of its client; a
@@ -60,10 +60,10 @@ func asItComes(said string) string {
 func TestMySQLCountsAsTheServerDoes(t *testing.T) {
 	my := fixture.MySQL(t)
 	for _, pid := range []int{my.PID, everyProcess} {
-		my.Run(t, "mariadb", "--no-defaults", "-NS", my.Socket(), "d", "-e", "truncate performance_schema.events_statements_summary_by_digest")
+		ask(t, my, "truncate performance_schema.events_statements_summary_by_digest")
 		got := standIn(t, my.MySQLClient(t, "sql/mysql.c", "20", "said", "wait"), sonde.SQLOptions{Server: true}, pid)
 		got.agree(t, sqlprobe.MySQL, read(t, filepath.Join(my.Dir, "said")))
-		got.asPerformanceSchema(t, my, 12)
+		got.asTold(t, performanceSchema(t, my), 12)
 		if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
 			t.Errorf("%+v", q)
 		}
@@ -75,20 +75,24 @@ func TestLibmysqlclientCountsAsItsProgram(t *testing.T) {
 	my := fixture.MySQL(t)
 	got := standIn(t, my.MySQLClient(t, "sql/mysql.c", "20", "said", "wait"), sonde.SQLOptions{}, 0)
 	said := strings.Replace(read(t, filepath.Join(my.Dir, "said")), "1 1 0 select 'before', ?\n", "", 1)
-	got.agree(t, sqlprobe.MySQL, asItComes(said))
+	got.agree(t, sqlprobe.MySQL, asItComes(said, 20))
 	got.check(t, "(prepared before attach)", expect{1, 1, 0})
 	if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
 		t.Errorf("%+v", q)
 	}
 }
 
-// asPerformanceSchema compares with what a server says of itself since its table was truncated.
-func (q queries) asPerformanceSchema(t *testing.T, my *fixture.Server, atLeast int) {
+// performanceSchema is what a server says of itself since its table was truncated.
+func performanceSchema(t *testing.T, my *fixture.Server) string {
 	t.Helper()
-	truth := my.Run(t, "mariadb", "--no-defaults", "-NS", my.Socket(), "d", "-e",
-		"select count_star, sum_rows_sent + sum_rows_affected, sum_errors, digest_text from performance_schema.events_statements_summary_by_digest where digest_text is not null")
+	return ask(t, my, "select count_star, sum_rows_sent + sum_rows_affected, sum_errors, digest_text from performance_schema.events_statements_summary_by_digest where digest_text is not null")
+}
+
+// asTold compares with that.
+func (q queries) asTold(t *testing.T, truth string, atLeast int) {
+	t.Helper()
 	digester, compared := sqlprobe.NewDigester(), 0
-	other := regexp.MustCompile(`^(CREATE|DROP|TRUNCATE|PREPARE|DEALLOCATE)|performance_schema|\.\.\.`)
+	other := regexp.MustCompile(`^(CREATE|DROP|TRUNCATE|PREPARE|DEALLOCATE|KILL)|performance_schema|information_schema|\.\.\.`)
 	for line := range strings.Lines(truth) {
 		var want expect
 		fmt.Sscan(line, &want.calls, &want.rows, &want.errors)

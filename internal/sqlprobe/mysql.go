@@ -90,15 +90,16 @@ func (p Probe) of(function string) Probe {
 	return p
 }
 
-// mariadbd: dispatch_command(command, THD*, packet, length, ...). Rows that were changed are told when the client is; those that were given
+// mariadbd: dispatch_command(command, THD*, packet, length, ...). In a pool of threads it may return DISPATCH_COMMAND_WOULDBLOCK (2) while the log
+// is written, and is called again for the same command, on any thread. Rows that were changed are told when the client is; those that were given
 // THD counts. The text of a statement that was prepared before stands in the general log's call, made whether there is a log or not.
 func mariadbd() Driver {
 	const dispatch = "_Z16dispatch_command19enum_server_commandP3THDPcj*"
 	const chosen = "arg0 == 3 || arg0 == 22 || arg0 == 23 || arg0 == 250"
 	return Driver{Name: Mariadbd, System: MySQL, Server: true, Programs: []string{"mariadbd", "mysqld"}, Mark: dispatch,
 		Fields: sentRows(), Probes: append([]Probe{
-			{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg0", "text=%s", `arg0 == 3 || arg0 == 22 ? str(arg2, arg3) : ""`}}},
-			{Function: dispatch, Return: true, If: chosen, Body: "$thd = arg1;", Says: Record{Role: Done, Fields: []string{"command=%d", "arg0", "sent=%d", "SENT"}}},
+			{Function: dispatch, If: chosen, Says: Record{Role: Send, Fields: []string{"command=%d", "arg0", "thd=%p", "arg1", "text=%s", `arg0 == 3 || arg0 == 22 ? str(arg2, arg3) : ""`}}},
+			{Function: dispatch, Return: true, If: chosen, Body: "$thd = arg1;", Says: Record{Role: Done, Fields: []string{"command=%d", "arg0", "thd=%p", "$thd", "later=%d", "(uint8)retval == 2", "sent=%d", "SENT"}}},
 			{Function: "_ZN8Protocol21net_send_error_packetEP3THDjPKcS3_", Says: Record{Role: Failed, Fields: []string{"message=%s", "str(arg3)"}}, Optional: true},
 			{Function: "_ZN8Protocol11net_send_okEP3THDjjyyPKcb", If: "0 == *(uint8*)(sp + 16)", Says: Record{Role: Ran, Fields: []string{"rows=%d", "arg4"}}, Optional: true},
 			{Function: "_Z17general_log_writeP3THD19enum_server_commandPKc*", If: "arg1 == 23", Says: Record{Role: Prepared, Fields: []string{"text=%s", "str(arg2, arg3)"}}, Optional: true},

@@ -129,11 +129,12 @@ func (m *libmariadb) settle(before time.Time) {
 	}
 }
 
-// mariadbd: a thread of the server does one command at a time. A prepared statement is an object; the command that executes it does not
+// mariadbd: a thread of the server does one command at a time; one that has to wait may go on on another thread. A prepared statement is an object; the command that executes it does not
 // name it, so that the text comes with the object that is executed inside.
 type mariadbd struct {
 	ended    func(*execution)
-	running  map[owner]*execution
+	running  map[owner]*execution // by thread
+	waiting  map[owner]*execution // by THD
 	prepared map[owner]statementText
 }
 
@@ -145,13 +146,14 @@ const (
 )
 
 func newMariadbd(ended func(*execution)) *mariadbd {
-	return &mariadbd{ended: ended, running: map[owner]*execution{}, prepared: map[owner]statementText{}}
+	return &mariadbd{ended: ended, running: map[owner]*execution{}, waiting: map[owner]*execution{}, prepared: map[owner]statementText{}}
 }
 
-func (m *mariadbd) open() int { return len(m.running) }
+func (m *mariadbd) open() int { return len(m.running) + len(m.waiting) }
 
 func (m *mariadbd) forget(gone func(owner) bool) {
 	drop(m.running, gone)
+	drop(m.waiting, gone)
 	drop(m.prepared, gone)
 }
 
@@ -182,13 +184,21 @@ func (m *mariadbd) take(r *record) {
 	case sqlprobe.Done:
 		if x != nil {
 			delete(m.running, thread)
-			if x.Rows < 0 {
-				x.rows(r.given())
-			}
-			if x.end(r.Time); !x.other || x.Failed {
-				m.ended(x)
-			}
+			m.done(x, r)
 		}
+	}
+}
+
+func (m *mariadbd) done(x *execution, r *record) {
+	if r.bits("later") != 0 {
+		m.waiting[r.owner("thd")] = x
+		return
+	}
+	if x.Rows < 0 {
+		x.rows(r.given())
+	}
+	if x.end(r.Time); !x.other || x.Failed {
+		m.ended(x)
 	}
 }
 
@@ -201,6 +211,12 @@ func (r *record) given() int64 {
 }
 
 func (m *mariadbd) send(thread owner, r *record) {
+	thd := r.owner("thd")
+	if x := m.waiting[thd]; x != nil {
+		delete(m.waiting, thd)
+		m.running[thread] = x
+		return
+	}
 	x := r.begin(thread)
 	if x.Comm == "" {
 		x.Comm = "mariadbd"

@@ -11,7 +11,7 @@ import (
 
 var start = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 
-// story plays records, one a line and a millisecond: "PID driver role field=value ...", and gives what ended: "text 2ms", with rows and errors.
+// story plays records, one a line and a millisecond: "PID[.TID] driver role field=value ...", and gives what ended: "text 2ms", with rows and errors.
 func story(t *testing.T, text string) (*pairing, []string) {
 	t.Helper()
 	var out []string
@@ -28,10 +28,14 @@ func story(t *testing.T, text string) (*pairing, []string) {
 	at := start
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		words := strings.Fields(line)
-		pid := 0
-		fmt.Sscan(words[0], &pid)
+		process, thread, apart := strings.Cut(words[0], ".")
+		if !apart {
+			thread = process
+		}
 		e := printed(strings.Join(words[1:], " "))
-		e.Time, e.PID, e.TID = at, pid, pid
+		fmt.Sscan(process, &e.PID)
+		fmt.Sscan(thread, &e.TID)
+		e.Time = at
 		if !p.add(e) {
 			t.Fatalf("not taken: %s", line)
 		}
@@ -205,6 +209,15 @@ func TestStories(t *testing.T) {
 			1 libmariadb result stmt=7 conn=9 rows=4
 			1 libmariadb send conn=9 text=COMMIT
 			1 libmariadb done conn=9 status=0 rows=0 message=`, []string{"BEGIN 1ms rows=0", "P 1ms rows=4", "COMMIT 1ms rows=0"}, 0},
+		{"a command of a pool of threads that waits and goes on on another thread counts once", `
+			1.1 mariadbd send command=3 thd=5 text=A
+			1.1 mariadbd done command=3 thd=5 later=1
+			1.1 mariadbd send command=3 thd=6 text=B
+			1.1 mariadbd ran rows=2
+			1.1 mariadbd done command=3 thd=6 later=0
+			1.2 mariadbd send command=3 thd=5 text=A
+			1.2 mariadbd ran rows=1
+			1.2 mariadbd done command=3 thd=5 later=0`, []string{"B 2ms rows=2", "A 7ms rows=1"}, 0},
 		{"the server's command gets the text of what it executes", `
 			1 mariadbd send command=22 text=P
 			1 mariadbd prepare stmt=7 text=P
