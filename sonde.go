@@ -148,6 +148,7 @@ type RunOption func(*run) error
 type run struct {
 	also       []string
 	condition  script.Expr
+	sample     int
 	by         []script.Expr
 	duration   time.Duration
 	maxEvents  int
@@ -189,6 +190,17 @@ func Also(probes ...string) RunOption {
 // its value.
 func If(expression string) RunOption {
 	return func(r *run) (err error) { r.condition, err = script.ParseExpr(expression); return err }
+}
+
+// Sample keeps one call in n, by chance. Those that it leaves out are counted as filtered.
+func Sample(n int) RunOption {
+	return func(r *run) error {
+		if n < 1 {
+			return diagnostic("bad-limit", "a sample is one call in 1 or more")
+		}
+		r.sample = n
+		return nil
+	}
 }
 
 // By splits what is counted or timed by expressions: `comm, node`.

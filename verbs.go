@@ -105,6 +105,7 @@ func (t *Target) verb(ctx context.Context, probe string, options []RunOption, bu
 		}
 		points = append(points, p)
 	}
+	r.condition = script.Sampled(r.condition, r.sample)
 	s, err := build(r, points)
 	if err != nil {
 		return nil, err

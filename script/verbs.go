@@ -3,6 +3,18 @@ package script
 // The verbs of the command are scripts. These functions build the trees that the parser would build from the text
 // that --show-script prints.
 
+// Sampled is a predicate that also rejects all but one hit in n, by chance: rand % n == 0 && pred. The predicate may be nil.
+func Sampled(pred Expr, n int) Expr {
+	if n <= 1 {
+		return pred
+	}
+	chance := Expr(&Binary{Op: "==", X: &Binary{Op: "%", X: &Ident{Name: "rand"}, Y: &Int{Value: int64(n)}}, Y: &Int{}})
+	if pred == nil {
+		return chance
+	}
+	return &Binary{Op: "&&", X: chance, Y: pred}
+}
+
 // TraceOptions says what trace emits beside the call.
 type TraceOptions struct {
 	Stack bool

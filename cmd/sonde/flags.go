@@ -14,6 +14,7 @@ type flags struct {
 	from, to string // of time
 	request
 	condition  string
+	sample     int
 	by         []string
 	stack      bool
 	showScript bool
@@ -72,6 +73,7 @@ func (f *flags) stacked(fs *pflag.FlagSet) {
 // conditional is the flag of verbs with a predicate.
 func (f *flags) conditional(fs *pflag.FlagSet) {
 	fs.StringVar(&f.condition, "if", "", "keep calls for which `EXPR` holds: 'size > 4096', 'retval < 0', 'duration > 10ms'")
+	fs.Var((*positive)(&f.sample), "sample", "keep one call in `N`, by chance")
 }
 
 // grouping are the flags of verbs that gather under keys.
@@ -102,7 +104,7 @@ func (f *flags) complete(c *cobra.Command) {
 	offer("if")
 	offer("by", nameList(script.Builtins())...)
 	offer("duration", "5s", "1m")
-	for _, flag := range []string{"comm", "max-events", "string", "depth"} {
+	for _, flag := range []string{"comm", "max-events", "string", "depth", "sample"} {
 		offer(flag)
 	}
 }

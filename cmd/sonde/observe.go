@@ -129,6 +129,7 @@ func (f *flags) given(verb string, probes []string) (g given, err error) {
 			return g, err
 		}
 	}
+	g.pred = script.Sampled(g.pred, f.sample)
 	if len(f.by) > 0 {
 		if g.by, err = script.ParseExprs(strings.Join(f.by, ", ")); err != nil {
 			return g, err
