@@ -31,7 +31,7 @@ type backend struct {
 // everything; where that is not permitted tracefs, and where that is not either the engine inside the process, if there is one.
 func (t *Target) backend(r *run) (backend, string) {
 	if r.object != nil {
-		return kernelBackend(), "" // its programs are the kernel's
+		return r.objectBackend(), ""
 	}
 	switch r.engine {
 	case EngineKernel:
@@ -97,6 +97,9 @@ func kernelMeans(p *plan.Plan) plan.Means {
 	return m
 }
 
+// insideLink is how the engine inside the process arms.
+const insideLink = "a 5-byte jump a window"
+
 func userBackend() backend {
 	return backend{name: EngineUser, returns: resolve.ReturnSites, open: openUser, means: userMeans}
 }
@@ -116,7 +119,7 @@ func openUser(p *plan.Plan, c *target.Command) (engine.Session, error) {
 }
 
 func userMeans(p *plan.Plan) plan.Means {
-	m := plan.Means{Engine: string(EngineUser), Link: "a 5-byte jump a window"}
+	m := plan.Means{Engine: string(EngineUser), Link: insideLink}
 	var err error
 	if p.Filter.Children { // a command that is not there yet
 		err = user.Check(p)

@@ -52,10 +52,14 @@ func (t *Target) prepareObject(path string, options []RunOption) (*run, *script.
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.engine != "" && r.engine != EngineAuto && r.engine != EngineKernel {
-		return nil, nil, diagnostic("no-engine", "the programs of an object are eBPF, and engine "+string(r.engine)+" runs none", "--engine=kernel")
+	switch r.engine {
+	case "", EngineAuto:
+		r.engine = EngineKernel
+	case EngineTracefs:
+		return nil, nil, diagnostic("no-engine", "the programs of an object are eBPF, and engine tracefs runs none", "--engine=kernel")
+	case EngineMixed, EngineHybrid:
+		return nil, nil, diagnostic("no-engine", "the programs of an object share maps, and run on one engine", "--engine=kernel or --engine=user")
 	}
-	r.engine = EngineKernel
 	if r.object, err = object.Open(path); err != nil {
 		return nil, nil, err
 	}
@@ -88,13 +92,12 @@ func (t *Target) prepareObject(path string, options []RunOption) (*run, *script.
 }
 
 // loadObject is load for a compiled object.
-func (s *Session) loadObject() error {
-	o := s.run.object
-	loaded, err := kernel.OpenObject(s.plan, o, s.run.armed, s.run.verifier)
-	if err != nil {
+func (s *Session) loadObject() (err error) {
+	if s.engine, err = s.backend.open(s.plan, s.command); err != nil {
 		return err
 	}
-	s.engine, s.decoder, s.tables = loaded, objectDecoder{o.NewDecoder(now())}, len(o.Tables)
+	o := s.run.object
+	s.decoder, s.tables = objectDecoder{o.NewDecoder(now())}, len(o.Tables)
 	return nil
 }
 

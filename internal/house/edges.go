@@ -41,10 +41,10 @@ var rooms = map[string]room{
 
 	"internal/object": {left, "event script internal/ctype internal/symbol"},
 
-	"internal/engine":        {left, "event script internal/codegen internal/plan"},
+	"internal/engine":        {left, "event script internal/codegen internal/object internal/plan internal/site"},
 	"internal/engine/mixed":  {left, "event internal/engine internal/plan"},
 	"internal/engine/kernel": {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},
-	"internal/engine/user": {left, "event script internal/codegen internal/engine internal/engine/user/inject internal/engine/user/local internal/engine/user/relocate " +
+	"internal/engine/user": {left, "event script internal/codegen internal/engine internal/object internal/engine/user/inject internal/engine/user/local internal/engine/user/relocate " +
 		"internal/engine/user/shm internal/engine/user/trampoline internal/engine/user/translate internal/engine/user/x86 internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/hybrid":          {left, "internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/plan internal/site"},
 	"internal/engine/user/trampoline": {left, "internal/engine/user/shm internal/engine/user/x86"},

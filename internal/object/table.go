@@ -222,3 +222,19 @@ func (t *Table) beside(values [][]byte) []event.Value {
 	}
 	return out
 }
+
+// Settle fills in what authors leave to their loaders, with the sizes that those choose. Nothing is pinned: it would stay behind.
+func Settle(m *ebpf.MapSpec) {
+	m.Pinning = ebpf.PinNone
+	if m.MaxEntries == 0 {
+		switch m.Type {
+		case ebpf.Hash, ebpf.LRUHash, ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.StackTrace:
+			m.MaxEntries = 10240
+		case ebpf.RingBuf:
+			m.MaxEntries = 256 << 10
+		}
+	}
+	if m.Type == ebpf.StackTrace && m.ValueSize == 0 {
+		m.ValueSize = 8 * 127
+	}
+}

@@ -22,15 +22,11 @@ import (
 // Object is a compiled object loaded into the kernel: its programs are the bodies of the plan's probes. Before each stands a guard that
 // keeps the process filter and counts hits.
 type Object struct {
-	plan    *plan.Plan
-	object  *object.Object
-	armed   []object.Armed
-	owner   []int // by probe of the plan: the program, an index into armed
+	*engine.Compiled
 	guard   *codegen.Guard
 	multi   bool
 	loaded  *ebpf.Collection
 	follows []*ebpf.Program // like guard.Progs
-	cookies map[*plan.Site]uint64
 	sources []source
 	printk  *printk // nil: no program writes lines
 	held    hold
@@ -50,15 +46,11 @@ const guardPrefix = "sonde/"
 // OpenObject loads the object's programs. Each point of armed is one probe of the plan, in their order. Where the verifier refuses one, its
 // whole log is written to verifier; nil: only its end is told.
 func OpenObject(p *plan.Plan, o *object.Object, armed []object.Armed, verifier io.Writer) (*Object, error) {
-	s := &Object{plan: p, object: o, armed: armed, cookies: map[*plan.Site]uint64{}, verifier: verifier}
-	for i, a := range armed {
-		for range a.Points {
-			s.owner = append(s.owner, i)
-		}
+	c, err := engine.Compile(p, o, armed)
+	if err != nil {
+		return nil, err
 	}
-	if len(s.owner) != len(p.Probes) {
-		return nil, fmt.Errorf("object: a plan of %d probes for %d points", len(p.Probes), len(s.owner))
-	}
+	s := &Object{Compiled: c, verifier: verifier}
 	if err := s.load(); err != nil {
 		s.Close()
 		return nil, err
@@ -71,12 +63,12 @@ func OpenObject(p *plan.Plan, o *object.Object, armed []object.Armed, verifier i
 }
 
 func (s *Object) load() error {
-	features, err := Features(NeedsOf(s.plan))
+	features, err := Features(NeedsOf(s.Plan))
 	if err != nil {
 		return err
 	}
 	s.multi = features.Multi
-	if s.guard, err = codegen.NewGuard(s.plan, features, guardPrefix); err != nil {
+	if s.guard, err = codegen.NewGuard(s.Plan, features, guardPrefix); err != nil {
 		return err
 	}
 	spec, err := s.spec()
@@ -86,17 +78,13 @@ func (s *Object) load() error {
 	if err := s.addPrintk(spec, features); err != nil {
 		return err
 	}
-	statics, err := s.statics(spec)
-	if err != nil {
-		return err
-	}
 	if s.loaded, err = s.loadCounted(spec); err != nil {
 		return s.explain(err)
 	}
 	for i := range s.guard.Progs {
 		s.follows = append(s.follows, s.loaded.Programs[guardKey(i)])
 	}
-	for id, b := range statics {
+	for id, b := range s.Specs {
 		if err := s.loaded.Maps[object.SpecsMap].Put(uint32(id), b); err != nil {
 			return fmt.Errorf("map %s: %w", object.SpecsMap, err)
 		}
@@ -108,7 +96,7 @@ func (s *Object) load() error {
 // loaded as they are, and Uncounted says so.
 func (s *Object) loadCounted(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
 	counting := spec.Copy()
-	for _, a := range s.armed {
+	for _, a := range s.Armed {
 		p := counting.Programs[a.Name]
 		code, err := codegen.CountDrops(p.Instructions, guardPrefix)
 		if err != nil {
@@ -121,7 +109,7 @@ func (s *Object) loadCounted(spec *ebpf.CollectionSpec) (*ebpf.Collection, error
 		return loaded, nil
 	}
 	loaded, err = ebpf.NewCollection(spec)
-	s.uncounted = err == nil && len(s.object.Sources) > 0
+	s.uncounted = err == nil && len(s.Object.Sources) > 0
 	return loaded, err
 }
 
@@ -132,9 +120,9 @@ func guardKey(i int) string { return guardPrefix + progKey(i) }
 
 // spec is what is loaded: the programs that run, behind their guards, and all maps.
 func (s *Object) spec() (*ebpf.CollectionSpec, error) {
-	spec := s.object.Spec.Copy()
+	spec := s.Object.Spec.Copy()
 	programs := map[string]*ebpf.ProgramSpec{}
-	for _, a := range s.armed {
+	for _, a := range s.Armed {
 		p := spec.Programs[a.Name]
 		p.Type, p.AttachTo, p.AttachType = ebpf.Kprobe, "", ebpf.AttachNone
 		switch {
@@ -156,7 +144,7 @@ func (s *Object) spec() (*ebpf.CollectionSpec, error) {
 	}
 	spec.Programs = programs
 	for _, m := range spec.Maps {
-		settleMap(m)
+		object.Settle(m)
 	}
 	for _, m := range s.guard.Maps {
 		spec.Maps[m.Name] = ownMap(m)
@@ -171,22 +159,6 @@ func ownMap(m *ebpf.MapSpec) *ebpf.MapSpec {
 	return m
 }
 
-// settleMap fills in what authors leave to their loaders, with the sizes that those choose. Nothing is pinned: it would stay behind.
-func settleMap(m *ebpf.MapSpec) {
-	m.Pinning = ebpf.PinNone
-	if m.MaxEntries == 0 {
-		switch m.Type {
-		case ebpf.Hash, ebpf.LRUHash, ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.StackTrace:
-			m.MaxEntries = 10240
-		case ebpf.RingBuf:
-			m.MaxEntries = 256 << 10
-		}
-	}
-	if m.Type == ebpf.StackTrace && m.ValueSize == 0 {
-		m.ValueSize = 8 * 127
-	}
-}
-
 // guarded puts the guard before a program. What says where the program's function begins moves to the front.
 func guarded(code, guard asm.Instructions) asm.Instructions {
 	out := slices.Clone(guard)
@@ -198,39 +170,6 @@ func guarded(code, guard asm.Instructions) asm.Instructions {
 	rest := slices.Clone(code)
 	rest[0] = btf.WithFuncMetadata(first.WithSymbol(""), nil)
 	return append(out, rest...)
-}
-
-// statics writes the specifications of static probes' arguments, and gives each site its cookie: the index of its own.
-func (s *Object) statics(spec *ebpf.CollectionSpec) ([][]byte, error) {
-	var list [][]byte
-	known := map[string]int{}
-	for i := range s.plan.Probes {
-		if s.armed[s.owner[i]].Kind != object.Static {
-			continue
-		}
-		for j := range s.plan.Probes[i].Sites {
-			site := &s.plan.Probes[i].Sites[j]
-			if site.Note == nil {
-				continue
-			}
-			b, err := s.object.StaticSpec(site.Note, codegen.RegisterPlace, codegen.PlaceOfIP)
-			if err != nil || b == nil {
-				return nil, err
-			}
-			id, ok := known[string(b)]
-			if !ok {
-				id = len(list)
-				known[string(b)] = id
-				list = append(list, b)
-			}
-			s.cookies[site] = uint64(id)
-		}
-	}
-	if m := spec.Maps[object.SpecsMap]; m != nil && len(list) > int(m.MaxEntries) {
-		return nil, &script.Diagnostic{Code: codeRefused, Message: fmt.Sprintf("the static probes pass their arguments in %d ways, and the object has room for %d", len(list), m.MaxEntries),
-			Hints: []string{"compile it with a larger BPF_USDT_MAX_SPEC_CNT"}}
-	}
-	return list, nil
 }
 
 // Arm arms every site of the plan.
@@ -247,7 +186,7 @@ func (s *Object) Arm() ([]plan.Refusal, error) {
 			return nil, err
 		}
 	}
-	more, err := s.held.arm(s.plan, sets)
+	more, err := s.held.arm(s.Plan, sets)
 	return append(refusals, more...), err
 }
 
@@ -288,7 +227,7 @@ func (s *Object) Close() error {
 
 // Cells calls fn for every entry of a table of the object; see Session.Cells. A variable is one entry without key.
 func (s *Object) Cells(table int, fn func(key []byte, values [][]byte) error) error {
-	t := &s.object.Tables[table]
+	t := &s.Object.Tables[table]
 	m := s.loaded.Maps[t.Map]
 	if m == nil {
 		return nil
@@ -314,7 +253,7 @@ func (s *Object) Counts() (engine.Counts, error) {
 	})
 	c.Of[plan.CountEvents] += s.read
 	c.Of[plan.CountLostRing] += s.lost
-	for _, a := range s.armed {
+	for _, a := range s.Armed {
 		if stats, err := s.loaded.Programs[a.Name].Stats(); err == nil {
 			c.Nested += stats.RecursionMisses
 		}

@@ -22,7 +22,7 @@ type source struct {
 
 // openSources opens every map of records, in the order of the object's Sources.
 func (s *Object) openSources() error {
-	for _, src := range s.object.Sources {
+	for _, src := range s.Object.Sources {
 		m := s.loaded.Maps[src.Map]
 		var open source
 		var err error
@@ -57,7 +57,7 @@ func (s *Object) Read(deadline time.Time, fn func(record []byte)) error {
 		before := s.read
 		for i, src := range s.sources {
 			if err := s.drain(uint32(i), src, fn); err != nil {
-				return fmt.Errorf("map %s: %w", s.object.Sources[i].Map, err)
+				return fmt.Errorf("map %s: %w", s.Object.Sources[i].Map, err)
 			}
 		}
 		if s.printk != nil {

@@ -25,17 +25,17 @@ func (s *Object) explain(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return notPermitted("load eBPF programs and maps")
 	}
-	return &script.Diagnostic{Code: object.BadObject, Message: fmt.Sprintf("%s: %v", s.object.Name, err)}
+	return &script.Diagnostic{Code: object.BadObject, Message: fmt.Sprintf("%s: %v", s.Object.Name, err)}
 }
 
 // subject names the program that an error of cilium/ebpf is about.
 func (s *Object) subject(err error) string {
-	for _, a := range s.armed {
+	for _, a := range s.Armed {
 		if strings.Contains(err.Error(), "program "+a.Name+":") {
 			return "program " + a.Name
 		}
 	}
-	return s.object.Name
+	return s.Object.Name
 }
 
 // refusedObject says why the verifier refused a program of someone else: its reason, the line of source where it stopped, and what authors do

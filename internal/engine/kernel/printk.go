@@ -31,7 +31,7 @@ const printkKey = guardPrefix + "printk"
 // addPrintk adds the program that listens, if any program of the object writes lines and the kernel has the tracepoint.
 func (s *Object) addPrintk(spec *ebpf.CollectionSpec, f codegen.Features) error {
 	writes := false
-	for _, a := range s.armed {
+	for _, a := range s.Armed {
 		writes = writes || slices.ContainsFunc(spec.Programs[a.Name].Instructions, writesLine)
 	}
 	if !writes || !hasTracepoint(codegen.PrintkPoint) {

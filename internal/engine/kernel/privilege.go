@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -17,8 +18,8 @@ import (
 const (
 	codeNotPermitted script.Code = "not-permitted"
 	codeOldKernel    script.Code = "kernel-too-old"
-	codeRefused      script.Code = "program-refused"
-	codeNotArmed     script.Code = "not-armed"
+	codeRefused                  = engine.Refused
+	codeNotArmed                 = engine.NotArmed
 )
 
 // Privileges is what decides whether a process may load and attach programs.

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
@@ -17,7 +18,7 @@ import (
 // Codes of this engine's diagnostics.
 const (
 	codeNotOffered script.Code = "not-offered"
-	codeNotArmed   script.Code = "not-armed"
+	codeNotArmed               = engine.NotArmed
 )
 
 const kernelHint = "--engine=kernel, as root, can"
@@ -29,6 +30,14 @@ func notOffered(format string, args ...any) *script.Diagnostic {
 // Check says why this engine cannot run a plan: a *script.Diagnostic, or nil. It looks at the plan alone; what the process and its code
 // allow, Open and Arm tell.
 func Check(p *plan.Plan) error {
+	if err := checkScope(p); err != nil {
+		return err
+	}
+	return translatable(p)
+}
+
+// checkScope is about what is observed, whatever the programs are.
+func checkScope(p *plan.Plan) error {
 	if err := inject.Supported(); err != nil {
 		return err
 	}
@@ -54,7 +63,7 @@ func Check(p *plan.Plan) error {
 			}
 		}
 	}
-	return translatable(p)
+	return nil
 }
 
 // Refused says which sites of a plan cannot be patched in its process, and why, without touching it.
@@ -66,11 +75,16 @@ func Refused(p *plan.Plan) ([]plan.Refusal, error) {
 	if err != nil {
 		return nil, err
 	}
+	return refusedOf(p, aims(p, code))
+}
+
+// refusedOf says which of the sites cannot be patched.
+func refusedOf(p *plan.Plan, aims []spot) ([]plan.Refusal, error) {
 	process, err := target.Open(p.Filter.PIDs[0])
 	if err != nil {
 		return nil, err
 	}
-	w, err := place(p, code, process)
+	w, err := place(p, aims, process)
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +102,19 @@ func translatable(p *plan.Plan) error {
 	if err != nil {
 		return notOffered("has no room: %v", err)
 	}
+	return tried(code, layout, func(i int) string { return p.Probes[code.Progs[i].Probe].Name })
+}
+
+// tried translates every program for nowhere.
+func tried(code *codegen.Program, layout *shm.Layout, name func(i int) string) error {
 	var size uint64
 	env, err := farEnv(layout, &size)
 	if err != nil {
 		return notOffered("has no room: %v", err)
 	}
 	for i := range code.Progs {
-		prog := &code.Progs[i]
-		if _, err := translate.Translate(prog.Spec.Instructions, env); err != nil {
-			return notOffered("cannot run %s: %v", p.Probes[prog.Probe].Name, err)
+		if _, err := translate.Translate(code.Progs[i].Spec.Instructions, env); err != nil {
+			return notOffered("cannot run %s: %v", name(i), err)
 		}
 	}
 	return nil

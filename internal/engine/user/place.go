@@ -75,8 +75,27 @@ type places struct {
 	pads    bool          // hits go on as they are at the site, stack pointer included
 }
 
+// aims lists the sites of a plan and what runs there.
+func aims(p *plan.Plan, code *codegen.Program) []spot {
+	var out []spot
+	for i, prog := range code.Progs {
+		if prog.Probe < 0 || prog.Part == codegen.RunPart {
+			continue
+		}
+		probe := &p.Probes[prog.Probe]
+		for j := range probe.Sites {
+			s := &probe.Sites[j]
+			if s.Body < prog.From || s.Body >= prog.To || codegen.PartOf(probe.Kind, s.Role) != prog.Part {
+				continue
+			}
+			out = append(out, spot{site: s, probe: prog.Probe, index: j, program: i, cookie: codegen.Cookie(p, probe.Kind, s)})
+		}
+	}
+	return out
+}
+
 // place plans all windows. The objects it opens are closed when it returns.
-func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*places, error) {
+func place(p *plan.Plan, aims []spot, process *target.Process) (*places, error) {
 	maps, err := process.Maps()
 	if err != nil {
 		return nil, err
@@ -88,34 +107,26 @@ func place(p *plan.Plan, code *codegen.Program, process *target.Process) (*place
 	defer w.close()
 	groups := map[home]*group{}
 	var order []*group
-	for i, prog := range code.Progs {
-		if prog.Probe < 0 || prog.Part == codegen.RunPart {
+	for _, aim := range aims {
+		s := aim.site
+		obj, err := w.object(s.Object, maps)
+		if err != nil {
+			w.refused = append(w.refused, refused{s, aim.probe, err.Error()})
 			continue
 		}
-		probe := &p.Probes[prog.Probe]
-		for j := range probe.Sites {
-			s := &probe.Sites[j]
-			if s.Body < prog.From || s.Body >= prog.To || codegen.PartOf(probe.Kind, s.Role) != prog.Part {
-				continue
-			}
-			obj, err := w.object(s.Object, maps)
-			if err != nil {
-				w.refused = append(w.refused, refused{s, prog.Probe, err.Error()})
-				continue
-			}
-			fn, _, ok := obj.file.Enclosing(s.Addr)
-			if !ok {
-				w.refused = append(w.refused, refused{s, prog.Probe, "it lies in no function whose extent is known"})
-				continue
-			}
-			g := groups[home{obj, fn.Addr}]
-			if g == nil {
-				g = &group{object: obj, fn: fn}
-				groups[home{obj, fn.Addr}] = g
-				order = append(order, g)
-			}
-			g.spots = append(g.spots, spot{site: s, probe: prog.Probe, index: j, program: i, cookie: codegen.Cookie(p, probe.Kind, s), pc: uint64(s.Addr.PC(obj.bias))})
+		fn, _, ok := obj.file.Enclosing(s.Addr)
+		if !ok {
+			w.refused = append(w.refused, refused{s, aim.probe, "it lies in no function whose extent is known"})
+			continue
 		}
+		g := groups[home{obj, fn.Addr}]
+		if g == nil {
+			g = &group{object: obj, fn: fn}
+			groups[home{obj, fn.Addr}] = g
+			order = append(order, g)
+		}
+		aim.pc = uint64(s.Addr.PC(obj.bias))
+		g.spots = append(g.spots, aim)
 	}
 	w.all(order)
 	slices.SortFunc(w.windows, func(a, b window) int { return cmp.Compare(a.Addr, b.Addr) })

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"time"
-
-	"github.com/sonde-project/sonde/internal/codegen"
 )
 
 // The reader looks by itself, soon while records come, ever less often while none do: the process wakes nobody.
@@ -41,7 +39,7 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 		left := time.Until(deadline)
 		switch {
 		case busy && s.disarmed:
-			s.finishRing(fn)
+			s.finishRings(fn)
 			return nil
 		case left <= 0:
 			return nil
@@ -59,24 +57,43 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 }
 
 func (s *Session) drain(fn func([]byte)) (some, busy bool) {
-	if s.layout.Map(codegen.RingMap) == nil {
-		return false, false
+	for i := range s.rings {
+		wrote, writes := s.rings[i].drain(fn)
+		some, busy = some || wrote, busy || writes
 	}
-	return s.ring.Drain(fn)
+	return some, busy
 }
 
-// finishRing passes the records that were never finished: their threads have ended in the middle.
-func (s *Session) finishRing(fn func([]byte)) {
+func (r *ring) drain(fn func([]byte)) (some, busy bool) {
+	if r.form == nil {
+		return r.Drain(fn)
+	}
+	return r.Drain(func(record []byte) {
+		if b := r.form(record); b != nil {
+			fn(b)
+		}
+	})
+}
+
+// finishRings passes the records that were never finished: their threads have ended in the middle.
+func (s *Session) finishRings(fn func([]byte)) {
 	until := time.Now().Add(patience)
+	for i := range s.rings {
+		s.torn += s.rings[i].finish(until, fn)
+	}
+}
+
+// finish says how many records were passed.
+func (r *ring) finish(until time.Time, fn func([]byte)) (torn uint64) {
 	for {
-		_, busy := s.drain(fn)
+		_, busy := r.drain(fn)
 		switch {
 		case !busy:
-			return
-		case s.ring.Skip(threadExists, time.Now().After(until)):
-			s.torn++
+			return torn
+		case r.Skip(threadExists, time.Now().After(until)):
+			torn++
 		case time.Now().After(until):
-			return
+			return torn
 		default:
 			time.Sleep(time.Millisecond)
 		}

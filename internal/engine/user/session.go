@@ -33,7 +33,8 @@ type Session struct {
 	code    *codegen.Program
 	layout  *shm.Layout
 	memory  []byte // of the maps, as the layout has it
-	ring    *shm.Reader
+	aims    []spot
+	rings   []ring
 	process *inject.Process
 	region  *inject.Region
 	places  *places
@@ -58,10 +59,15 @@ type Session struct {
 	closing  sync.Once
 }
 
-// Open maps the region of a plan into its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
-func Open(p *plan.Plan) (*Session, error) {
-	return open(p, func() (*inject.Process, error) { return inject.Open(p.Filter.PIDs[0]) })
+// ring is one that programs write records into.
+type ring struct {
+	*shm.Reader
+	// form makes a record what Read hands out; nil: it is that already.
+	form func(record []byte) []byte
 }
+
+// Open maps the region of a plan into its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
+func Open(p *plan.Plan) (*Session, error) { return open(p, running(p)) }
 
 // OpenCommand is Open for a command that is held at its first instruction, by the thread that trace runs functions on. It goes on to where
 // the libraries are mapped and none of its code has run. Released must be called once it runs.
@@ -69,13 +75,22 @@ func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
 	if err := ofProgram(p); err != nil {
 		return nil, err
 	}
-	return open(p, func() (*inject.Process, error) {
+	return open(p, held(p, trace))
+}
+
+// running opens a process that runs, held a command that does not run yet.
+func running(p *plan.Plan) func() (*inject.Process, error) {
+	return func() (*inject.Process, error) { return inject.Open(p.Filter.PIDs[0]) }
+}
+
+func held(p *plan.Plan, trace func(func())) func() (*inject.Process, error) {
+	return func() (*inject.Process, error) {
 		process, err := inject.Adopt(p.Filter.PIDs[0], trace)
 		if err != nil {
 			return nil, err
 		}
 		return process, process.RunToStart()
-	})
+	}
 }
 
 // ofProgram refuses sites outside of the command's own program: what the command executes is not followed, and would have them too.
@@ -98,21 +113,31 @@ func ofProgram(p *plan.Plan) error {
 // Released says that the command runs by itself.
 func (s *Session) Released() { s.process.Release() }
 
-func open(p *plan.Plan, process func() (*inject.Process, error)) (_ *Session, err error) {
+func open(p *plan.Plan, process func() (*inject.Process, error)) (*Session, error) {
 	if err := Check(p); err != nil {
 		return nil, err
 	}
-	s := &Session{plan: p, wake: newWake(), deciding: decides(p)}
-	if s.code, err = compile(p); err != nil {
+	code, err := compile(p)
+	if err != nil {
 		return nil, err
 	}
-	if s.process, err = process(); err != nil {
+	layout, err := lay(code)
+	if err != nil {
 		return nil, err
+	}
+	s := &Session{plan: p, wake: newWake(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p)}
+	return s, s.start(process)
+}
+
+// start opens the process, and gives everything back where that or what follows fails.
+func (s *Session) start(process func() (*inject.Process, error)) (err error) {
+	if s.process, err = process(); err != nil {
+		return err
 	}
 	if err = s.open(); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return errors.Join(err, s.Close())
 	}
-	return s, nil
+	return nil
 }
 
 func (s *Session) open() (err error) {
@@ -120,23 +145,22 @@ func (s *Session) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.places, err = place(s.plan, s.code, process); err != nil {
+	if s.places, err = place(s.plan, s.aims, process); err != nil {
 		return err
 	}
 	if len(s.places.windows) == 0 && len(s.places.refused) > 0 {
 		return nothingArmed(s.refusals(s.places.refused))
-	}
-	if s.layout, err = lay(s.code); err != nil {
-		return err
 	}
 	if err = s.mapRegion(); err != nil {
 		return err
 	}
 	s.memory = s.region.Data.Local[:s.layout.Size]
 	if s.layout.Map(codegen.RingMap) != nil {
-		if s.ring, err = s.layout.Reader(s.memory, codegen.RingMap); err != nil {
+		reader, err := s.layout.Reader(s.memory, codegen.RingMap)
+		if err != nil {
 			return err
 		}
+		s.rings = []ring{{Reader: reader}}
 	}
 	if err = s.clock.start(s.memory); err != nil {
 		return err

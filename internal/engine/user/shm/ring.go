@@ -10,24 +10,28 @@ import (
 //
 //	head    +0    u64 produced: bytes, ever
 //	        +128  u64 consumed: bytes, ever
+//	        +256  u64 lost: records that there was no room for
 //	record  at a multiple of 16
-//	        +0    u32 length, with flags: busy as long as it is written, done from then on
+//	        +0    u32 length, with flags: busy as long as it is written, done from then on, and dropped if nobody is to read it
 //	        +4    u32 thread that writes it
 //	        +8    u64 its position ^ ringMagic: what is no record can be told
 //	        +16   the bytes, which go on at the ring's start behind its end
 //
-// What has been consumed is zeros: a record whose length is 0 has its room and nothing else yet.
+// What has been consumed is zeros: a record whose length is 0 has its room and nothing else yet. A record that a program writes in place lies in
+// one piece: one that is dropped fills what is left of the ring before its end.
 const (
 	ringProduced = 0
 	ringConsumed = 128
+	ringLost     = 256
 	ringCheck    = 8
 	ringHeader   = 16
 	ringAlign    = 16
 	ringMagic    = 0x736f6e6465 << 24
 	ringBusy     = 1 << 31
 	ringDone     = 1 << 30
+	ringDropped  = 1 << 29
 	ringLongest  = 1 << 24
-	ringLength   = ringDone - 1
+	ringLength   = ringDropped - 1
 )
 
 // Reader consumes a ring.
@@ -59,6 +63,9 @@ func (r *Reader) Waiting() int {
 	at, end := r.position()
 	return int(end - at)
 }
+
+// Lost is how many records there was no room for.
+func (r *Reader) Lost() uint64 { return atomic.LoadUint64(r.t.quad(r.t.Off + ringLost)) }
 
 // header gives what a record says of itself at a position.
 func (r *Reader) header(at uint64) (flags uint32, length, tid int) {
@@ -96,7 +103,9 @@ func (r *Reader) Drain(fn func(record []byte)) (some, busy bool) {
 			busy = true
 			break
 		}
-		fn(r.record(at+ringHeader, length))
+		if flags&ringDropped == 0 {
+			fn(r.record(at+ringHeader, length))
+		}
 		r.clear(at, room(length))
 		at += room(length)
 		some = true

@@ -29,8 +29,10 @@ type Routines struct {
 	ReadStr uint64 // probe_read_user_str
 	Copy    uint64 // probe_read_kernel: memory of our own
 	Stack   uint64
+	// Submit and Discard end a record that Reserve gave; Print and PrintAll write a line, if the layout has LinesMap.
+	Submit, Discard, Print, PrintAll uint64
 	// By name of map.
-	Lookup, Update, Delete, Output, Query map[string]uint64
+	Lookup, Update, Delete, Output, Query, Reserve map[string]uint64
 }
 
 // RoutineStack bounds the stack that a routine takes.
@@ -99,6 +101,8 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	put(&r.ReadStr, w.readString)
 	put(&r.Copy, w.copyOwn)
 	put(&r.Stack, w.stack)
+	put(&r.Submit, func() { w.finish(ringDone) })
+	put(&r.Discard, func() { w.finish(ringDone | ringDropped) })
 	w.reading()
 	name := func(kind, m string, write func()) {
 		w.pad()
@@ -111,6 +115,8 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	for i := range l.Maps {
 		m := &l.Maps[i]
 		switch m.Kind {
+		case Array, PerCPUArray:
+			name("update", m.Name, (&arrayRoutine{w, m}).update)
 		case Hash:
 			h := w.hash(m)
 			name("lookup", m.Name, h.lookup)
@@ -120,6 +126,11 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 			o := &ringRoutine{w, m}
 			name("output", m.Name, o.output)
 			name("query", m.Name, o.query)
+			name("reserve", m.Name, o.reserve)
+			if m.Name == LinesMap {
+				put(&r.PrintAll, func() { o.writeLine(named["reserve"][m.Name], labels[&r.Clock], labels[&r.Comm], labels[&r.ReadStr]) })
+				put(&r.Print, func() { o.print(labels[&r.PrintAll]) })
+			}
 		}
 	}
 	code, err := w.Assemble(at.Base)
@@ -129,7 +140,8 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	for to, l := range labels {
 		*to = at.Base + uint64(w.Offset(l))
 	}
-	for kind, to := range map[string]*map[string]uint64{"lookup": &r.Lookup, "update": &r.Update, "delete": &r.Delete, "output": &r.Output, "query": &r.Query} {
+	for kind, to := range map[string]*map[string]uint64{"lookup": &r.Lookup, "update": &r.Update, "delete": &r.Delete, "output": &r.Output, "query": &r.Query,
+		"reserve": &r.Reserve} {
 		*to = map[string]uint64{}
 		for m, l := range named[kind] {
 			(*to)[m] = at.Base + uint64(w.Offset(l))

@@ -13,7 +13,7 @@ import (
 // call translates the call of a helper. What takes a few instructions is put in place, the rest are routines.
 func (t *translator) call(in *inst, known *facts) error {
 	if in.src != 0 {
-		return errors.New("a call of a function")
+		return errors.New("a call of a function of the kernel")
 	}
 	if t.env.Routines == nil {
 		return fmt.Errorf("helper %d is not offered", in.imm)
@@ -21,8 +21,16 @@ func (t *translator) call(in *inst, known *facts) error {
 	fn := asm.BuiltinFunc(in.imm)
 	r := t.env.Routines
 	switch fn {
-	case asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem, asm.FnRingbufOutput, asm.FnRingbufQuery, asm.FnTaskStorageGet:
+	case asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem, asm.FnRingbufOutput, asm.FnRingbufReserve, asm.FnRingbufQuery, asm.FnTaskStorageGet:
 		return t.callMap(fn, known)
+	case asm.FnPerfEventOutput:
+		return t.perfOutput(known)
+	case asm.FnRingbufSubmit:
+		t.CallTo(r.Submit)
+	case asm.FnRingbufDiscard:
+		t.CallTo(r.Discard)
+	case asm.FnTracePrintk, asm.FnTraceVprintk:
+		return t.line(fn)
 	case asm.FnKtimeGetNs:
 		t.CallTo(r.Clock)
 	case asm.FnGetPrandomU32:
@@ -117,7 +125,7 @@ func (t *translator) callMap(fn asm.BuiltinFunc, known *facts) error {
 	array := m.Kind == shm.Array || m.Kind == shm.PerCPUArray
 	routines := map[asm.BuiltinFunc]map[string]uint64{
 		asm.FnMapLookupElem: r.Lookup, asm.FnMapUpdateElem: r.Update, asm.FnMapDeleteElem: r.Delete,
-		asm.FnRingbufOutput: r.Output, asm.FnRingbufQuery: r.Query,
+		asm.FnRingbufOutput: r.Output, asm.FnRingbufQuery: r.Query, asm.FnRingbufReserve: r.Reserve,
 	}
 	addr, ok := routines[fn][m.Name]
 	switch {
@@ -136,6 +144,44 @@ func (t *translator) callMap(fn asm.BuiltinFunc, known *facts) error {
 	default:
 		t.routine(addr)
 	}
+	return nil
+}
+
+// perfOutput sends a record through a perf event array, which is a ring here: r2 the map, r4 and r5 the bytes. Where there is no room the kernel says
+// ENOSPC.
+func (t *translator) perfOutput(known *facts) error {
+	if known.regs[2].kind != aMap {
+		return fmt.Errorf("helper %v: the map is not the same on every way", asm.FnPerfEventOutput)
+	}
+	m, err := t.env.mapOf(&t.list[known.regs[2].n])
+	if err != nil {
+		return err
+	}
+	addr, ok := t.env.Routines.Output[m.Name]
+	if !ok {
+		return fmt.Errorf("helper %v is not offered on map %s", asm.FnPerfEventOutput, m.Name)
+	}
+	sent := t.Label()
+	t.Mov(x86.Quad, x86.RSI, x86.RCX)
+	t.Mov(x86.Word, x86.RDX, x86.R8)
+	t.routine(addr)
+	t.Test(x86.Word, x86.RAX, x86.RAX)
+	t.Jcc(x86.NoSign, sent)
+	t.MovImm(x86.RAX, 1<<64-28)
+	t.Bind(sent)
+	return nil
+}
+
+// line writes a line.
+func (t *translator) line(fn asm.BuiltinFunc) error {
+	addr := t.env.Routines.Print
+	if fn == asm.FnTraceVprintk {
+		addr = t.env.Routines.PrintAll
+	}
+	if addr == 0 {
+		return fmt.Errorf("helper %v is not offered", fn)
+	}
+	t.routine(addr)
 	return nil
 }
 

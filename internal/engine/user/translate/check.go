@@ -128,11 +128,19 @@ func (in *inst) checkJump() error {
 	return nil
 }
 
+// What is called: a helper by its number, a function of the program, or one of the kernel's (BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL).
+const (
+	callOwn    = 1
+	callKernel = 2
+)
+
 // Sources of a 64-bit load.
 const (
 	wideNumber   = 0
 	wideMap      = 1 // BPF_PSEUDO_MAP_FD
 	wideMapValue = 2 // BPF_PSEUDO_MAP_VALUE
+	wideVariable = 3 // BPF_PSEUDO_BTF_ID
+	wideFunction = 4 // BPF_PSEUDO_FUNC
 )
 
 func (in *inst) checkWide() error {

@@ -30,7 +30,7 @@ type inst struct {
 	wide     uint64 // of a 64-bit load
 	ref      string // the map of a 64-bit load
 	at       int    // place of the instruction, counted as jumps count
-	to       int    // index of the instruction that a jump goes to
+	to       int    // index of the instruction that a jump goes to, or the call of a function
 	symbol   string // that a jump refers to
 }
 
@@ -42,6 +42,7 @@ func (in *inst) code() uint8     { return in.op & 0xf0 }
 func (in *inst) fromReg() bool   { return in.op&sourceRegister != 0 }
 func (in *inst) mode() uint8     { return in.op & 0xe0 }
 func (in *inst) isCall() bool    { return in.op == classJMP|opCall }
+func (in *inst) callsOwn() bool  { return in.isCall() && in.src == callOwn } // a function of the program
 func (in *inst) isExit() bool    { return in.op == classJMP|opExit }
 func (in *inst) branches() bool  { return in.isJump() && !in.isCall() && !in.isExit() }
 func (in *inst) fallsThru() bool { return !in.isExit() && !(in.branches() && in.code() == opJa) }
@@ -98,7 +99,7 @@ func decodeOne(ins *asm.Instruction) (inst, error) {
 			in.imm = int32(op >> 8)
 		}
 	}
-	if in.branches() {
+	if in.branches() || in.isCall() {
 		in.symbol = ins.Reference()
 	}
 	return in, nil
@@ -106,19 +107,19 @@ func decodeOne(ins *asm.Instruction) (inst, error) {
 
 // resolve finds the instruction that a jump goes to.
 func (in *inst) resolve(index map[int]int, symbols map[string]int) error {
-	if !in.branches() {
+	if !in.branches() && !in.callsOwn() {
 		return nil
 	}
 	if in.symbol != "" {
 		to, ok := symbols[in.symbol]
 		if !ok {
-			return fmt.Errorf("a jump to %s, which is nowhere", in.symbol)
+			return fmt.Errorf("a way to %s, which is nowhere", in.symbol)
 		}
 		in.to = to
 		return nil
 	}
 	distance := int(in.off)
-	if in.op == classJMP32|opJa {
+	if in.op == classJMP32|opJa || in.isCall() {
 		distance = int(in.imm)
 	}
 	to, ok := index[in.at+1+distance]

@@ -55,6 +55,9 @@ func flow(list []inst) ([]facts, error) {
 			return nil, in.wrong(err)
 		}
 		after := in.follow(before[i], i)
+		if in.callsOwn() && before[in.to].join(entered()) {
+			work = append(work, in.to)
+		}
 		if in.branches() && before[in.to].join(after) {
 			work = append(work, in.to)
 		}
@@ -68,6 +71,17 @@ func flow(list []inst) ([]facts, error) {
 		}
 	}
 	return before, nil
+}
+
+// entered is what a function that is called knows: where its own stack is.
+func entered() facts {
+	f := facts{seen: true}
+	f.regs[0].kind = unset
+	for r := 6; r <= 9; r++ {
+		f.regs[r].kind = unset
+	}
+	f.regs[frameRegister] = fact{kind: onStack}
+	return f
 }
 
 // join adds a way that leads to an instruction, and reports whether less is known now. Facts only ever get fewer, so

@@ -14,9 +14,11 @@
 //
 //	       return address
 //	       rbp, and those of rbx, r13, r14, r15 that the program uses
-//	       the context              if the program calls helpers
+//	       the context              if the program calls anything
 //	rbp -> rounds left in loops     if the program has may_goto
 //	       512 bytes of the program's own stack
+//
+// A program of several functions has such a frame for each that was called, with as much stack as that one uses.
 package translate
 
 import (
@@ -45,16 +47,19 @@ const rounds = 8 << 20
 // FrameSize bounds the stack that the code of a program takes, its routines included.
 const FrameSize = 2048
 
-// translator is the state of one translation.
+// translator is the state of one translation, the lower half of it that of the function at hand.
 type translator struct {
 	*x86.Code
-	env    *Env
-	list   []inst
-	before []facts
-	labels []x86.Label
-	reg    [frameRegister + 1]x86.Reg
-	saved  []x86.Reg
-	out    x86.Label
+	env     *Env
+	list    []inst
+	before  []facts
+	labels  []x86.Label
+	entries map[int]x86.Label // of functions, by their first instruction
+	reg     [frameRegister + 1]x86.Reg
+
+	function
+	saved []x86.Reg
+	out   x86.Label
 	// helpers and loops say which words the frame has.
 	helpers, loops bool
 }
@@ -65,7 +70,7 @@ func Translate(ins asm.Instructions, env *Env) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{Code: &x86.Code{}, env: env, list: list, before: before, reg: registers()}
+	t := &translator{Code: &x86.Code{}, env: env, list: list, before: before, reg: registers(), entries: map[int]x86.Label{}}
 	if err := t.translate(); err != nil {
 		return nil, fmt.Errorf("translation: %w", err)
 	}
@@ -73,12 +78,31 @@ func Translate(ins asm.Instructions, env *Env) ([]byte, error) {
 }
 
 func (t *translator) translate() error {
-	t.survey()
-	t.enter()
+	all, err := functions(t.list, t.before)
+	if err != nil {
+		return err
+	}
 	for range t.list {
 		t.labels = append(t.labels, t.Label())
 	}
-	for i := range t.list {
+	for _, f := range all {
+		t.entries[f.from] = t.Label()
+	}
+	for _, f := range all {
+		t.function = f
+		t.Bind(t.entries[f.from])
+		if err := t.body(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// body translates the function at hand.
+func (t *translator) body() error {
+	t.survey()
+	t.enter()
+	for i := t.from; i < t.to; i++ {
 		t.Bind(t.labels[i])
 		if !t.before[i].seen {
 			continue // nothing leads here
@@ -94,7 +118,8 @@ func (t *translator) translate() error {
 // survey finds out what must be saved and kept.
 func (t *translator) survey() {
 	var used [frameRegister + 1]bool
-	for i := range t.list {
+	t.saved, t.helpers, t.loops = nil, false, false
+	for i := t.from; i < t.to; i++ {
 		in := &t.list[i]
 		if !t.before[i].seen {
 			continue
@@ -116,14 +141,23 @@ func (t *translator) enter() {
 	for _, r := range t.saved {
 		t.Push(r)
 	}
-	if t.helpers {
+	switch {
+	case t.helpers && t.from == 0:
 		t.Push(x86.RDI)
+	case t.helpers:
+		t.Push(x86.R9) // as callOwn hands it on
 	}
 	if t.loops {
 		t.PushImm(rounds)
 	}
 	t.Mov(x86.Quad, x86.RBP, x86.RSP)
-	t.OpImm(x86.Sub, x86.Quad, x86.RSP, stackSize)
+	t.OpImm(x86.Sub, x86.Quad, x86.RSP, int32(t.stack))
+}
+
+// callOwn calls a function of the program, with the context in R9 for the helpers that it calls.
+func (t *translator) callOwn(in *inst) {
+	t.Load(x86.Quad, x86.R9, t.context())
+	t.Call(t.entries[in.to])
 }
 
 func (t *translator) leave() {
@@ -158,6 +192,10 @@ func (t *translator) instruction(i int) error {
 	case classALU64:
 		t.arithmetic(in, x86.Quad)
 	case classJMP:
+		if in.callsOwn() {
+			t.callOwn(in)
+			return nil
+		}
 		if in.isCall() {
 			return t.call(in, &t.before[i])
 		}
@@ -198,7 +236,7 @@ func (t *translator) jump(in *inst, size x86.Size, i int) {
 	}
 	switch in.code() {
 	case opExit:
-		if i+1 < len(t.list) {
+		if i+1 < t.to {
 			t.Jmp(t.out)
 		}
 		return

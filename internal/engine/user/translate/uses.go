@@ -45,6 +45,14 @@ func Survey(ins asm.Instructions) (Uses, error) {
 
 // wants adds what one instruction uses.
 func (in *inst) wants(f *facts, u *Uses) {
+	if in.callsOwn() {
+		for _, arg := range f.regs[1:6] {
+			if arg.kind == inContext {
+				u.Words = allWords // what a function does with it is not followed
+			}
+		}
+		return
+	}
 	if in.isCall() {
 		u.Calls = true
 		fn := asm.BuiltinFunc(in.imm)
@@ -94,9 +102,9 @@ func wantedBy(fn asm.BuiltinFunc) uint32 {
 		return word(shm.ContextFunction)
 	case asm.FnGetStack:
 		return slot | word(shm.ContextRIP) | word(shm.ContextRSP) | word(shm.ContextRBP) | word(shm.ContextAtEntry)
-	case asm.FnProbeReadUser, asm.FnProbeReadUserStr, asm.FnCopyFromUser:
+	case asm.FnProbeReadUser, asm.FnProbeReadUserStr, asm.FnCopyFromUser, asm.FnTracePrintk, asm.FnTraceVprintk:
 		return slot | word(shm.ContextRSP)
-	case asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnRingbufQuery, asm.FnProbeReadKernel:
+	case asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnRingbufQuery, asm.FnRingbufSubmit, asm.FnRingbufDiscard, asm.FnProbeReadKernel:
 		return 0
 	}
 	return slot
@@ -105,7 +113,7 @@ func wantedBy(fn asm.BuiltinFunc) uint32 {
 // anyThread lists helpers that do the same in every thread but for the values that the slot has for itself; none has string instructions.
 func anyThread(fn asm.BuiltinFunc) bool {
 	switch fn {
-	case asm.FnGetAttachCookie, asm.FnGetFuncIp, asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnMapLookupElem:
+	case asm.FnGetAttachCookie, asm.FnGetFuncIp, asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnMapLookupElem, asm.FnRingbufSubmit, asm.FnRingbufDiscard:
 		return true
 	}
 	return false

@@ -1,0 +1,87 @@
+package sonde
+
+import (
+	"errors"
+
+	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine/tracefs"
+	"github.com/sonde-project/sonde/internal/engine/user"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/target"
+	"github.com/sonde-project/sonde/script"
+)
+
+// objectBackend runs the run's compiled object: in the kernel, or inside the process once the kernel's verifier has taken it.
+func (r *run) objectBackend() backend {
+	if r.engine == EngineUser {
+		b := userBackend()
+		b.open, b.means = r.openInside, r.meansInside
+		return b
+	}
+	b := kernelBackend()
+	b.open = func(p *plan.Plan, _ *target.Command) (engine.Session, error) {
+		tracefs.Sweep()
+		if err := user.Meets(p); err != nil {
+			return nil, err
+		}
+		s, err := kernel.OpenObject(p, r.object, r.armed, r.verifier)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return b
+}
+
+func (r *run) openInside(p *plan.Plan, held *target.Command) (engine.Session, error) {
+	c, err := engine.Compile(p, r.object, r.armed)
+	if err != nil {
+		return nil, err
+	}
+	programs, err := kernel.Verify(p, r.object, r.armed, r.verifier)
+	if err != nil {
+		return nil, unverified(err)
+	}
+	var s *user.Object
+	if held != nil {
+		s, err = user.OpenObjectCommand(c, programs, held.Trace)
+	} else {
+		s, err = user.OpenObject(c, programs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (r *run) meansInside(p *plan.Plan) plan.Means {
+	m := plan.Means{Engine: string(EngineUser), Link: insideLink}
+	c, err := engine.Compile(p, r.object, r.armed)
+	if err == nil {
+		m.Refused, err = r.refusedInside(c)
+	}
+	if err != nil {
+		m.Link, m.Why = "", "not usable here: "+err.Error()
+	}
+	return m
+}
+
+func (r *run) refusedInside(c *engine.Compiled) ([]plan.Refusal, error) {
+	programs, err := kernel.Verify(c.Plan, r.object, r.armed, r.verifier)
+	if err != nil {
+		return nil, unverified(err)
+	}
+	return user.CheckObject(c, programs)
+}
+
+// unverified says why the kernel was asked for something that it does not run.
+func unverified(err error) error {
+	var d *script.Diagnostic
+	if !errors.Is(err, script.NotPermitted) || !errors.As(err, &d) {
+		return err
+	}
+	why := *d
+	why.Hints = append([]string{"the engine inside the process runs an object only after the kernel's verifier has taken it"}, d.Hints...)
+	return &why
+}
