@@ -47,6 +47,7 @@ var neverProbed = [8]uint32{
 const (
 	turnedDown = "the kernel turns it down"
 	misread    = "the kernel takes it for another instruction, and the program would go wrong"
+	called     = "newer kernels make a call of it, which writes where the function may keep variables, and leads nowhere in a child that is forked"
 )
 
 // refusal says why no uprobe may be placed here, "" when one may.
@@ -54,6 +55,9 @@ const (
 // What is misread: branch_setup_xol_ops and the fix-ups look at the opcode byte alone. They take a vector instruction
 // whose byte is 70 to 7f for a conditional jump (vmovd, vmovdqu stores, vpcmpeqb, vzeroupper), eb for jmp (vpor), 90
 // for nop (kmovw; xchg %r8,%rax has that byte too), c2 for ret (vcmpps), 9d for popf, and do not execute it.
+//
+// What is called: a nop of five bytes, which arch_uprobe_optimize overwrites by a call (Linux 6.18). It pushes words below the stack pointer, where the red zone
+// is, and the page that it leads to is not there in a child that is forked.
 func (in Inst) refusal() string {
 	e := &in.enc
 	switch {
@@ -63,6 +67,8 @@ func (in Inst) refusal() string {
 		return turnedDown
 	case e.vector && e.looksScalar(), !e.vector && e.opmap == oneByte && e.op == 0x90 && e.rex&1 != 0:
 		return misread
+	case in.nop() && in.Len == 5:
+		return called
 	case !e.vector && e.opmap != oneByte:
 		return ""
 	case e.vector && e.op == 0xd5:

@@ -10,7 +10,7 @@ package site
 type Cost uint8
 
 const (
-	Nop      Cost = iota // 5-byte nop: newer kernels turn it into a call
+	Nop      Cost = iota // 5-byte nop: newer kernels turn it into a call, and so it is refused
 	Emulated             // push, jump, short nop: the kernel acts it out
 	Stepped              // everything else: run out of line under single-step
 )

@@ -35,7 +35,9 @@ func TestEntryOfC(t *testing.T) {
 		text   string
 	}{
 		{"a push is probed itself", asm(push, ret), 0, Emulated, "push %rbp"},
-		{"a 5-byte nop is the cheapest", asm(nop5, push, ret), 0, Nop, "nopl 0x0(%rax,%rax,1)"},
+		{"never at a 5-byte nop", asm(nop5, push, ret), 5, Emulated, "push %rbp"},
+		{"nor at another one", asm("\x0f\x1f\x44\x00\x08", sub8, add8, ret), 5, Stepped, "sub $0x8,%rsp"},
+		{"behind endbr64 and a 5-byte nop", asm(endbr64, nop5, push, ret), 9, Emulated, "push %rbp"},
 		{"the push after endbr64", asm(endbr64, push, ret), 4, Emulated, "push %rbp"},
 		{"endbr64 where what follows is stepped too", asm(endbr64, sub8, add8, ret), 0, Stepped, "endbr64"},
 		{"nothing behind the stack pointer", asm(sub8, push, "\x5d", add8, ret), 0, Stepped, "sub $0x8,%rsp"},
