@@ -28,7 +28,8 @@ type backend struct {
 }
 
 // backend decides which engine runs the scripts of a run, and says why. By itself that is the kernel's eBPF, which can do
-// everything; where that is not permitted tracefs, and where that is not either the engine inside the process, if there is one.
+// everything, and inside one process, function by function, what costs less there and leaves no risk; where eBPF is not permitted tracefs, and where
+// that is not either the engine inside the process alone.
 func (t *Target) backend(r *run) (backend, string) {
 	if r.object != nil {
 		return r.objectBackend(), ""
@@ -45,13 +46,16 @@ func (t *Target) backend(r *run) (backend, string) {
 	case EngineMixed:
 		return mixedBackend(), "asked for"
 	}
-	if err := kernel.Permitted(); !errors.Is(err, script.NotPermitted) {
-		return kernelBackend(), ""
-	}
+	permitted := !errors.Is(kernel.Permitted(), script.NotPermitted)
+	one := len(t.pids) == 1 && t.pids[0] != os.Getpid() // nobody stops himself
 	switch {
+	case permitted && one:
+		return autoBackend(), ""
+	case permitted:
+		return kernelBackend(), ""
 	case tracefs.Available() == nil:
 		return tracefsBackend(), "eBPF is not permitted here"
-	case len(t.pids) == 1 && t.pids[0] != os.Getpid(): // nobody stops himself
+	case one:
 		return userBackend(), "eBPF is not permitted here"
 	}
 	return kernelBackend(), ""

@@ -1,6 +1,8 @@
 package sonde_test
 
 import (
+	"io"
+	"maps"
 	"os/exec"
 	"strings"
 	"testing"
@@ -26,6 +28,24 @@ func counted(t *testing.T, s *sonde.Session) map[string]uint64 {
 	return counts
 }
 
+// waiting starts a program that waits for a line.
+func waiting(t *testing.T, program string) (*exec.Cmd, io.WriteCloser) {
+	t.Helper()
+	cmd := exec.Command(program)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		cmd.Wait()
+	})
+	return cmd, in
+}
+
 func TestFunctionsThatCannotBePatchedAreLeftToTheKernelInTheSameRun(t *testing.T) {
 	fixture.NeedRoot(t)
 	program := fixture.Build(t, "engine/halves.c", "-pthread")
@@ -38,16 +58,7 @@ func TestFunctionsThatCannotBePatchedAreLeftToTheKernelInTheSameRun(t *testing.T
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(program)
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Wait()
-			defer in.Close()
+			cmd, in := waiting(t, program)
 			session, err := observe(open(t, sonde.PID(cmd.Process.Pid)), sonde.WithEngine(sonde.EngineMixed))
 			if err != nil {
 				t.Fatal(err)
@@ -78,6 +89,50 @@ func TestFunctionsThatCannotBePatchedAreLeftToTheKernelInTheSameRun(t *testing.T
 	}
 }
 
+// Who asks for no engine gets the one inside the process for counting, where nobody else's probe can meet a jump, and the kernel's for the rest.
+func TestCountingIsDoneInsideTheProcessWhereThatIsWithoutRisk(t *testing.T) {
+	fixture.NeedRoot(t)
+	const inside, outside = "engine: user", "engine: kernel"
+	for _, c := range []struct {
+		name, program, script, engine string
+		want                          map[string]uint64
+	}{
+		{"counting", "engine/aside.c", `uprobe:PROGRAM:/^(pushes|reserves|tests)$/ { @[func] = count() }`, inside,
+			map[string]uint64{"pushes": 1000, "reserves": 1000, "tests": 1000}},
+		{"by an argument", "engine/aside.c", `uprobe:PROGRAM:pushes /arg0 % 10 == 0/ { @[func] = count() }`, inside, map[string]uint64{"pushes": 100}},
+		{"a key", "engine/aside.c", `uprobe:PROGRAM:pushes { @[func, tid] = count() }`, outside, map[string]uint64{"pushes": 1000}},
+		{"memory", "engine/aside.c", `uprobe:PROGRAM:pushes /(*(uint64*)reg("sp")) != 0/ { @[func] = count() }`, outside, map[string]uint64{"pushes": 1000}},
+		{"returns", "engine/aside.c", `uretprobe:PROGRAM:pushes { @[func] = count() }`, outside, map[string]uint64{"pushes": 1000}},
+		{"another instruction", "engine/aside.c", `uprobe:PROGRAM:pushes+4 { @[func] = count() }`, outside, map[string]uint64{"pushes": 1000}},
+		{"first instructions that must be moved", "engine/halves.c", `uprobe:PROGRAM:easy { @[func] = count() }`, outside, map[string]uint64{"easy": easyCalls}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			program := fixture.Build(t, c.program, "-pthread")
+			cmd, in := waiting(t, program)
+			session, err := open(t, sonde.PID(cmd.Process.Pid)).Run(t.Context(), strings.ReplaceAll(c.script, "PROGRAM", program))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var text strings.Builder
+			if err := session.Explain(&text); err != nil || !strings.HasPrefix(text.String(), c.engine) {
+				t.Errorf("explained as\n%s%v", text.String(), err)
+			}
+			if _, err := in.Write([]byte("\n")); err != nil {
+				t.Fatal(err)
+			}
+			if err := session.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if counts := counted(t, session); !maps.Equal(counts, c.want) {
+				t.Errorf("counted %v", counts)
+			}
+			if stats := session.Stats(); (stats.Cost == 0) != (c.engine == inside) {
+				t.Errorf("a cost of %v", stats.Cost)
+			}
+		})
+	}
+}
+
 // What programs remember together cannot be in two places, so one engine has all of it.
 func TestWhatFunctionsRememberTogetherIsNotDivided(t *testing.T) {
 	fixture.NeedRoot(t)
@@ -87,16 +142,7 @@ func TestWhatFunctionsRememberTogetherIsNotDivided(t *testing.T) {
 		"nesting": `uretprobe:PROGRAM:easy, uretprobe:PROGRAM:hard { call() }`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(program)
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Wait()
-			defer in.Close()
+			cmd, in := waiting(t, program)
 			session, err := open(t, sonde.PID(cmd.Process.Pid)).Run(t.Context(), strings.ReplaceAll(text, "PROGRAM", program), sonde.WithEngine(sonde.EngineMixed))
 			if err != nil {
 				t.Fatal(err)

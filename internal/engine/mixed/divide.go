@@ -11,7 +11,8 @@ import (
 // Division is who runs what of a plan. A part that is nil is empty.
 type Division struct {
 	First, Second *plan.Plan
-	// Why says of a plan that the second engine runs as a whole why the first does not run its part; "" it has none.
+	Passed        []plan.Refusal // what the first says of the functions that the second has
+	// Why says of a plan that the second engine runs as a whole why the first does not.
 	Why string
 }
 
@@ -27,14 +28,14 @@ func Divide(p *plan.Plan, refused []plan.Refusal) Division {
 		return Division{First: p}
 	}
 	first := only(p, func(fn int) bool { return !moved[fn] })
+	r := refused[0]
 	if first == nil {
-		return Division{Second: p}
+		return Division{Second: p, Why: fmt.Sprintf("%s: %s", r.Function, r.Why)}
 	}
 	if why := shares(p); why != "" {
-		r := refused[0]
 		return Division{Second: p, Why: fmt.Sprintf("%s, and %s needs the other engine: %s", why, r.Function, r.Why)}
 	}
-	return Division{First: first, Second: only(p, func(fn int) bool { return moved[fn] })}
+	return Division{First: first, Second: only(p, func(fn int) bool { return moved[fn] }), Passed: refused}
 }
 
 // only is the plan with the sites of some functions, nil if that is none. Probes, maps and emissions keep their places, so records and cells of both

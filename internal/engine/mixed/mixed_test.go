@@ -109,12 +109,12 @@ func TestPlansAreDividedByFunction(t *testing.T) {
 	}{
 		"nothing refused":    {plan.Plan{Probes: []plan.Probe{entry}}, nil, "[0 1]", "", false},
 		"one of two":         {plan.Plan{Probes: []plan.Probe{entry, ret}}, []int{1}, "[0] [0 0]", "[1] [1]", false},
-		"all":                {plan.Plan{Probes: []plan.Probe{entry}}, []int{0, 1}, "", "[0 1]", false},
+		"all":                {plan.Plan{Probes: []plan.Probe{entry}}, []int{0, 1}, "", "[0 1]", true},
 		"counts":             {plan.Plan{Probes: []plan.Probe{entry}, Maps: []plan.Map{{Kind: event.AggCount}}}, []int{0}, "[1]", "[0]", false},
 		"a value":            {plan.Plan{Probes: []plan.Probe{entry}, Maps: []plan.Map{{Kind: event.AggValue}}}, []int{0}, "", "[0 1]", true},
 		"nesting":            {plan.Plan{Probes: []plan.Probe{deep}}, []int{0}, "", "[0 1]", true},
 		"nesting, all fit":   {plan.Plan{Probes: []plan.Probe{deep}}, nil, "[0 1]", "", false},
-		"nesting, none fits": {plan.Plan{Probes: []plan.Probe{deep}}, []int{0, 1}, "", "[0 1]", false},
+		"nesting, none fits": {plan.Plan{Probes: []plan.Probe{deep}}, []int{0, 1}, "", "[0 1]", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.plan.Functions = functions

@@ -162,7 +162,7 @@ func (s *Session) Prepare() error {
 	if s.ready != nil {
 		return nil
 	}
-	ready := &patches{refused: s.refusals(s.places.refused)}
+	ready := &patches{refused: refusals(s.plan, s.places.refused)}
 	if len(s.places.windows) == 0 {
 		s.ready = ready
 		return nil
@@ -323,16 +323,16 @@ func (s *Session) refuse(w *window, err error) []plan.Refusal {
 	for _, spot := range w.spots {
 		list = append(list, refused{spot.site, spot.probe, err.Error()})
 	}
-	return s.refusals(list)
+	return refusals(s.plan, list)
 }
 
 // refusals says which functions are not probed, or not fully, and why.
-func (s *Session) refusals(list []refused) []plan.Refusal {
+func refusals(p *plan.Plan, list []refused) []plan.Refusal {
 	var out []plan.Refusal
 	for _, r := range list {
-		fn := &s.plan.Functions[r.site.Function]
+		fn := &p.Functions[r.site.Function]
 		out = append(out, plan.Refusal{
-			Object: s.plan.Objects[r.site.Object].Path, Function: fn.Name, Site: r.site,
+			Object: p.Objects[r.site.Object].Path, Function: fn.Name, Site: r.site,
 			Why: fmt.Sprintf("its %s at %v cannot be patched: %s", r.site.Role, r.site.Addr, r.why),
 		})
 	}

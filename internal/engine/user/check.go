@@ -68,28 +68,33 @@ func checkScope(p *plan.Plan) error {
 
 // Refused says which sites of a plan cannot be patched in its process, and why, without touching it.
 func Refused(p *plan.Plan) ([]plan.Refusal, error) {
-	if err := Check(p); err != nil {
-		return nil, err
-	}
-	code, err := compile(p)
+	w, _, err := planned(p)
 	if err != nil {
 		return nil, err
 	}
-	return refusedOf(p, aims(p, code))
+	return refusals(p, w.refused), nil
 }
 
-// refusedOf says which of the sites cannot be patched.
-func refusedOf(p *plan.Plan, aims []spot) ([]plan.Refusal, error) {
+// planned compiles a plan and finds its windows.
+func planned(p *plan.Plan) (*places, *codegen.Program, error) {
+	if err := Check(p); err != nil {
+		return nil, nil, err
+	}
+	code, err := compile(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := placed(p, aims(p, code))
+	return w, code, err
+}
+
+// placed finds the windows of sites in the plan's process as it is.
+func placed(p *plan.Plan, aims []spot) (*places, error) {
 	process, err := target.Open(p.Filter.PIDs[0])
 	if err != nil {
 		return nil, err
 	}
-	w, err := place(p, aims, process)
-	if err != nil {
-		return nil, err
-	}
-	s := Session{plan: p}
-	return s.refusals(w.refused), nil
+	return place(p, aims, process)
 }
 
 // translatable tries whether every program can be translated.

@@ -49,8 +49,11 @@ func CheckObject(c *engine.Compiled, programs []asm.Instructions) ([]plan.Refusa
 	if err != nil || c.Plan.Filter.Children {
 		return nil, err
 	}
-	refusals, err := refusedOf(c.Plan, o.aims)
-	return append(refusals, o.left...), err
+	w, err := placed(c.Plan, o.aims)
+	if err != nil {
+		return nil, err
+	}
+	return append(refusals(c.Plan, w.refused), o.left...), nil
 }
 
 func openObject(c *engine.Compiled, programs []asm.Instructions, process func() (*inject.Process, error)) (*Object, error) {

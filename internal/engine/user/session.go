@@ -149,7 +149,7 @@ func (s *Session) open() (err error) {
 		return err
 	}
 	if len(s.places.windows) == 0 && len(s.places.refused) > 0 {
-		return nothingArmed(s.refusals(s.places.refused))
+		return nothingArmed(refusals(s.plan, s.places.refused))
 	}
 	if err = s.mapRegion(); err != nil {
 		return err
