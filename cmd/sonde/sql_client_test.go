@@ -46,22 +46,6 @@ func TestNonBlockingLibmariadb(t *testing.T) {
 	got.check(t, "SELECT nope", expect{1, 0, 1})
 }
 
-// Python's modules are covered by the libraries that they load.
-func TestPythonCountsAsItsProgram(t *testing.T) {
-	pg := fixture.Postgres(t)
-	python := "/usr/bin/python3"
-	for _, tt := range []struct{ module, database, system string }{
-		{"psycopg2", "host=" + pg.Dir + " port=" + pg.Port + " user=postgres dbname=postgres", sqlprobe.PostgreSQL},
-		{"sqlite3", filepath.Join(t.TempDir(), "db"), sqlprobe.SQLite3},
-	} {
-		t.Run(tt.module, func(t *testing.T) {
-			said := filepath.Join(t.TempDir(), "said")
-			got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(python, filepath.Join(fixture.Dir(), "sql/clients.py"), tt.module, tt.database, said))
-			got.agree(t, tt.system, read(t, said))
-		})
-	}
-}
-
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -61,8 +61,9 @@ func TestMySQLCountsAsTheServerDoes(t *testing.T) {
 	my := fixture.MySQL(t)
 	for _, pid := range []int{my.PID, everyProcess} {
 		ask(t, my, "truncate performance_schema.events_statements_summary_by_digest")
-		got := standIn(t, my.MySQLClient(t, "sql/mysql.c", "20", "said", "wait"), sonde.SQLOptions{Server: true}, pid)
-		got.agree(t, sqlprobe.MySQL, read(t, filepath.Join(my.Dir, "said")))
+		client, said := my.MySQLClient(t, "sql/mysql.c", "20", "wait")
+		got := standIn(t, client, sonde.SQLOptions{Server: true}, pid)
+		got.agree(t, sqlprobe.MySQL, read(t, said))
 		got.asTold(t, performanceSchema(t, my), 12)
 		if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
 			t.Errorf("%+v", q)
@@ -73,8 +74,9 @@ func TestMySQLCountsAsTheServerDoes(t *testing.T) {
 // MySQL's own client library, its functions that do not block included, tells what its program counts.
 func TestLibmysqlclientCountsAsItsProgram(t *testing.T) {
 	my := fixture.MySQL(t)
-	got := standIn(t, my.MySQLClient(t, "sql/mysql.c", "20", "said", "wait"), sonde.SQLOptions{}, 0)
-	said := strings.Replace(read(t, filepath.Join(my.Dir, "said")), "1 1 0 select 'before', ?\n", "", 1)
+	client, path := my.MySQLClient(t, "sql/mysql.c", "20", "wait")
+	got := standIn(t, client, sonde.SQLOptions{}, 0)
+	said := strings.Replace(read(t, path), "1 1 0 select 'before', ?\n", "", 1)
 	got.agree(t, sqlprobe.MySQL, asItComes(said, 20))
 	got.check(t, "(prepared before attach)", expect{1, 1, 0})
 	if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
