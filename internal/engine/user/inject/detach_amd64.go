@@ -268,13 +268,15 @@ func above(f found, all []found) []Span {
 	return spans
 }
 
-// quiet reports whether no thread is inside a region, or comes into it without entering a function anew.
+// quiet reports whether no thread is inside a region, or comes into it without entering a function anew. Code there calls nothing outside, so
+// who is inside stands there, or was interrupted there by a signal whose handler runs. Other words on stacks that look like its
+// addresses are left from earlier calls.
 func (h *hold) quiet(f found, all []found) bool {
 	spans := above(f, all)
 	inside := func(addr uint64) bool { return within(spans, addr) }
 	for _, t := range h.stopped {
 		busy := inside(t.regs.Rip)
-		h.suspended(t, func(addr uint64) { busy = busy || inside(addr) })
+		h.interrupted(t, func(addr uint64) { busy = busy || inside(addr) })
 		if busy {
 			return false
 		}

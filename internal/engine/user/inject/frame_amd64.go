@@ -16,6 +16,7 @@ const (
 	ucFlags   = 0
 	ucStack   = 16 // ss_sp, ss_flags, ss_size
 	ucRegs    = 40 // r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags
+	ucRIP     = ucRegs + 16*8
 	ucCS      = 184
 	ucSS      = 190
 	ucFPState = 224
@@ -23,6 +24,8 @@ const (
 	ucSize    = 304
 
 	flagXState, flagSS, flagStrictSS = 1, 2, 4 // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
+
+	userCS = 0x33 // the code segment of 64-bit programs (arch/x86/include/asm/segment.h)
 
 	// softwareBytes is where an xsave area says how long it is: struct _fpx_sw_bytes.
 	softwareBytes  = 464

@@ -166,6 +166,26 @@ const stackDepth = 64 << 10
 
 // suspended gives every word on a thread's stack.
 func (h *hold) suspended(t *stoppedThread, see func(addr uint64)) {
+	stack := h.stackOf(t)
+	for ; len(stack) >= 8; stack = stack[8:] {
+		see(binary.LittleEndian.Uint64(stack))
+	}
+}
+
+// interrupted gives where a thread goes on that is in signal handlers: the instruction pointers that the kernel has saved on its stack. A word
+// there is one if the code segment of 64-bit code follows the flags behind it; the two old segment words are 0 (setup_sigcontext,
+// arch/x86/kernel/signal_64.c).
+func (h *hold) interrupted(t *stoppedThread, see func(addr uint64)) {
+	const segments = ucCS - ucRIP
+	for stack := h.stackOf(t); len(stack) >= segments+8; stack = stack[8:] {
+		if binary.LittleEndian.Uint64(stack[segments:])&(1<<48-1) == userCS {
+			see(binary.LittleEndian.Uint64(stack))
+		}
+	}
+}
+
+// stackOf reads the used part of the stack that a thread is on.
+func (h *hold) stackOf(t *stoppedThread) []byte {
 	size := uint64(stackDepth)
 	for _, m := range h.maps {
 		if t.regs.Rsp >= m.Start && t.regs.Rsp < m.End {
@@ -174,9 +194,7 @@ func (h *hold) suspended(t *stoppedThread, see func(addr uint64)) {
 	}
 	stack := make([]byte, size)
 	n, _ := h.mem.ReadAt(stack, int64(t.regs.Rsp))
-	for at := 0; at+8 <= n; at += 8 {
-		see(binary.LittleEndian.Uint64(stack[at:]))
-	}
+	return stack[:n]
 }
 
 // make writes the journal, moves threads, and patches, in this order: whenever it ends, nobody is worse off.

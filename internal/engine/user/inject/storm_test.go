@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,4 +123,48 @@ func TestProgramMayBecomeAnother(t *testing.T) {
 		t.Errorf("%v, %q, attached %d times, %v", err, out.String(), attached, failed)
 	}
 	t.Logf("attached %d times, %v", attached, failed)
+}
+
+// A thread that was inside when a signal came goes back there when the handler is done: until then the region stays, and no longer.
+func TestRegionStaysForThoseThatHandlersInterrupted(t *testing.T) {
+	h := start(t, fixture.Build(t, "engine/held.c"))
+	stays, goes := 0, 0
+	for range 40 {
+		c := h.attach(h.code["fold"])
+		time.Sleep(time.Millisecond)
+		_ = h.cmd.Process.Signal(syscall.SIGUSR1)
+		for s, _ := readStatus(h.pid(), h.pid()); !strings.HasPrefix(s["State"], "S"); s, _ = readStatus(h.pid(), h.pid()) {
+			time.Sleep(100 * time.Microsecond) // it never sleeps but in the handler
+		}
+		left := h.leave(c)
+		_ = h.cmd.Process.Signal(syscall.SIGUSR2)
+		if !left {
+			goes++
+			continue
+		}
+		stays++
+		if mended, still, err := Recover(h.pid()); mended != 1 || still != 0 || err != nil {
+			t.Fatalf("%d mended, %d left, %v", mended, still, err)
+		}
+	}
+	h.untouched(h.code["fold"])
+	_ = h.cmd.Process.Signal(syscall.SIGTERM)
+	out, _ := io.ReadAll(h.out)
+	if err := h.cmd.Wait(); err != nil || !strings.HasPrefix(string(out), "held ") || stays == 0 || goes == 0 {
+		t.Errorf("%v, %q; the region stayed %d times, went %d times", err, out, stays, goes)
+	}
+}
+
+// leave takes everything back that can be at once.
+func (h *hot) leave(c *counter) (left bool) {
+	h.t.Helper()
+	if _, err := c.p.stop(func(s *hold) error {
+		now, err := s.leave(c.region)
+		left = now != nothing
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	c.close()
+	return left
 }
