@@ -26,7 +26,7 @@ func (r *resolver) armReturns(obj *object, fn *symbol.Function, code []byte, p *
 	for _, c := range choices {
 		s, err := armed(obj, fn, c)
 		if err != nil {
-			p.refused = err.Error()
+			p.refused, p.returns = err.Error(), nil
 			return
 		}
 		p.returns = append(p.returns, s)

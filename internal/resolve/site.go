@@ -81,7 +81,7 @@ func (r *resolver) sites(m match, pt *script.Point, kind plan.ProbeKind, place p
 	if kind == plan.Entry {
 		return append([]plan.Site(nil), place.entry...), nil
 	}
-	if place.refused != "" && !r.scope.Unsafe {
+	if place.refused != "" && len(place.returns) == 0 {
 		return nil, errors.New(place.refused)
 	}
 	return append(append([]plan.Site(nil), place.entry...), place.returns...), nil
@@ -252,7 +252,7 @@ func (r *resolver) arm(obj *object, fn *symbol.Function, p *placement) {
 	default:
 		p.refused = p.why
 	}
-	if r.scope.Unsafe && p.refused != "" {
+	if r.scope.Unsafe && r.scope.Return != ReturnSites && p.refused != "" {
 		entry.Role, entry.Why = site.Trampoline, "asked for with --unsafe: "+p.refused
 		p.returns = append(p.returns, entry)
 	}

@@ -3,12 +3,14 @@ package safety
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,9 +25,12 @@ type worker struct {
 	name  string
 	needs []string
 	argv  func(t *testing.T) []string
-	calls string // the function that it counts
-	hits  uint64 // how many calls there are at least in all libraries together
-	long  bool   // left to the soak
+	asks  string // what it reads as a line, if that is not all the same
+	// observed gives who does the work, where that is not the program itself.
+	observed func(p *working) int
+	calls    string // the function that it counts
+	hits     uint64 // how many calls there are at least in all libraries together
+	long     bool   // left to the soak
 }
 
 func built(source string, flags ...string) func(*testing.T) []string {
@@ -43,12 +48,38 @@ var workers = []worker{
 	{name: "libcrypto", argv: built("safety/work/crypto.c", "-lcrypto"), calls: "add", hits: 100_000},
 	{name: "libstdc++", argv: built("safety/work/library.cc", "-std=c++20"), calls: "descend", hits: 100_000},
 	{name: "python3", needs: []string{"/usr/bin/python3"}, argv: installed("/usr/bin/python3", "engine/everything.py"), hits: 1_000_000, long: true},
+	{name: "postgres, a backend", needs: []string{"psql"}, argv: backend, asks: query, observed: backendPID, hits: 1_000_000, long: true},
 	{name: "node", needs: []string{"node"}, argv: installed("node", "safety/work/node.js"), hits: 1_000_000, long: true},
 }
 
 // A running program of which every function of every library is probed from inside gives the same results, is counted as it counts itself, and
 // is left as it was.
 func TestWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, false) }
+
+// backend starts a PostgreSQL server, and a client that sends what it reads.
+func backend(t *testing.T) []string {
+	i := slices.IndexFunc(servers, func(s server) bool { return s.name == "postgres" })
+	fixture.Need(t, servers[i].needs...)
+	r := servers[i].start(t, nil)
+	t.Cleanup(func() { r.stop() })
+	return []string{"psql", "-AtqX", "-h", "127.0.0.1", "-p", strconv.Itoa(r.port), "-U", "postgres", "postgres"}
+}
+
+func backendPID(p *working) int {
+	fmt.Fprintln(p.in, "create temp table t as select i, md5(i::text) m, i * 1.5 r from generate_series(1, 5000) i; create index on t(m);")
+	fmt.Fprintln(p.in, "select pg_backend_pid();")
+	pid, err := strconv.Atoi(p.line())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return pid
+}
+
+const query = `begin; update t set r = r + 1 where i % 7 = 0; savepoint s; delete from t where i % 2 = 0; rollback to s; ` +
+	`update t set r = r - 1 where i % 7 = 0; commit; ` +
+	`select md5(string_agg(concat(a.m, b.n, b.x), ',' order by a.m)) from t a join ` +
+	`(select substr(m, 1, 1) k, count(*) n, sum(r) x, rank() over (order by count(*), substr(m, 1, 1)) from t group by 1) b on b.k = substr(a.m, 1, 1) ` +
+	`where a.m like '%a%' or a.i in (select i from t where m < '3');`
 
 func wholePrograms(t *testing.T, long bool) {
 	for _, w := range workers {
@@ -79,7 +110,7 @@ func wholePrograms(t *testing.T, long bool) {
 
 func (w worker) attachedTo(t *testing.T, s Sonde, p *working, verb, want string) {
 	_, from := p.work()
-	a := s.attach(t, verb, p.cmd.Process.Pid, "*:*")
+	a := s.attach(t, verb, p.pid, "*:*")
 	var to uint64
 	for range 2 {
 		var got string
@@ -107,6 +138,7 @@ type working struct {
 	out  *bufio.Reader
 	errs bytes.Buffer
 	w    worker
+	pid  int // who does the work
 }
 
 func start(t *testing.T, w worker) *working {
@@ -121,13 +153,17 @@ func start(t *testing.T, w worker) *working {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() })
+	p.pid = p.cmd.Process.Pid
+	if w.observed != nil {
+		p.pid = w.observed(p)
+	}
 	return p
 }
 
 // work has it work once.
 func (p *working) work() (digest string, calls uint64) {
 	p.t.Helper()
-	fmt.Fprintln(p.in, "work")
+	fmt.Fprintln(p.in, cmp.Or(p.w.asks, "work"))
 	if digest = p.line(); digest == "ready" {
 		digest = p.line()
 	}
@@ -166,7 +202,7 @@ func (p *working) end() {
 // code gives all that it maps from files and may run, by mapping.
 func (p *working) code() map[string][]byte {
 	p.t.Helper()
-	dir := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid))
+	dir := filepath.Join("/proc", strconv.Itoa(p.pid))
 	maps, err := os.ReadFile(filepath.Join(dir, "maps"))
 	if err != nil {
 		p.t.Fatal(err)

@@ -108,32 +108,53 @@ func TestServersUnderLoadDoNotNotice(t *testing.T) {
 // run starts the server behind a prefix, loads it, stops it, and gives the answers and what went to standard error.
 func (c server) run(t *testing.T, prefix []string) (answers, log string) {
 	t.Helper()
-	dir := t.TempDir()
-	port := freePort(t)
-	argv := c.argv(t, dir, port)
-	cmd := exec.Command(append(prefix, argv...)[0], append(prefix, argv...)[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = 2 * time.Second
-	if err := cmd.Start(); err != nil {
+	r := c.start(t, prefix)
+	answers = c.load(t, r.dir, r.port)
+	return answers, r.stop()
+}
+
+// serving is a server that runs.
+type serving struct {
+	t        *testing.T
+	name     string
+	dir      string
+	port     int
+	cmd      *exec.Cmd
+	observed bool // from its start
+	out      bytes.Buffer
+	ended    chan error
+}
+
+func (c server) start(t *testing.T, prefix []string) *serving {
+	t.Helper()
+	r := &serving{t: t, name: c.name, dir: t.TempDir(), port: freePort(t), observed: len(prefix) > 0, ended: make(chan error, 1)}
+	argv := append(prefix, c.argv(t, r.dir, r.port)...)
+	r.cmd = exec.Command(argv[0], argv[1:]...)
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
+	r.cmd.WaitDelay = 2 * time.Second
+	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	if !listening(port, limit) {
-		t.Fatalf("%s does not listen: %s", c.name, tail(out.String()))
+	go func() { r.ended <- r.cmd.Wait() }()
+	t.Cleanup(func() { syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) })
+	if !listening(r.port, limit) {
+		t.Fatalf("%s does not listen: %s", c.name, tail(r.out.String()))
 	}
 	time.Sleep(300 * time.Millisecond)
-	answers = c.load(t, dir, port)
-	syscall.Kill(serverPID(cmd.Process.Pid, len(prefix) > 0), syscall.SIGINT)
+	return r
+}
+
+// stop asks it to end, and gives what it said.
+func (r *serving) stop() string {
+	r.t.Helper()
+	syscall.Kill(serverPID(r.cmd.Process.Pid, r.observed), syscall.SIGINT)
 	select {
-	case <-ended:
+	case <-r.ended:
 	case <-time.After(limit):
-		t.Errorf("%s does not stop", c.name)
+		r.t.Errorf("%s does not stop", r.name)
 	}
-	return answers, out.String()
+	return r.out.String()
 }
 
 // serverPID is the started process, or the one that sonde started.

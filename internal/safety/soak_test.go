@@ -45,6 +45,15 @@ func TestSoakServersDoNotNotice(t *testing.T) {
 	TestServersUnderLoadDoNotNotice(t)
 }
 
+// Large programs work attached to.
+func TestSoakWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, true) }
+
+// Servers under load for minutes do not notice that they are attached to.
+func TestSoakServersWorkAttachedTo(t *testing.T) {
+	soaked(t)
+	TestServersWorkAttachedTo(t)
+}
+
 // Long work is done as it is done alone.
 func TestSoakWorkingProgramsDoNotNotice(t *testing.T) {
 	soaked(t)

@@ -36,6 +36,11 @@ func (f *File) Personalities() []string {
 	return found
 }
 
+// CleansUp reports whether unwinding through the object's frames runs any of its code: it has exception tables, or names who reads them.
+func (f *File) CleansUp() bool {
+	return f.section(".gcc_except_table") || len(f.Personalities()) > 0
+}
+
 // Unwinds reports whether exceptions or panics are caught in the object: then a return address that was replaced, as the kernel's
 // uretprobe does, turns a caught exception into an abort. Where no symbol tells, the exception tables do: those of C have
 // cleanups only. An object that only calls back into such code (qsort with a C++ comparison) does not unwind by itself, and

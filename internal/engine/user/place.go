@@ -68,6 +68,7 @@ type group struct {
 // places finds the windows of a plan in a process.
 type places struct {
 	plan    *plan.Plan
+	throws  bool // handlers of signals may throw exceptions
 	objects map[int]*object
 	refused []refused
 	windows []window
@@ -100,10 +101,14 @@ func place(p *plan.Plan, aims []spot, process *target.Process) (*places, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := cancels(process); err != nil && !p.Unsafe {
+	habits, err := habitsOf(process)
+	switch {
+	case err != nil:
 		return nil, err
+	case habits.cancelled != nil && !p.Unsafe:
+		return nil, habits.cancelled
 	}
-	w := &places{plan: p, objects: map[int]*object{}, entered: map[home]bool{}, pads: decides(p)}
+	w := &places{plan: p, throws: habits.throws, objects: map[int]*object{}, entered: map[home]bool{}, pads: decides(p)}
 	defer w.close()
 	groups := map[home]*group{}
 	var order []*group
@@ -225,7 +230,7 @@ func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
 		},
 	}
 	golang := fn.Lang == event.LangGo
-	if golang || o.file.Unwinds() {
+	if golang || w.throws && o.file.Unwinds() {
 		f.Refuse = unmovable
 	}
 	choices := make([]site.Choice, len(spots))

@@ -1,0 +1,56 @@
+package safety
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// A server that sonde comes to while it works, and of which it probes every function of every library from inside, answers the same, and stops when
+// asked to.
+func TestServersWorkAttachedTo(t *testing.T) {
+	for _, c := range servers {
+		if c.long && amount == 1 {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			s := sonde(t)
+			s.Engine = "user"
+			fixture.Need(t, c.needs...)
+			alone, _ := c.run(t, nil)
+			for _, verb := range []string{"count", "time"} {
+				r := c.start(t, nil)
+				a := s.attach(t, verb, c.observed(r), "*:*")
+				answers := c.load(t, r.dir, r.port)
+				seen := a.end()
+				log := r.stop()
+				if answers != alone {
+					t.Errorf("%s: answers %q, alone %q\n%s", verb, tail(answers), tail(alone), tail(log))
+				}
+				if seen.Sonde != 0 || seen.Stats.Hits == 0 {
+					t.Errorf("%s: status %d, %d hits\n%s", verb, seen.Sonde, seen.Stats.Hits, tail(seen.Stderr))
+				}
+			}
+		})
+	}
+}
+
+// observed is the process that does the work: the server, or its first worker.
+func (c server) observed(r *serving) int {
+	pid := r.cmd.Process.Pid
+	if c.name != "nginx" {
+		return pid
+	}
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid) + "/children")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.Fields(string(text))[0])
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return child
+}
