@@ -48,7 +48,7 @@ var workers = []worker{
 	{name: "libcrypto", argv: built("safety/work/crypto.c", "-lcrypto"), calls: "add", hits: 100_000},
 	{name: "libstdc++", argv: built("safety/work/library.cc", "-std=c++20"), calls: "descend", hits: 100_000},
 	{name: "python3", needs: []string{"/usr/bin/python3"}, argv: installed("/usr/bin/python3", "engine/everything.py"), hits: 1_000_000, long: true},
-	{name: "postgres, a backend", needs: []string{"psql"}, argv: backend, asks: query, observed: backendPID, hits: 1_000_000, long: true},
+	{name: "backend of postgres", needs: []string{"psql"}, argv: backend, asks: query, observed: backendPID, hits: 1_000_000, long: true},
 	{name: "node", needs: []string{"node"}, argv: installed("node", "safety/work/node.js"), hits: 1_000_000, long: true},
 }
 
