@@ -33,7 +33,7 @@ func openTracefs(p *plan.Plan) (engine.Session, error) {
 }
 
 func tracefsMeans(p *plan.Plan) plan.Means {
-	m := plan.Means{Engine: string(EngineTracefs), Link: "uprobe events"}
+	m := plan.Means{Engine: string(EngineTracefs), Link: "uprobe events", Notes: tracefs.Predicates(p)}
 	err := tracefs.Available()
 	if err == nil {
 		err = tracefs.Check(p)

@@ -18,6 +18,8 @@ type Means struct {
 	// Second is the engine that probes what this one passes on: Passed, with what this one says of it.
 	Second string
 	Passed []Refusal
+	// Notes are lines about how the engine would run parts of the plan.
+	Notes []string
 }
 
 // Explain writes what would be armed where, and why: the text of --explain.
@@ -33,6 +35,9 @@ func (p *Plan) Explain(w io.Writer, m Means) error {
 	fmt.Fprintf(out, "\nobserved: %s\n", p.Filter.describe())
 	for i := range p.Probes {
 		p.explainProbe(out, &p.Probes[i])
+	}
+	for _, note := range m.Notes {
+		fmt.Fprintln(out, note)
 	}
 	for _, m := range p.Maps {
 		fmt.Fprintf(out, "map @%s: %s\n", m.Name, m.describe())

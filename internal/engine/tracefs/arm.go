@@ -66,6 +66,9 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 			if (e.part == entries) != last {
 				continue
 			}
+			if e.rest != nil && !s.armRest(e.rest) {
+				e.pushed, e.rest = pushed{}, nil
+			}
 			n, refused, err := s.arm(e)
 			if err != nil {
 				return refusals, err
@@ -132,7 +135,7 @@ func (s *Session) arm(e *event) (int, []plan.Refusal, error) {
 	}
 	armed := 0
 	for i, site := range e.sites {
-		alone := &event{probe: e.probe, body: e.body, part: e.part, sites: []int{site}, want: e.want, name: fmt.Sprintf("%s_%d", e.name, i)}
+		alone := &event{probe: e.probe, body: e.body, part: e.part, sites: []int{site}, want: e.want, pushed: e.pushed, name: fmt.Sprintf("%s_%d", e.name, i)}
 		n, refused, err := s.arm(alone)
 		if err != nil {
 			return armed, refusals, err
@@ -141,6 +144,16 @@ func (s *Session) arm(e *event) (int, []plan.Refusal, error) {
 		refusals = append(refusals, refused...)
 	}
 	return armed, refusals, nil
+}
+
+// armRest arms an event that tells what a filter rejects. Where the kernel will not have all of that, nothing of it stays, and nothing is to be filtered.
+func (s *Session) armRest(e *event) bool {
+	refused, err := s.define(e)
+	if err == nil && len(refused) == 0 && s.enable(e) == nil {
+		return true
+	}
+	_ = s.undefine(e)
+	return false
 }
 
 // define defines the event at each of its sites; those that it cannot be defined at are taken off it.
@@ -193,6 +206,11 @@ func (s *Session) enable(e *event) error {
 	}
 	if err := e.learn(f); err != nil {
 		return err
+	}
+	if e.filter != "" {
+		if err := s.inside.write(filepath.Join("events", s.name, e.name, "filter"), e.filter); err != nil {
+			return fmt.Errorf("filter %s: %w", e.filter, err)
+		}
 	}
 	s.byID[e.shape.id] = e
 	if err := s.inside.write(filepath.Join("events", s.name, e.name, "enable"), "1"); err != nil {

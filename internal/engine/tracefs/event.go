@@ -37,6 +37,10 @@ type event struct {
 	want        wants
 	shape       shape // where a record has what, once the kernel has told
 	name        string
+	pushed
+	rest   *event // tells the hits that the pushed predicate rejects; nil: nothing is pushed
+	kept   error  // why nothing is
+	counts bool   // it is such a rest
 }
 
 // layout decides which events a plan takes; an error is the reason why it cannot be run.
@@ -66,6 +70,7 @@ func layout(p *plan.Plan) ([]*event, error) {
 		if err := e.wish(p); err != nil {
 			return nil, err
 		}
+		e.kept = e.push(p)
 	}
 	return all, nil
 }
@@ -218,6 +223,7 @@ func (e *event) arguments(id int) []string {
 	if e.want.flags {
 		args = append(args, "flags=%flags:x64")
 	}
+	args = append(args, e.args...)
 	for i, b := range e.want.blocks {
 		args = append(args, b.arguments(fmt.Sprintf("m%d", i))...)
 	}

@@ -170,10 +170,15 @@ func (s *Session) work(r raw) {
 		return
 	}
 	h.PID, h.CPU, h.Time = pid, r.cpu, r.time
+	paired := s.plan.Probes[e.probe].Bodies[e.body].Frame != nil
+	if e.counts {
+		s.seen.of(e, paired)
+		s.machine.Filtered(e.probe, h)
+		return
+	}
 	memory := e.memory(r.record, h, s.pages)
 	memory.pid = pid
 	h.Memory = memory
-	paired := s.plan.Probes[e.probe].Bodies[e.body].Frame != nil
 	if s.filtered(e, h, paired) {
 		return
 	}

@@ -17,6 +17,12 @@ import (
 // observe runs a script on a workload of engine/calls.c.
 func observe(t *testing.T, workload, text string, change func(*plan.Plan)) (*Session, engine.Counts, []plan.Refusal) {
 	t.Helper()
+	return observeAs(t, workload, text, change, func(*Session) {})
+}
+
+// observeAs is observe with a change of the session before its events are armed.
+func observeAs(t *testing.T, workload, text string, change func(*plan.Plan), before func(*Session)) (*Session, engine.Counts, []plan.Refusal) {
+	t.Helper()
 	fixture.NeedRoot(t)
 	program := fixture.Build(t, "engine/calls.c")
 	cmd := exec.Command(program, workload)
@@ -41,6 +47,7 @@ func observe(t *testing.T, workload, text string, change func(*plan.Plan)) (*Ses
 			t.Error(err)
 		}
 	})
+	before(s)
 	refused, err := s.Arm()
 	if err != nil {
 		t.Fatal(err)

@@ -102,6 +102,16 @@ func (m *Machine) Hit(probe int, h *Hit) {
 	}
 }
 
+// Filtered counts a hit of which it is known already that the predicate does not hold: of a call that is paired, at its entry.
+func (m *Machine) Filtered(probe int, h *Hit) {
+	p := &m.plan.Probes[probe]
+	m.Counts[plan.CountHits]++
+	m.Counts[plan.CountFiltered]++
+	if p.Kind == plan.Return && p.Bodies[h.Site.Body].Frame == nil {
+		m.Counts[plan.CountReturns]++
+	}
+}
+
 // Leaves reports whether a site of a return probe is one at which calls end.
 func Leaves(r site.Role) bool {
 	switch r {
