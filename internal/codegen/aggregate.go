@@ -148,6 +148,16 @@ func (x *code) powerBucket(m *plan.Map, end label) {
 	x.opImm(asm.Add, asm.R0, 1)
 }
 
+// BitLengthOf is the register that BitLength works on.
+const BitLengthOf = asm.R1
+
+// BitLength is what bitLength writes: engines that translate programs know it again.
+func BitLength() asm.Instructions {
+	x := &code{emitter: &emitter{}}
+	x.bitLength()
+	return x.ins
+}
+
 // bitLength replaces R1 by the number of bits it takes: all bits below the highest are set, then counted in
 // pairs, nibbles and bytes. R2 is lost.
 func (x *code) bitLength() {

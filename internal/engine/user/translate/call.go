@@ -11,7 +11,8 @@ import (
 )
 
 // call translates the call of a helper. What takes a few instructions is put in place, the rest are routines.
-func (t *translator) call(in *inst, known *facts) error {
+func (t *translator) call(i int) error {
+	in := &t.list[i]
 	if in.src != 0 {
 		return errors.New("a call of a function of the kernel")
 	}
@@ -22,9 +23,9 @@ func (t *translator) call(in *inst, known *facts) error {
 	r := t.env.Routines
 	switch fn {
 	case asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem, asm.FnRingbufOutput, asm.FnRingbufReserve, asm.FnRingbufQuery, asm.FnTaskStorageGet:
-		return t.callMap(fn, known)
+		return t.callMap(fn, i)
 	case asm.FnPerfEventOutput:
-		return t.perfOutput(known)
+		return t.perfOutput(&t.before[i])
 	case asm.FnRingbufSubmit:
 		t.CallTo(r.Submit)
 	case asm.FnRingbufDiscard:
@@ -44,8 +45,7 @@ func (t *translator) call(in *inst, known *facts) error {
 	case asm.FnGetCurrentComm:
 		t.routine(r.Comm)
 	case asm.FnGetCurrentTask, asm.FnGetCurrentTaskBtf:
-		t.Load(x86.Quad, x86.RAX, t.context())
-		t.Load(x86.Quad, x86.RAX, x86.At(x86.RAX, shm.ContextSlot))
+		t.Mov(x86.Quad, x86.RAX, slotReg)
 	case asm.FnGetStack:
 		t.routine(r.Stack)
 	case asm.FnProbeReadUser, asm.FnCopyFromUser:
@@ -84,36 +84,26 @@ func (t *translator) cpu() {
 	t.Bind(known)
 }
 
-// stripe leaves the number of the slot's values in EAX, plus 1. R9 is the slot.
-func (t *translator) stripe() {
-	have := t.Label()
-	t.slot()
-	t.Load(x86.Word, x86.RAX, x86.At(x86.R9, shm.SlotStripe))
-	t.Test(x86.Word, x86.RAX, x86.RAX)
-	t.Jcc(x86.NotEqual, have)
-	t.CallTo(t.env.Routines.Stripe)
-	t.Bind(have)
-}
-
-// slot leaves the address of the slot in R9.
-func (t *translator) slot() {
-	t.Load(x86.Quad, x86.R9, t.context())
-	t.Load(x86.Quad, x86.R9, x86.At(x86.R9, shm.ContextSlot))
-}
+// stripe leaves the number of the slot's values in EAX, plus 1.
+func (t *translator) stripe() { t.asked(shm.SlotStripe, x86.Word, t.env.Routines.Stripe) }
 
 // identity leaves process << 32 | thread in RAX.
-func (t *translator) identity() {
+func (t *translator) identity() { t.asked(shm.SlotIDs, x86.Quad, t.env.Routines.IDs) }
+
+// asked leaves a word of the slot in RAX, which a routine fills in as long as it is 0.
+func (t *translator) asked(at int32, size x86.Size, routine uint64) {
 	have := t.Label()
-	t.slot()
-	t.Load(x86.Quad, x86.RAX, x86.At(x86.R9, shm.SlotIDs))
-	t.Test(x86.Quad, x86.RAX, x86.RAX)
+	t.Load(size, x86.RAX, x86.At(slotReg, at))
+	t.Test(size, x86.RAX, x86.RAX)
 	t.Jcc(x86.NotEqual, have)
-	t.CallTo(t.env.Routines.IDs)
+	t.Mov(x86.Quad, x86.R9, slotReg)
+	t.CallTo(routine)
 	t.Bind(have)
 }
 
 // callMap translates what is done to the map in r1.
-func (t *translator) callMap(fn asm.BuiltinFunc, known *facts) error {
+func (t *translator) callMap(fn asm.BuiltinFunc, i int) error {
+	known := &t.before[i]
 	if known.regs[1].kind != aMap {
 		return fmt.Errorf("helper %v: the map is not the same on every way", fn)
 	}
@@ -130,13 +120,11 @@ func (t *translator) callMap(fn asm.BuiltinFunc, known *facts) error {
 	addr, ok := routines[fn][m.Name]
 	switch {
 	case fn == asm.FnMapLookupElem && array:
-		t.element(m)
+		t.element(m, t.onlyValue(i))
 	case fn == asm.FnMapDeleteElem && array:
 		t.MovImm(x86.RAX, 1<<64-22) // EINVAL: arrays have all their elements
 	case fn == asm.FnTaskStorageGet && m.Kind == shm.Storage:
-		t.Load(x86.Quad, x86.RAX, t.context())
-		t.Load(x86.Quad, x86.RAX, x86.At(x86.RAX, shm.ContextSlot))
-		t.OpImm(x86.Add, x86.Quad, x86.RAX, shm.SlotStorage)
+		t.Lea(x86.RAX, x86.At(slotReg, shm.SlotStorage))
 	case !ok:
 		return fmt.Errorf("helper %v is not offered on map %s", fn, m.Name)
 	case fn == asm.FnMapLookupElem && m.FrontDepth == 0 || fn == asm.FnRingbufQuery:
@@ -185,12 +173,25 @@ func (t *translator) line(fn asm.BuiltinFunc) error {
 	return nil
 }
 
-// element leaves the address of an array's value in RAX, 0 beyond its end.
-func (t *translator) element(m *shm.Map) {
+// element leaves the address of an array's value in RAX, 0 beyond its end. It may be known that the first is asked for.
+func (t *translator) element(m *shm.Map, first bool) {
+	if first {
+		t.value(m)
+		return
+	}
 	beyond, done := t.Label(), t.Label()
-	address := t.env.Data + uint64(m.Data)
 	t.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RSI, 0), int32(m.Entries-1))
 	t.Jcc(x86.Above, beyond)
+	t.value(m)
+	t.Jmp(done)
+	t.Bind(beyond)
+	t.MovImm(x86.RAX, 0)
+	t.Bind(done)
+}
+
+// value leaves the address of the value in RAX whose index is at RSI, or of the only one.
+func (t *translator) value(m *shm.Map) {
+	address := t.env.Data + uint64(m.Data)
 	perCPU := m.Kind == shm.PerCPUArray
 	if perCPU {
 		t.stripe()
@@ -211,8 +212,4 @@ func (t *translator) element(m *shm.Map) {
 		}
 		t.Lea(x86.RAX, x86.AtIndex(temp, spare, 1, 0))
 	}
-	t.Jmp(done)
-	t.Bind(beyond)
-	t.MovImm(x86.RAX, 0)
-	t.Bind(done)
 }

@@ -14,9 +14,12 @@ import (
 
 // A program uses every register and leaves those of its caller as they were.
 func TestRegistersOfTheCallerAreKept(t *testing.T) {
-	var ins asm.Instructions
+	ins := asm.Instructions{asm.FnGetCurrentTask.Call()} // wants the slot
 	for r := asm.R0; r <= asm.R9; r++ {
 		ins = append(ins, asm.Mov.Imm(r, 77))
+	}
+	for r := asm.R1; r <= asm.R9; r++ {
+		ins = append(ins, asm.Add.Reg(asm.R0, r))
 	}
 	ins = append(ins, asm.Return())
 	p := newPlace(t, shm.Spec{Name: blockMap, Kind: shm.Array, Key: 4, Value: blockSize, Entries: 1})
@@ -24,6 +27,7 @@ func TestRegistersOfTheCallerAreKept(t *testing.T) {
 	kept := []x86.Reg{x86.RBX, x86.RBP, x86.R12, x86.R13, x86.R14, x86.R15}
 	caller, err := p.space.Put(func(c *x86.Code) {
 		c.Push(x86.RDI)
+		c.MovImm(x86.RDI, address(p.context))
 		for i, r := range kept {
 			c.MovImm(r, uint64(1000+i))
 		}
@@ -40,7 +44,7 @@ func TestRegistersOfTheCallerAreKept(t *testing.T) {
 	if err := p.space.Seal(); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.space.Call(p.stack, caller, address(p.mem)); uint32(got) != 77 {
+	if got := p.space.Call(p.stack, caller, address(p.mem)); uint32(got) != 770 {
 		t.Errorf("the program returns %d", uint32(got))
 	}
 	for i, r := range kept {

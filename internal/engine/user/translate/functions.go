@@ -10,8 +10,8 @@ import (
 type function struct{ from, to, stack int }
 
 const (
-	// frameWords bounds what a frame has beside the program's own stack: the return address, six registers, the context.
-	frameWords = 8 * 8
+	// frameWords bounds what a frame has beside the program's own stack: the return address, seven registers, the context.
+	frameWords = 9 * 8
 	// deepest is what all frames of a chain of calls may take: a routine comes on top.
 	deepest = FrameSize - 640
 )

@@ -98,8 +98,7 @@ func (t *translator) ownValue(in *inst, known *facts) bool {
 func (t *translator) unlocked(in *inst) {
 	op := map[int32]x86.Arith{opAdd: x86.Add, opAnd: x86.And, opOr: x86.Or, opXor: x86.Xor}[in.imm]
 	bare := t.Label()
-	t.slot()
-	t.OpToImm(x86.Cmp, x86.Word, x86.At(x86.R9, shm.SlotShared), 0)
+	t.OpToImm(x86.Cmp, x86.Word, x86.At(slotReg, shm.SlotShared), 0)
 	t.Jcc(x86.Equal, bare)
 	t.Raw(0xf0)
 	t.Bind(bare)

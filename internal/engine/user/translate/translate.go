@@ -8,12 +8,12 @@
 // what a function must keep, uses no vector registers, and takes less than FrameSize bytes of stack. Registers:
 //
 //	r0   r1   r2   r3   r4   r5  r6   r7   r8   r9   r10      free in between
-//	rax  rdi  rsi  rdx  rcx  r8  rbx  r13  r14  r15  rbp      r9  r10  r11
+//	rax  rdi  rsi  rdx  rcx  r8  rbx  r13  r14  r15  rbp      r9  r10  r11    r12 the slot
 //
 // and the frame:
 //
 //	       return address
-//	       rbp, and those of rbx, r13, r14, r15 that the program uses
+//	       rbp, and those of rbx, r13, r14, r15, r12 that the program uses
 //	       the context              if the program calls anything
 //	rbp -> rounds left in loops     if the program has may_goto
 //	       512 bytes of the program's own stack
@@ -26,6 +26,8 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/x86"
 )
 
@@ -39,6 +41,8 @@ const (
 	temp   = x86.R11
 	spare  = x86.R10
 	spare2 = x86.R9
+	// slotReg has the address of the slot in programs that call helpers which want it.
+	slotReg = x86.R12
 )
 
 // rounds is how often a program passes its may_goto instructions at most: BPF_MAX_LOOPS of kernel 6.9.
@@ -57,11 +61,15 @@ type translator struct {
 	entries map[int]x86.Label // of functions, by their first instruction
 	reg     [frameRegister + 1]x86.Reg
 
+	joins  []bool   // by instruction: jumps lead to it
+	behind []regSet // by instruction: registers that are read behind it
+	bits   []inst   // of codegen.BitLength
+
 	function
 	saved []x86.Reg
 	out   x86.Label
-	// helpers and loops say which words the frame has.
-	helpers, loops bool
+	// helpers and loops say which words the frame has, slots that the slot has a register.
+	helpers, loops, slots bool
 }
 
 // Translate gives the machine code of a program for the address env.Base. Errors name the instruction, counted as jumps count.
@@ -70,7 +78,11 @@ func Translate(ins asm.Instructions, env *Env) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{Code: &x86.Code{}, env: env, list: list, before: before, reg: registers(), entries: map[int]x86.Label{}}
+	t := &translator{Code: &x86.Code{}, env: env, list: list, before: before, reg: registers(), entries: map[int]x86.Label{}, joins: joinsOf(list)}
+	if t.bits, err = decode(codegen.BitLength()); err != nil {
+		return nil, err
+	}
+	t.behind = t.lives()
 	if err := t.translate(); err != nil {
 		return nil, fmt.Errorf("translation: %w", err)
 	}
@@ -104,8 +116,15 @@ func (t *translator) body() error {
 	t.enter()
 	for i := t.from; i < t.to; i++ {
 		t.Bind(t.labels[i])
-		if !t.before[i].seen {
-			continue // nothing leads here
+		if !t.before[i].seen || t.list[i].class() != classLD && t.idle(i) || t.asksForValue(i) {
+			continue
+		}
+		if n := t.bitLength(i); n > 0 {
+			for range n - 1 {
+				i++
+				t.Bind(t.labels[i])
+			}
+			continue
 		}
 		if err := t.instruction(i); err != nil {
 			return t.list[i].wrong(err)
@@ -118,7 +137,7 @@ func (t *translator) body() error {
 // survey finds out what must be saved and kept.
 func (t *translator) survey() {
 	var used [frameRegister + 1]bool
-	t.saved, t.helpers, t.loops = nil, false, false
+	t.saved, t.helpers, t.loops, t.slots = nil, false, false, false
 	for i := t.from; i < t.to; i++ {
 		in := &t.list[i]
 		if !t.before[i].seen {
@@ -126,12 +145,16 @@ func (t *translator) survey() {
 		}
 		used[in.dst], used[in.src] = true, true
 		t.helpers = t.helpers || in.isCall()
+		t.slots = t.slots || in.isCall() && !in.callsOwn() && wantedBy(asm.BuiltinFunc(in.imm))&word(shm.ContextSlot) != 0
 		t.loops = t.loops || in.isJump() && in.code() == opMayGoto
 	}
 	for r := 6; r <= 9; r++ {
 		if used[r] {
 			t.saved = append(t.saved, t.reg[r])
 		}
+	}
+	if t.slots {
+		t.saved = append(t.saved, slotReg)
 	}
 }
 
@@ -141,11 +164,15 @@ func (t *translator) enter() {
 	for _, r := range t.saved {
 		t.Push(r)
 	}
-	switch {
-	case t.helpers && t.from == 0:
-		t.Push(x86.RDI)
-	case t.helpers:
-		t.Push(x86.R9) // as callOwn hands it on
+	context := x86.RDI
+	if t.from > 0 {
+		context = x86.R9 // as callOwn hands it on
+	}
+	if t.helpers {
+		t.Push(context)
+	}
+	if t.slots {
+		t.Load(x86.Quad, slotReg, x86.At(context, shm.ContextSlot))
 	}
 	if t.loops {
 		t.PushImm(rounds)
@@ -197,13 +224,13 @@ func (t *translator) instruction(i int) error {
 			return nil
 		}
 		if in.isCall() {
-			return t.call(in, &t.before[i])
+			return t.call(i)
 		}
 		t.jump(in, x86.Quad, i)
 	case classJMP32:
 		t.jump(in, x86.Word, i)
 	case classLD:
-		return t.wide(in)
+		return t.wide(in, t.idle(i))
 	default:
 		if t.ownValue(in, &t.before[i]) {
 			t.unlocked(in)
@@ -215,7 +242,7 @@ func (t *translator) instruction(i int) error {
 }
 
 // wide loads 64 bits: a number, a map, or the address of a map's value.
-func (t *translator) wide(in *inst) error {
+func (t *translator) wide(in *inst, idle bool) error {
 	v := in.wide
 	if in.src != wideNumber {
 		addr, err := t.env.mapAddress(in)
@@ -224,7 +251,9 @@ func (t *translator) wide(in *inst) error {
 		}
 		v = addr
 	}
-	t.MovImm(t.reg[in.dst], v)
+	if !idle {
+		t.MovImm(t.reg[in.dst], v)
+	}
 	return nil
 }
 

@@ -1,0 +1,166 @@
+package translate
+
+import (
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+)
+
+// What need not be translated: instructions whose result nobody reads (most of them set arguments that a call in place does without), and what
+// a kernel's verifier wants to see.
+
+// regSet has a bit for each register.
+type regSet uint16
+
+func setOf(regs ...uint8) (s regSet) {
+	for _, r := range regs {
+		s |= 1 << r
+	}
+	return s
+}
+
+func (s regSet) has(r uint8) bool { return s>>r&1 != 0 }
+
+// lives finds the registers that are read behind each instruction before they are set anew.
+func (t *translator) lives() []regSet {
+	behind := make([]regSet, len(t.list))
+	before := make([]regSet, len(t.list))
+	for changed := true; changed; {
+		changed = false
+		for i := len(t.list) - 1; i >= 0; i-- {
+			in := &t.list[i]
+			var s regSet
+			if in.fallsThru() && i+1 < len(t.list) {
+				s |= before[i+1]
+			}
+			if in.branches() {
+				s |= before[in.to]
+			}
+			behind[i] = s
+			s &^= in.sets()
+			if in.isCall() {
+				s |= t.arguments(i)
+			} else if !in.writes() || behind[i].has(in.dst) {
+				s |= setOf(in.uses()...)
+			}
+			changed = changed || s != before[i]
+			before[i] = s
+		}
+	}
+	return behind
+}
+
+// sets are the registers that an instruction gives a value, or none that may be read.
+func (in *inst) sets() regSet {
+	switch {
+	case in.writes():
+		return setOf(in.dst)
+	case in.isCall():
+		return setOf(0, 1, 2, 3, 4, 5)
+	case in.class() != classSTX || in.mode() != modeATOMIC:
+	case in.imm == atomicLoadAcquire:
+		return setOf(in.dst)
+	case in.imm == atomicCmpxchg:
+		return setOf(0)
+	case in.imm&atomicFetch != 0:
+		return setOf(in.src)
+	}
+	return 0
+}
+
+// arguments are the registers that the translation of a call reads.
+func (t *translator) arguments(i int) regSet {
+	all := setOf(1, 2, 3, 4, 5)
+	if t.list[i].callsOwn() {
+		return all
+	}
+	fn := asm.BuiltinFunc(t.list[i].imm)
+	switch fn {
+	case asm.FnKtimeGetNs, asm.FnGetPrandomU32, asm.FnGetSmpProcessorId, asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid, asm.FnGetCurrentTask, asm.FnGetCurrentTaskBtf:
+		return 0
+	case asm.FnMapLookupElem, asm.FnMapDeleteElem:
+		if t.onlyValue(i) {
+			return 0
+		}
+		return setOf(2) // which map it is, the code knows
+	case asm.FnMapUpdateElem:
+		return setOf(2, 3, 4)
+	}
+	return all
+}
+
+// idle reports whether an instruction does nothing but set a register that nobody reads.
+func (t *translator) idle(i int) bool {
+	in := &t.list[i]
+	return in.writes() && !t.behind[i].has(in.dst)
+}
+
+// onlyValue reports whether a call looks up the one value of an array, under 0, which was stored just before.
+func (t *translator) onlyValue(i int) bool {
+	f := &t.before[i]
+	if t.list[i].src != 0 || asm.BuiltinFunc(t.list[i].imm) != asm.FnMapLookupElem || f.regs[1].kind != aMap || f.regs[2].kind != onStack {
+		return false
+	}
+	m, err := t.env.mapOf(&t.list[f.regs[1].n])
+	if err != nil || m.Kind != shm.Array && m.Kind != shm.PerCPUArray || m.Entries != 1 {
+		return false
+	}
+	for ; i > 0 && !t.joins[i]; i-- {
+		in := &t.list[i-1]
+		switch in.class() {
+		case classST, classSTX:
+			base := t.before[i-1].regs[in.dst]
+			return in.class() == classST && in.width() >= 4 && base.kind == onStack && base.n+int(in.off) == f.regs[2].n && in.imm == 0
+		case classJMP, classJMP32:
+			return false
+		}
+	}
+	return false
+}
+
+// joinsOf are the instructions that jumps lead to.
+func joinsOf(list []inst) []bool {
+	joins := make([]bool, len(list))
+	for i := range list {
+		if list[i].branches() || list[i].callsOwn() {
+			joins[list[i].to] = true
+		}
+	}
+	return joins
+}
+
+// asksForValue reports whether an instruction asks whether there is the value that the call before it looked up, which is there.
+func (t *translator) asksForValue(i int) bool {
+	in := &t.list[i]
+	return i > 0 && !t.joins[i] && t.list[i-1].isCall() && t.onlyValue(i-1) &&
+		in.op == classJMP|opJeq && in.dst == 0 && in.imm == 0
+}
+
+// bitLength recognises the instructions that count the bits of a number (codegen.BitLength), for which the machine has one. It gives how many
+// they are, 0: none.
+func (t *translator) bitLength(i int) int {
+	n := len(t.bits)
+	if n == 0 || i+n > len(t.list) {
+		return 0
+	}
+	var sets regSet
+	for j := range t.bits {
+		in := t.list[i+j]
+		in.at, in.to = t.bits[j].at, t.bits[j].to
+		if in != t.bits[j] || j > 0 && t.joins[i+j] {
+			return 0
+		}
+		sets |= in.sets()
+	}
+	if t.behind[i+n-1]&sets&^setOf(uint8(codegen.BitLengthOf)) != 0 {
+		return 0 // what is left in the other registers is read
+	}
+	r := t.reg[codegen.BitLengthOf]
+	t.MovImm(spare, 1<<64-1)
+	t.Bsr(x86.Quad, temp, r)
+	t.Cmov(x86.Equal, x86.Quad, temp, spare)
+	t.Lea(r, x86.At(temp, 1))
+	return n
+}
