@@ -15,20 +15,21 @@ import (
 // nothing else is seen.
 func TestGoDriversCountAsTheirProgram(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "sql/drivers")
+	static, shared := fixture.Build(t, "sql/drivers"), fixture.Build(t, "sql/drivers", "-tags", "libsqlite3")
 	pg, my := fixture.Postgres(t), fixture.MariaDB(t)
 	postgres := "host=" + pg.Dir + " port=" + pg.Port + " user=postgres dbname=postgres sslmode=disable"
-	for _, tt := range []struct{ driver, dsn, system, message string }{
-		{"pq", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
-		{"pgx", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
-		{"native", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
-		{"mysql", "root@unix(" + my.Socket() + ")/d", sqlprobe.MySQL, "Unknown column ? in ?"},
-		{"modernc", filepath.Join(t.TempDir(), "modernc"), sqlprobe.SQLite3, "SQL logic error: no such column: nope (1)"},
-		{"mattn", filepath.Join(t.TempDir(), "mattn"), sqlprobe.SQLite3, "no such column: nope"},
+	for _, tt := range []struct{ program, driver, dsn, system, message string }{
+		{static, "pq", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
+		{static, "pgx", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
+		{static, "native", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},
+		{static, "mysql", "root@unix(" + my.Socket() + ")/d", sqlprobe.MySQL, "Unknown column ? in ?"},
+		{static, "modernc", filepath.Join(t.TempDir(), "modernc"), sqlprobe.SQLite3, "SQL logic error: no such column: nope (1)"},
+		{static, "mattn", filepath.Join(t.TempDir(), "mattn"), sqlprobe.SQLite3, "no such column: nope"},
+		{shared, "mattn", filepath.Join(t.TempDir(), "mattn"), sqlprobe.SQLite3, "no such column: nope"}, // by a library that is observed as well
 	} {
 		t.Run(tt.driver, func(t *testing.T) {
 			said := filepath.Join(t.TempDir(), "said")
-			got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(program, tt.driver, tt.dsn, "20", said))
+			got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(tt.program, tt.driver, tt.dsn, "20", said))
 			got.agree(t, tt.system, read(t, said))
 			for digest, q := range got { // nothing else
 				if q.System != tt.system {

@@ -8,6 +8,7 @@ import (
 // GoType is what is known of a type of a Go driver.
 type GoType struct {
 	System string // of a driver.Conn
+	Calls  string // of a driver.Conn: the driver whose functions it calls for its statements, "" none
 	Text   string // of an error: the field of its message
 	Rows   string // of a driver.Result: the field of its count of rows
 }
@@ -19,7 +20,7 @@ func goTypes() map[string]GoType {
 		"*github.com/jackc/pgx/v5/stdlib.Conn":         {System: PostgreSQL},
 		"*github.com/go-sql-driver/mysql.mysqlConn":    {System: MySQL},
 		"*modernc.org/sqlite.conn":                     {System: SQLite3},
-		"*github.com/mattn/go-sqlite3.SQLiteConn":      {System: SQLite3},
+		"*github.com/mattn/go-sqlite3.SQLiteConn":      {System: SQLite3, Calls: SQLite},
 		"*errors.errorString":                          {Text: "text0"},
 		"*fmt.wrapError":                               {Text: "text0"},
 		"*github.com/lib/pq.Error":                     {Text: "text32"},

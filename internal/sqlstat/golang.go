@@ -11,6 +11,7 @@ import (
 // it. Rows that come back end it when they are closed.
 type goCalls struct {
 	ended   func(*execution)
+	through func(owner) // a process has its statements executed by another driver as well
 	types   map[uint32]sqlprobe.GoType
 	calls   map[owner]*goStatement // by goroutine
 	reading map[owner]*execution   // by rows
@@ -28,7 +29,7 @@ type goStatement struct {
 }
 
 func newGoCalls(ended func(*execution)) *goCalls {
-	return &goCalls{ended: ended, types: sqlprobe.GoTypes(), calls: map[owner]*goStatement{}, reading: map[owner]*execution{},
+	return &goCalls{ended: ended, through: func(owner) {}, types: sqlprobe.GoTypes(), calls: map[owner]*goStatement{}, reading: map[owner]*execution{},
 		copies: map[owner]*execution{}, names: map[owner]map[string]statementText{}}
 }
 
@@ -96,8 +97,12 @@ func (m *goCalls) runsOn(x *execution, r *record) {
 	if r.bits("conn") != 0 {
 		x.conn = r.owner("conn")
 	}
-	if t := m.types[uint32(r.bits("kind"))]; t.System != "" {
+	t := m.types[uint32(r.bits("kind"))]
+	if t.System != "" {
 		x.System = t.System
+	}
+	if t.Calls != "" {
+		m.through(owner{driver: t.Calls, pid: r.PID})
 	}
 }
 

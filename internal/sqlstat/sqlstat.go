@@ -24,6 +24,7 @@ type pairing struct {
 	machines map[string]machine
 	late     *libmariadb      // keeps statements for what is told of them later
 	left     func(conn owner) // a connection is no more
+	told     map[owner]bool   // what a driver does in a process is told by the one that calls it
 	lost     int              // statements that were open when their process was gone
 }
 
@@ -52,7 +53,7 @@ type owner struct {
 
 // newPairing makes a pairing that hands on each statement when it ends.
 func newPairing(ended func(*execution)) *pairing {
-	p := &pairing{ended: ended, shapes: map[string]sqlprobe.Shape{}, late: newLibmariadb(ended), left: func(owner) {}}
+	p := &pairing{ended: ended, shapes: map[string]sqlprobe.Shape{}, late: newLibmariadb(ended), told: map[owner]bool{}, left: func(owner) {}}
 	p.machines = map[string]machine{
 		sqlprobe.Libpq:      newLibpq(ended),
 		sqlprobe.Postgres:   newPostgres(ended),
@@ -61,6 +62,7 @@ func newPairing(ended func(*execution)) *pairing {
 		sqlprobe.SQLite:     newSQLite(ended),
 	}
 	calls := newGoCalls(ended) // one for both: database/sql calls pgx
+	calls.through = func(o owner) { p.told[o] = true }
 	p.machines[sqlprobe.GoSQL], p.machines[sqlprobe.Pgx] = calls, calls
 	return p
 }
@@ -80,6 +82,9 @@ func (p *pairing) add(e *event.Print) (ok bool) {
 		return false
 	}
 	r := &record{Print: e, Shape: shape}
+	if p.told[owner{driver: r.Driver, pid: r.PID}] {
+		return true
+	}
 	m.take(r)
 	if r.Role == sqlprobe.Forget && r.has("conn") {
 		p.left(r.owner("conn"))
@@ -107,6 +112,7 @@ func (p *pairing) forget(gone func(owner) bool) {
 	for _, m := range p.machines {
 		m.forget(gone)
 	}
+	drop(p.told, gone)
 	p.lost += before - p.open()
 }
 

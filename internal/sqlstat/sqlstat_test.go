@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
 )
 
 var start = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
@@ -291,6 +292,25 @@ func TestStories(t *testing.T) {
 				t.Errorf("%d open, want %d", p.open(), tt.open)
 			}
 		})
+	}
+}
+
+// What a driver of database/sql executes by a library that is observed as well counts once, in its process.
+func TestALibraryOfAGoDriverTellsNothing(t *testing.T) {
+	var kind uint32
+	for hash, driver := range sqlprobe.GoTypes() {
+		if driver.Calls == sqlprobe.SQLite {
+			kind = hash
+		}
+	}
+	_, got := story(t, fmt.Sprintf(`
+		1 gosql send goid=4 conn=9 kind=%d text=A
+		1 sqlite prepare stmt=7 status=0 bytes=-1 tail=1 ns=1000 text=A
+		1 sqlite ended stmt=7 status=101 ns=1000 rows=1
+		2 sqlite ended stmt=7 status=101 ns=1000 rows=1
+		1 gosql result goid=4`, kind))
+	if want := "(prepared before attach) 1µs rows=1, A 4ms"; strings.Join(got, ", ") != want {
+		t.Errorf("%q", got)
 	}
 }
 
