@@ -36,7 +36,7 @@ func TestGoDriversCountAsTheirProgram(t *testing.T) {
 					t.Errorf("%s is of %s", digest, q.System)
 				}
 			}
-			for _, digest := range []string{"SELECT nope FROM t", "SELECT nope FROM n"} {
+			for _, digest := range []string{"SELECT nope FROM t", "SELECT nope FROM n", "SELECT nope, nada FROM n"} {
 				if q := got[digest]; q != nil && q.Error != tt.message {
 					t.Errorf("%s: %q, not %q", digest, q.Error, tt.message)
 				}

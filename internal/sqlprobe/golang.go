@@ -155,9 +155,25 @@ func pgx() Driver {
 		d.Probes = append(d.Probes, goCall{pkg + "." + b.results + ".Exec", Send, begins, tag, err, ""}.probes(Pgx)...)
 		d.Probes = append(d.Probes, goCall{pkg + "." + b.results + ".Query", Send, begins, rows, err, ""}.probes(Pgx)...)
 	}
-	d.Probes = append(d.Probes, pgxRows(pkg)...)
+	d.Probes = append(append(d.Probes, pgxRows(pkg)...), pgxPreparing(pkg)...)
 	d.Probes = append(d.Probes, Probe{Function: pkg + ".(*Conn).Close", Says: Record{Role: Forget, Fields: conn}, Optional: true})
 	return d
+}
+
+// pgxPreparing: a batch prepares its statements before it is sent. Where that fails, the results hold (at 40) an ErrPreprocessingBatch with the text (at 16)
+// of one statement and the error (at 32), and nothing was executed.
+func pgxPreparing(pkg string) []Probe {
+	const function = ".(*Conn).sendBatchExtendedWithDescription"
+	failed := ofType("*(uint32*)($table + 16)", func(t GoType) bool { return t.Text == "batch" })
+	return []Probe{
+		{Function: pkg + function, Says: Record{Role: Prepare, Fields: []string{"goid=%d", "goid", "comm=%s", "comm", "conn=%p", `reg("ax")`}}, Optional: true},
+		{Function: pkg + function, Return: true, Optional: true,
+			Body: "$table = " + word(`reg("ax") + 40`) + ";\n$batch = " + word(`reg("ax") + 48`) + ";\nif ($table != 0 && (" + failed + ")) {\n\t" +
+				"$table = " + word("$batch + 32") + ";\n\t$data = " + word("$batch + 40") + ";\n\tSAYS\n} else {\n\tELSE\n}",
+			Says: Record{Role: Result, Fields: append([]string{"goid=%d", "goid", "text=%s", "str(" + word("$batch + 16") + ", " + word("$batch + 24") + ")"},
+				goError(goValue{"$table", "$data"})...)},
+			Else: Record{Role: Result, Fields: []string{"goid=%d", "goid"}}},
+	}
 }
 
 // pgxRows: what came of rows (CommandTag at 40, error at 56) is known when their Close returns; it is called again without effect.

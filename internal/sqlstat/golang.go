@@ -62,7 +62,7 @@ func (m *goCalls) take(r *record) {
 
 // send begins a statement. One that the same driver has still in the call was left by a panic: drivers do not call themselves.
 func (m *goCalls) send(goroutine owner, r *record) {
-	if r.Role == sqlprobe.Prepare && r.Driver == sqlprobe.Pgx {
+	if r.Role == sqlprobe.Prepare && r.has("name") {
 		m.name(r)
 	}
 	if c := m.calls[goroutine]; c != nil && (c.driver != r.Driver || r.Role == sqlprobe.Prepare || c.other) {
@@ -118,6 +118,9 @@ func (m *goCalls) result(goroutine owner, r *record) {
 	delete(m.calls, goroutine)
 	x := c.end(r.Time)
 	x.FirstRow = x.Duration
+	if r.has("text") { // which statement of a batch it was
+		x.says(r.statement())
+	}
 	m.outcome(x, r)
 	switch {
 	case c.skip, c.other && !x.Failed, slices.Contains(untold(), x.Error):
