@@ -35,10 +35,10 @@ func opener(refused refusing) func(p *plan.Plan, c *target.Command) (engine.Sess
 		if d.First == nil {
 			return openKernel(p)
 		}
-		s, err := mixed.New(d, inside, openKernel)
-		if diagnosed := new(script.Diagnostic); c == nil && errors.As(err, &diagnosed) {
-			return openKernel(p)
+		if c == nil { // a command has gone some steps, and is the kernel's no more
+			d.Whole = p
 		}
+		s, err := mixed.New(d, inside, openKernel)
 		if err != nil {
 			return nil, err
 		}

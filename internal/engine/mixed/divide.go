@@ -11,6 +11,7 @@ import (
 // Division is who runs what of a plan. A part that is nil is empty.
 type Division struct {
 	First, Second *plan.Plan
+	Whole         *plan.Plan     // what the second runs should the first fail; nil: then the run fails
 	Passed        []plan.Refusal // what the first says of the functions that the second has
 	// Why says of a plan that the second engine runs as a whole why the first does not.
 	Why string

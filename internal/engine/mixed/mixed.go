@@ -22,6 +22,9 @@ type Session struct {
 	parts  []part
 	queue  queue
 	closed bool
+	// whole and instead: what the second engine runs should the first not come to run its part.
+	whole   *plan.Plan
+	instead Open
 }
 
 // part is what one engine runs.
@@ -31,24 +34,32 @@ type part struct {
 	second bool
 }
 
-// New loads the parts of a plan. One that is nil is not run.
+// New loads the parts of a plan. What the first engine fails to load or to arm, the second takes, all of it, if the division has it whole.
 func New(d Division, first, second Open) (*Session, error) {
-	s := &Session{}
-	for _, half := range []struct {
-		plan   *plan.Plan
-		open   Open
-		second bool
-	}{{d.First, first, false}, {d.Second, second, true}} {
-		if half.plan == nil {
-			continue
+	s := &Session{whole: d.Whole, instead: second}
+	if d.First != nil {
+		err := s.load(d.First, first, false)
+		if err != nil && s.whole == nil {
+			return nil, err
+		} else if err != nil {
+			d.Second = d.Whole
 		}
-		loaded, err := half.open(half.plan)
-		if err != nil {
+	}
+	if d.Second != nil {
+		if err := s.load(d.Second, second, true); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-		s.parts = append(s.parts, part{half.plan, loaded, half.second})
 	}
 	return s, nil
+}
+
+func (s *Session) load(p *plan.Plan, open Open, second bool) error {
+	loaded, err := open(p)
+	if err != nil {
+		return err
+	}
+	s.parts = append(s.parts, part{p, loaded, second})
+	return nil
 }
 
 // Run runs a probe that belongs to no function. What it sends comes in one engine's records.
@@ -58,12 +69,29 @@ func (s *Session) Run(probe int) error { return s.parts[0].Run(probe) }
 func (s *Session) Arm() (refusals []plan.Refusal, err error) {
 	for _, p := range s.parts {
 		more, err := p.Arm()
-		if err != nil {
+		if err != nil && !p.second && s.whole != nil {
+			return s.takeOver()
+		} else if err != nil {
 			return nil, err
 		}
 		refusals = append(refusals, more...)
 	}
 	return refusals, nil
+}
+
+// takeOver has the second engine arm everything. The first stays for what BEGIN sent and stored.
+func (s *Session) takeOver() ([]plan.Refusal, error) {
+	s.parts[0].Disarm()
+	for _, p := range s.parts[1:] {
+		if err := p.Close(); err != nil {
+			return nil, err
+		}
+	}
+	s.parts = s.parts[:1]
+	if err := s.load(s.whole, s.instead, true); err != nil {
+		return nil, err
+	}
+	return s.parts[1].Arm()
 }
 
 // Disarm disarms both.

@@ -95,6 +95,59 @@ func TestWhatWasLoadedIsClosedWhenTheRestCannotBe(t *testing.T) {
 	}
 }
 
+// arming is an engine that arms, or fails to.
+type arming struct {
+	written
+	name string
+	err  error
+	did  *[]string
+}
+
+func (a *arming) Arm() ([]plan.Refusal, error) {
+	*a.did = append(*a.did, a.name)
+	return nil, a.err
+}
+
+func TestTheSecondEngineTakesOverWhatTheFirstFailsToDo(t *testing.T) {
+	part, rest, whole := &plan.Plan{}, &plan.Plan{}, &plan.Plan{}
+	names := map[*plan.Plan]string{part: "part", rest: "rest", whole: "whole"}
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		whole      *plan.Plan
+		open, arm  error // of the first
+		did        []string
+		err        error
+		closedSoon int
+	}{
+		"nothing fails":          {whole, nil, nil, []string{"part", "rest"}, nil, 0},
+		"it cannot be loaded":    {whole, broken, nil, []string{"whole"}, nil, 0},
+		"it cannot be armed":     {whole, nil, broken, []string{"part", "whole"}, nil, 1},
+		"nobody takes over":      {nil, nil, broken, []string{"part"}, broken, 0},
+		"nobody takes that over": {nil, broken, nil, nil, broken, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var did []string
+			closed := 0
+			first := func(p *plan.Plan) (engine.Session, error) {
+				if c.open != nil {
+					return nil, c.open
+				}
+				return &arming{written{closed: &closed}, names[p], c.arm, &did}, nil
+			}
+			second := func(p *plan.Plan) (engine.Session, error) {
+				return &arming{written{closed: &closed}, names[p], nil, &did}, nil
+			}
+			s, err := New(Division{First: part, Second: rest, Whole: c.whole}, first, second)
+			if err == nil {
+				_, err = s.Arm()
+			}
+			if !errors.Is(err, c.err) || !slices.Equal(did, c.did) || closed != c.closedSoon {
+				t.Errorf("armed %v, closed %d: %v", did, closed, err)
+			}
+		})
+	}
+}
+
 func TestPlansAreDividedByFunction(t *testing.T) {
 	entry := plan.Probe{Kind: plan.Entry, Bodies: []plan.Body{{}}, Sites: []plan.Site{{Function: 0}, {Function: 1}}}
 	ret := plan.Probe{Kind: plan.Return, Bodies: []plan.Body{{Frame: &plan.Frame{}}}, Sites: []plan.Site{
