@@ -32,7 +32,8 @@ func hybridMeans(p *plan.Plan) plan.Means {
 	if p.Filter.Children { // a command that is not there yet
 		err = hybrid.Check(p)
 	} else {
-		m.Refused, err = hybrid.Refused(p)
+		m.Passed, err = hybrid.Refused(p)
+		m.Second = string(EngineKernel)
 	}
 	if err != nil {
 		m.Link, m.Why = "", "not usable here: "+err.Error()

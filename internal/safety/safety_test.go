@@ -100,7 +100,7 @@ func (p program) unnoticed(t *testing.T, engine string, flags ...string) {
 	if p.uncounted {
 		own = nil
 	}
-	if engine != "" {
+	if engine == "user" {
 		if p.inside == "-" {
 			own = nil
 		}

@@ -1,6 +1,8 @@
 package hybrid
 
 import (
+	"slices"
+
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
 )
@@ -9,20 +11,24 @@ import (
 type halves struct {
 	inside  *plan.Plan // decides, in the process
 	outside *plan.Plan // does the rest, in the kernel
-	// pads says, by probe and site of the whole plan, through which site of the inside it is reached.
+	// pads says, by probe and site of the whole plan, through which site of the inside it is reached; beside: through none, the kernel has its probe
+	// on the place itself.
 	pads [][]int
 	// decided is how many of the predicates the inside decides, in whole or in part; of says of how many.
 	decided, of int
 }
 
-// halve divides a plan. Probes and functions keep their numbers in both halves.
-func halve(p *plan.Plan) *halves {
+// beside is the pad of sites that cannot be patched.
+const beside = -1
+
+// halve divides a plan, but for some functions, which the kernel has to itself. Probes and functions keep their numbers in both halves.
+func halve(p *plan.Plan, whole map[int]bool) *halves {
 	inside, outside := *p, *p
 	inside.Maps, inside.Emissions, inside.Vars, inside.Refusals = nil, nil, nil, nil
 	inside.Probes, outside.Probes = make([]plan.Probe, len(p.Probes)), make([]plan.Probe, len(p.Probes))
 	h := &halves{inside: &inside, outside: &outside, pads: make([][]int, len(p.Probes))}
 	for i := range p.Probes {
-		h.probe(i, &p.Probes[i])
+		h.probe(i, &p.Probes[i], whole)
 	}
 	return h
 }
@@ -35,7 +41,7 @@ const (
 	kinds
 )
 
-func (h *halves) probe(i int, p *plan.Probe) {
+func (h *halves) probe(i int, p *plan.Probe, whole map[int]bool) {
 	in, out := &h.inside.Probes[i], &h.outside.Probes[i]
 	*in, *out = plan.Probe{Kind: p.Kind, Name: p.Name, Interval: p.Interval}, *p
 	if p.Kind != plan.Entry && p.Kind != plan.Return {
@@ -48,10 +54,18 @@ func (h *halves) probe(i int, p *plan.Probe) {
 		in.Bodies = append(in.Bodies, bodies[:]...)
 		out.Bodies[j], decides[j] = rest, decided
 	}
+	if slices.ContainsFunc(p.Sites, func(s plan.Site) bool { return whole[s.Function] }) {
+		out.Sites, out.Bodies = slices.Clone(p.Sites), append(out.Bodies, p.Bodies...)
+	}
 	left := leaves(p)
 	h.pads[i] = make([]int, len(p.Sites))
 	for j := range p.Sites {
 		s := p.Sites[j]
+		if whole[s.Function] {
+			h.pads[i][j] = beside
+			out.Sites[j].Body += len(p.Bodies)
+			continue
+		}
 		if s.Role == site.Trampoline {
 			if at, ok := entered(in.Sites, &s); ok { // one pad serves both
 				h.pads[i][j] = at
@@ -126,4 +140,20 @@ func (h *halves) body(b *plan.Body, kind plan.ProbeKind) (inside [kinds]plan.Bod
 	inside[pairing].Frame = &plan.Frame{Pred: here}
 	inside[deciding].Pred = here
 	return inside, rest, true
+}
+
+// beside is the part of the kernel's plan that is armed at the places themselves.
+func (h *halves) beside() *plan.Plan {
+	p := *h.outside
+	p.Probes = slices.Clone(p.Probes)
+	for i := range p.Probes {
+		var sites []plan.Site
+		for j := range p.Probes[i].Sites {
+			if h.pads[i][j] == beside {
+				sites = append(sites, p.Probes[i].Sites[j])
+			}
+		}
+		p.Probes[i].Sites = sites
+	}
+	return &p
 }

@@ -79,7 +79,7 @@ func TestEverySiteIsReachedThroughAPad(t *testing.T) {
 			at(site.Trampoline, 4, 2), at(site.Ret, 5, 2), // 7 8
 		}},
 	}}
-	h := halve(p)
+	h := halve(p, nil)
 	if got := fmt.Sprint(h.pads); got != "[[] [0 1 2] [0 0 1 2 3 4 4 5 6 7 8]]" {
 		t.Errorf("pads %v", got)
 	}

@@ -30,7 +30,7 @@ type Session struct {
 
 // Check says why this engine cannot run a plan: a *script.Diagnostic, or nil.
 func Check(p *plan.Plan) error {
-	h := halve(p)
+	h := halve(p, nil)
 	if err := kernel.Check(h.outside); err != nil {
 		return err
 	}
@@ -46,7 +46,14 @@ func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
 }
 
 func open(p *plan.Plan, openInside func(*plan.Plan) (*user.Session, error)) (*Session, error) {
-	s := &Session{halves: halve(p)}
+	whole, err := unpatched(p)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{halves: halve(p, whole)}
+	if err := user.Meets(s.halves.beside()); err != nil {
+		return nil, err
+	}
 	features, err := kernel.Features(kernel.NeedsOf(s.halves.outside))
 	if err != nil {
 		return nil, err
@@ -87,7 +94,11 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 		stands[pad.IP] = pad.PC
 	}
 	refused, err := s.ArmAt(func(probe, site int) (kernel.Place, bool) {
-		pad, ok := pads[place{probe, s.halves.pads[probe][site]}]
+		at := s.halves.pads[probe][site]
+		if at == beside {
+			return s.Own(probe, site), true
+		}
+		pad, ok := pads[place{probe, at}]
 		return kernel.Place{Path: path, Offset: pad.Offset}, ok
 	}, stands)
 	if err != nil {
@@ -142,17 +153,39 @@ func (s *Session) Close() error {
 	return errors.Join(s.inside.Close(), s.Session.Close())
 }
 
-// Refused says which sites of a plan cannot be patched in its process, and why, without touching it.
+// Refused says which sites of a plan cannot be patched in its process, and why, without touching it. The functions that have any are left to the
+// kernel, predicate included.
 func Refused(p *plan.Plan) ([]plan.Refusal, error) {
 	if err := Check(p); err != nil {
 		return nil, err
 	}
-	return user.Refused(halve(p).inside)
+	return user.Refused(halve(p, nil).inside)
+}
+
+// unpatched are the functions that are the kernel's alone. If that is all of them there are none: then the process is asked to be patched, and says
+// why it cannot be.
+func unpatched(p *plan.Plan) (map[int]bool, error) {
+	refused, err := Refused(p)
+	if err != nil {
+		return nil, err
+	}
+	whole := map[int]bool{}
+	for _, r := range refused {
+		whole[r.Site.Function] = true
+	}
+	for i := range p.Probes {
+		for j := range p.Probes[i].Sites {
+			if !whole[p.Probes[i].Sites[j].Function] {
+				return whole, nil
+			}
+		}
+	}
+	return nil, nil
 }
 
 // Decides says in words what of a plan is decided in the process.
 func Decides(p *plan.Plan) string {
-	h := halve(p)
+	h := halve(p, nil)
 	if h.decided == 0 {
 		return "nothing can be decided in the process: every hit goes to the kernel"
 	}

@@ -21,7 +21,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 	if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
 		return nil, err
 	}
-	return s.held.arm(s.plan, s.sets(s.own))
+	return s.held.arm(s.plan, s.sets(func(probe, site int) (Place, bool) { return s.Own(probe, site), true }))
 }
 
 // Place is where a site is armed.
@@ -30,10 +30,10 @@ type Place struct {
 	Offset uint64 // in the file
 }
 
-// own is the place of a site in its own file.
-func (s *Session) own(probe, site int) (Place, bool) {
+// Own is the place of a site in its own file.
+func (s *Session) Own(probe, site int) Place {
 	at := &s.plan.Probes[probe].Sites[site]
-	return Place{s.plan.Objects[at.Object].Open, uint64(at.Offset)}, true
+	return Place{s.plan.Objects[at.Object].Open, uint64(at.Offset)}
 }
 
 // ArmAt is Arm with the sites in other places, for programs that were compiled with codegen.Features.Moved; where says which, and which sites to
