@@ -54,7 +54,7 @@ var programs = []program{
 	{name: "signals, musl", source: "c/signals.c", flags: musl, needs: "musl-gcc", inside: "broken usr"},
 	{name: "processes", source: "c/processes.c"},
 	{name: "processes, then exec", source: "c/processes.c", args: []string{"exec"}},
-	{name: "processes, entries that can be patched", source: "c/processes.c", flags: "-pg -mfentry -mnop-mcount -fno-pic -no-pie"},
+	{name: "processes, entries that can be patched", source: "c/processes.c", flags: plain + " -fpatchable-function-entry=5", inside: "vforked vfork_exits"},
 	{name: "processes, static", source: "c/processes.c", flags: glibc},
 	{name: "processes, musl", source: "c/processes.c", flags: musl, needs: "musl-gcc"},
 	{name: "threads", source: "c/threads.c", flags: "-fexceptions"},
