@@ -20,6 +20,8 @@ type backend struct {
 	name Engine
 	// traps: a hit goes through the kernel, and costs what its instruction's class costs.
 	traps bool
+	// follows: the engine goes on tracing a command that it observes.
+	follows bool
 	// returns is how this engine sees returns, where it has only one way.
 	returns resolve.ReturnPolicy
 	// open loads a plan, or says why it cannot be run. The command is held before its first instruction; nil: none was started.
@@ -105,7 +107,7 @@ func kernelMeans(p *plan.Plan) plan.Means {
 const insideLink = "a 5-byte jump a window"
 
 func userBackend() backend {
-	return backend{name: EngineUser, returns: resolve.ReturnSites, open: openUser, means: userMeans}
+	return backend{name: EngineUser, follows: true, returns: resolve.ReturnSites, open: openFollowed, means: userMeans}
 }
 
 func openUser(p *plan.Plan, c *target.Command) (engine.Session, error) {
@@ -116,6 +118,18 @@ func openUser(p *plan.Plan, c *target.Command) (engine.Session, error) {
 	} else {
 		s, err = user.Open(p)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openFollowed is openUser for a command of which what it executes is observed too.
+func openFollowed(p *plan.Plan, c *target.Command) (engine.Session, error) {
+	if c == nil {
+		return openUser(p, nil)
+	}
+	s, err := user.OpenFollowed(p, c.Trace)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,24 @@ func (s *Session) watch(pids []int) error {
 	return nil
 }
 
+// release lets the command run, by itself or in the engine's hands.
+func (s *Session) release() error {
+	switch e := s.engine.(type) {
+	case interface{ Follow() error }:
+		if err := s.command.ReleaseStopped(); err != nil {
+			return err
+		}
+		return e.Follow()
+	case interface{ Released() }:
+		if err := s.command.Release(); err != nil {
+			return err
+		}
+		e.Released()
+		return nil
+	}
+	return s.command.Release()
+}
+
 // followMappings keeps track of what the observed processes map, if stacks are to be named. Without the right to do so,
 // processes that end early keep their addresses only.
 func (s *Session) followMappings(pids []int) {

@@ -110,13 +110,17 @@ func (d objectDecoder) Map(i int, cells plan.Cells, _ func(uint64) []uint64) (ev
 }
 
 // Notes are what a reader of the events must know about them: which types were guessed, and what is not known. They are complete when the
-// session has ended; only objects have any.
+// session has ended.
 func (s *Session) Notes() []string {
+	var notes []string
+	if e, ok := s.engine.(interface{ Notes() []string }); ok {
+		notes = e.Notes()
+	}
 	d, ok := s.decoder.(objectDecoder)
 	if !ok {
-		return nil
+		return notes
 	}
-	notes := d.Notes()
+	notes = append(notes, d.Notes()...)
 	if e, ok := s.engine.(*kernel.Object); ok && e.Uncounted() {
 		notes = append(notes, "the programs leave no room to count what ring buffers have no room for: such records are lost silently")
 	}

@@ -1,5 +1,11 @@
 package sonde
 
+import (
+	"slices"
+
+	"github.com/sonde-project/sonde/internal/plan"
+)
+
 // Refusal is a function that matched a probe and is not observed, or not fully.
 type Refusal struct {
 	Target   string // the object's path
@@ -13,7 +19,11 @@ func (s *Session) Refusals() []Refusal {
 	var out []Refusal
 	seen := map[[2]string]bool{}
 	for _, p := range s.parts() {
-		for _, r := range append(p.plan.Refusals[:len(p.plan.Refusals):len(p.plan.Refusals)], p.refused...) {
+		list := slices.Concat(p.plan.Refusals, p.refused)
+		if e, ok := p.engine.(interface{ Refused() []plan.Refusal }); ok {
+			list = append(list, e.Refused()...)
+		}
+		for _, r := range list {
 			if key := [2]string{r.Object, r.Function}; !seen[key] && !r.Uncalled {
 				seen[key] = true
 				out = append(out, Refusal{Target: r.Object, Function: r.Function, Why: r.Why})

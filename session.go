@@ -131,7 +131,9 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 		}
 	}()
 	if len(t.argv) > 0 {
-		if s.command, err = target.Start(t.argv, t.start); err != nil {
+		start := t.start
+		start.Kept = b.follows
+		if s.command, err = target.Start(t.argv, start); err != nil {
 			return nil, err
 		}
 		p.Filter.PIDs, p.Filter.Children = []int{s.command.PID()}, true
@@ -162,11 +164,8 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 	}
 	if s.command != nil {
 		s.symbols.Learn(s.command.PID()) // it may be over before its first record is read
-		if err = s.command.Release(); err != nil {
+		if err = s.release(); err != nil {
 			return nil, err
-		}
-		if e, ok := s.engine.(interface{ Released() }); ok {
-			e.Released()
 		}
 	}
 	return s, nil

@@ -17,6 +17,8 @@ type Options struct {
 	Env                   []string // nil: ours
 	Dir                   string   // "": ours
 	Stdin, Stdout, Stderr *os.File // nil: ours
+	// Kept: someone else goes on tracing the command after ReleaseStopped. Until he says otherwise (prctl, PR_SET_PDEATHSIG) it ends with us.
+	Kept bool
 }
 
 // Command is a started program, held before its first instruction until Release. It stays in our process group, so that
@@ -26,7 +28,7 @@ type Command struct {
 	Path string
 	pid  int
 	// release asks the thread that traces the child, the only one that the kernel lets detach it, to do so.
-	release chan chan error
+	release chan letGo
 	work    chan func()
 	ended   chan struct{}
 	status  Status
@@ -69,8 +71,11 @@ func Start(argv []string, o Options) (*Command, error) {
 	if err := keepsRights(from(o.Dir, path)); err != nil {
 		return nil, err
 	}
-	c := &Command{Path: path, release: make(chan chan error), work: make(chan func()), ended: make(chan struct{})}
+	c := &Command{Path: path, release: make(chan letGo), work: make(chan func()), ended: make(chan struct{})}
 	attr := &syscall.ProcAttr{Dir: o.Dir, Env: env, Files: o.files(), Sys: &syscall.SysProcAttr{Ptrace: true}}
+	if o.Kept {
+		attr.Sys.Pdeathsig = unix.SIGKILL
+	}
 	started := make(chan error)
 	go c.trace(argv, attr, started)
 	if err := <-started; err != nil {
@@ -155,8 +160,12 @@ func (c *Command) hold() {
 		select {
 		case f := <-c.work:
 			f()
-		case answer := <-c.release:
-			answer <- unix.PtraceDetach(c.pid)
+		case l := <-c.release:
+			var err error
+			if l.stopped {
+				err = unix.Kill(c.pid, unix.SIGSTOP) // taken before its next instruction
+			}
+			l.answer <- errors.Join(err, unix.PtraceDetach(c.pid))
 			held = false
 		case <-killed:
 			held = false
@@ -231,10 +240,22 @@ func (c *Command) Process() (*Process, error) { return Open(c.pid) }
 
 // Release lets the command run. Nothing of the tracing is left: it detaches without a signal, and later tracers find
 // the place free. A command that was killed meanwhile is no error.
-func (c *Command) Release() error {
+func (c *Command) Release() error { return c.letGo(false) }
+
+// ReleaseStopped lets go of the command, which stands still by SIGSTOP then, for another thread of ours to trace it. The command was started as
+// Kept.
+func (c *Command) ReleaseStopped() error { return c.letGo(true) }
+
+// letGo asks for the end of the tracing.
+type letGo struct {
+	answer  chan error
+	stopped bool
+}
+
+func (c *Command) letGo(stopped bool) error {
 	answer := make(chan error, 1)
 	select {
-	case c.release <- answer:
+	case c.release <- letGo{answer, stopped}:
 	case <-c.ended:
 		return nil
 	}

@@ -14,50 +14,55 @@ import (
 	"github.com/sonde-project/sonde/script"
 )
 
-// mapRegion makes room in the process for everything that will be written.
-func (s *Session) mapRegion() error {
-	for i := range s.code.Progs {
-		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
-	}
-	text, err := s.textSize()
+// mapRegion makes room in the process for everything that will be written. The data are those of share, if there is one; they and the
+// private memory are there already for windows that come later.
+func (im *image) mapRegion(share *inject.Region) error {
+	text, err := im.textSize()
 	if err != nil {
 		return err
 	}
-	slots := trampoline.SlotsFor(s.layout.SlotSize())
-	q := inject.Request{
-		Text: text, Data: uint64(s.layout.Size + gateSize), Private: uint64(slots.Size()), Sites: max(len(s.places.windows), 1),
-		Pads: s.padRoom(),
+	slots := trampoline.SlotsFor(im.layout.SlotSize())
+	q := inject.Request{Text: text, Sites: len(im.places.windows), Pads: im.padRoom()}
+	first := len(im.regions) == 0
+	if first {
+		q.Data, q.Private, q.Share = im.dataSize(), uint64(slots.Size()), share
 	}
-	for i := range s.places.windows {
-		w := &s.places.windows[i]
+	for i := range im.places.windows {
+		w := &im.places.windows[i]
 		q.Near = append(q.Near, inject.Span{Start: w.Addr, End: w.Addr + uint64(len(w.Over))})
 	}
-	region, result, err := s.process.Map(q)
-	s.stopped = max(s.stopped, result.Stopped)
+	region, result, err := im.process.Map(q)
+	im.stood(result)
 	if err != nil {
 		return err
 	}
-	s.region = region
-	return s.learn(slots)
+	im.regions = append(im.regions, region)
+	if first {
+		return im.learn(slots)
+	}
+	return nil
 }
 
+// dataSize is what the maps take, and the counters of gates behind them.
+func (s *Session) dataSize() uint64 { return uint64(s.layout.Size + gateSize) }
+
 // textSize bounds the code that one area of text must hold: that of all windows, as they may all lie near each other.
-func (s *Session) textSize() (uint64, error) {
-	size := uint64(gateRoom * 2 * len(s.code.Progs))
-	env, err := farEnv(s.layout, &size)
+func (im *image) textSize() (uint64, error) {
+	size := uint64(gateRoom*2*len(im.code.Progs) + shm.KnownSize + codeAlign)
+	env, err := farEnv(im.layout, &size)
 	if err != nil {
 		return 0, err
 	}
-	for i := range s.code.Progs {
-		code, err := translate.Translate(s.code.Progs[i].Spec.Instructions, env)
+	for i := range im.code.Progs {
+		code, err := translate.Translate(im.code.Progs[i].Spec.Instructions, env)
 		if err != nil {
 			return 0, err
 		}
 		size += uint64(len(code)) + codeAlign
 	}
-	for i := range s.places.windows {
-		w := &s.places.windows[i]
-		code, err := s.build(w, w.Addr, nil, nil)
+	for i := range im.places.windows {
+		w := &im.places.windows[i]
+		code, err := im.build(w, w.Addr, nil)
 		if err != nil {
 			return 0, err
 		}
@@ -71,31 +76,31 @@ const (
 	codeAlign = 16
 )
 
-// build writes the code of a window for an address. Without programs it is only measured; then there is no text either.
-func (s *Session) build(w *window, at uint64, t *text, programs []uint64) (trampoline.Window, error) {
+// build writes the code of a window for an address. Without a text it is only measured.
+func (im *image) build(w *window, at uint64, t *text) (trampoline.Window, error) {
 	var process trampoline.Process // the longest code
-	if programs != nil {
-		process = s.threads.gates(s)
+	if t != nil {
+		process = im.gates()
 	}
 	sites := make([]trampoline.Site, len(w.spots))
 	for i, spot := range w.spots {
-		fn := &s.plan.Functions[spot.site.Function]
+		fn := &im.plan.Functions[spot.site.Function]
 		sites[i] = trampoline.Site{
 			PC: spot.pc, Function: spot.pc - uint64(spot.site.Addr-fn.Addr), Cookie: spot.cookie, AtEntry: spot.atEntry, Lower: w.Lower[i],
 		}
-		if programs != nil {
-			sites[i].Program, sites[i].Gate = programs[spot.program], t.gates(w.golang)[spot.program]
+		if t != nil {
+			sites[i].Program, sites[i].Gate = im.programs[spot.program], t.gates(w.golang)[spot.program]
 		} else {
 			sites[i].Gate = at
 		}
-		sites[i].Count = s.counts(spot.program, spot.cookie)
+		sites[i].Count = im.counts(spot.program, spot.cookie)
 		switch {
-		case s.deciding && t == nil:
+		case im.deciding && t == nil:
 			sites[i].Pad = farPad(at)
-		case s.deciding:
+		case im.deciding:
 			sites[i].Pad = t.pad(i)
 		}
-		if s.always(&spot) {
+		if im.always(&spot) {
 			sites[i].Gate = 0
 		}
 	}
@@ -103,8 +108,8 @@ func (s *Session) build(w *window, at uint64, t *text, programs []uint64) (tramp
 }
 
 // counts says how a site counts where that is all that its program does, nil where it does more.
-func (s *Session) counts(program int, cookie uint64) *trampoline.Count {
-	count := s.counting[program]
+func (im *image) counts(program int, cookie uint64) *trampoline.Count {
+	count := im.counting[program]
 	if count == nil {
 		return nil
 	}
@@ -113,8 +118,8 @@ func (s *Session) counts(program int, cookie uint64) *trampoline.Count {
 		return nil
 	}
 	var data uint64
-	if s.region != nil {
-		data = s.region.Data.Addr
+	if len(im.regions) > 0 {
+		data = im.data()
 	}
 	return &trampoline.Count{First: data + uint64(at), Stride: int32(count.Map.PerCPU), Own: int32(count.Map.Copies / 2), By: count.By}
 }
@@ -159,98 +164,80 @@ type patches struct {
 
 // Prepare writes all code, and Arm need no more than patch. Pads are known then.
 func (s *Session) Prepare() error {
-	if s.ready != nil {
-		return nil
-	}
-	ready := &patches{refused: refusals(s.plan, s.places.refused)}
-	if len(s.places.windows) == 0 {
-		s.ready = ready
-		return nil
-	}
-	texts, programs, err := s.write()
-	if err != nil {
-		return err
-	}
-	for i := range s.places.windows {
-		w := &s.places.windows[i]
-		patch, err := s.patch(w, texts, programs)
-		if err != nil {
-			ready.refused = append(ready.refused, s.refuse(w, err)...)
-			continue
+	for _, im := range s.images {
+		if err := im.prepare(); err != nil {
+			return err
 		}
-		ready.list, ready.of = append(ready.list, patch), append(ready.of, w)
 	}
-	s.ready = ready
 	return nil
 }
 
 // Arm patches every window of the plan in one stop. Sites that are refused are reported; it is an error when nothing could be armed.
 func (s *Session) Arm() ([]plan.Refusal, error) {
-	if err := s.Prepare(); err != nil {
-		return nil, err
+	var refusals []plan.Refusal
+	for _, im := range s.images {
+		more, err := im.arm()
+		refusals = append(refusals, more...)
+		if err != nil {
+			return refusals, err
+		}
 	}
-	patches, refusals := s.ready.list, s.ready.refused
-	if len(s.places.windows) == 0 {
-		return refusals, nil
-	}
-	result, err := s.process.Patch(s.region, patches)
-	s.stopped = max(s.stopped, result.Stopped)
-	if err != nil {
-		return refusals, err
-	}
-	for _, r := range result.Refused {
-		refusals = append(refusals, s.refuse(s.ready.of[r.Patch], r.Err)...)
-	}
-	if len(result.Refused) == len(patches) {
-		return refusals, nothingArmed(refusals)
-	}
-	s.armed = true
 	return refusals, nil
 }
 
-// write puts gates into every area of code and the programs into the first.
-func (s *Session) write() (map[uint64]*text, []uint64, error) {
+// write puts gates into every area of code, and the programs into the first of the image.
+func (im *image) write() (map[uint64]*text, error) {
 	texts := map[uint64]*text{}
-	for i, area := range s.region.Texts {
-		t := &text{Area: area, pads: s.region.Pads[i], padsAt: s.region.PadsAt[i]}
-		for i := range s.code.Progs {
-			if err := s.writeGates(t, i); err != nil {
-				return nil, nil, err
+	region := im.regions[len(im.regions)-1]
+	for i, area := range region.Texts {
+		t := &text{Area: area, pads: region.Pads[i], padsAt: region.PadsAt[i]}
+		for i := range im.code.Progs {
+			if err := im.writeGates(t, i); err != nil {
+				return nil, err
 			}
 		}
 		texts[area.Addr] = t
 	}
-	first := texts[s.region.Texts[0].Addr]
-	if err := known(s.region.Data.Local, s.process.PID); err != nil {
-		return nil, nil, err
+	if im.programs != nil {
+		return texts, nil
 	}
-	env, err := routines(s.layout, shm.Place{Base: first.next(), Data: s.region.Data.Addr, Home: true}, first.put)
+	first := texts[im.region().Texts[0].Addr]
+	about := make([]byte, shm.KnownSize)
+	if err := known(about, im.process.PID); err != nil {
+		return nil, err
+	}
+	at, err := first.put(about)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	programs := make([]uint64, len(s.code.Progs))
-	for i := range s.code.Progs {
+	env, err := routines(im.layout, shm.Place{Base: first.next(), Data: im.data(), Known: at}, first.put)
+	if err != nil {
+		return nil, err
+	}
+	programs := make([]uint64, len(im.code.Progs))
+	for i := range im.code.Progs {
 		env.Base = first.next()
-		code, err := translate.Translate(s.code.Progs[i].Spec.Instructions, env)
+		code, err := translate.Translate(im.code.Progs[i].Spec.Instructions, env)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if programs[i], err = first.put(code); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	return texts, programs, nil
+	im.programs = programs
+	return texts, nil
 }
 
 // writeGates writes the gates of a program for one area of code.
-func (s *Session) writeGates(t *text, program int) error {
-	uses, err := translate.Survey(s.code.Progs[program].Spec.Instructions)
+func (im *image) writeGates(t *text, program int) error {
+	uses, err := translate.Survey(im.code.Progs[program].Spec.Instructions)
 	if err != nil {
 		return err
 	}
 	for _, golang := range []bool{false, true} {
 		c := &x86.Code{}
-		trampoline.Gate(c, s.threads.gates(s), golang, trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: s.deciding})
+		trampoline.Gate(c, im.gates(), golang, trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: im.deciding})
 		code, err := c.Assemble(t.next())
 		if err != nil {
 			return err
@@ -269,9 +256,9 @@ func (s *Session) writeGates(t *text, program int) error {
 }
 
 // patch writes a window's code and says how the process's is to be patched.
-func (s *Session) patch(w *window, texts map[uint64]*text, programs []uint64) (inject.Patch, error) {
+func (im *image) patch(w *window, texts map[uint64]*text) (inject.Patch, error) {
 	var none inject.Patch
-	area, ok := s.region.Text(w.Addr)
+	area, ok := im.regions[len(im.regions)-1].Text(w.Addr)
 	if !ok {
 		return none, errors.New("no code can be placed near it")
 	}
@@ -280,7 +267,7 @@ func (s *Session) patch(w *window, texts map[uint64]*text, programs []uint64) (i
 	if len(before) < len(w.Over) {
 		before = w.Over
 	}
-	to, err := s.process.Inspect(w.Addr, before)
+	to, err := im.process.Inspect(w.Addr, before)
 	if err != nil {
 		return none, err
 	}
@@ -291,13 +278,13 @@ func (s *Session) patch(w *window, texts map[uint64]*text, programs []uint64) (i
 		before = append(jumpTo(w.Addr, to), before[relocate.JumpLen:]...)
 		w.Window = relocate.Chained(w.Addr, to, before[:relocate.JumpLen], &w.Window)
 	}
-	code, err := s.build(w, t.next(), t, programs)
+	code, err := im.build(w, t.next(), t)
 	if err != nil {
 		return none, err
 	}
 	at, err := t.put(code.Bytes)
 	if err == nil {
-		err = s.writePads(w, t, &code)
+		err = im.writePads(w, t, &code)
 	}
 	if err != nil {
 		return none, err

@@ -2,6 +2,7 @@ package user
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -118,7 +119,7 @@ func (s *Session) Counts() (engine.Counts, error) {
 }
 
 func (s *Session) gateCounter(at int) uint64 {
-	return binary.NativeEndian.Uint64(s.region.Data.Local[s.layout.Size+at:])
+	return binary.NativeEndian.Uint64(s.data.Data.Local[s.layout.Size+at:])
 }
 
 // sumCounts adds up the counts of all entries of a map.
@@ -135,6 +136,11 @@ func (s *Session) sumCounts(m int) (sum uint64, err error) {
 
 // Unfinished calls fn for every open call. To be called after Disarm.
 func (s *Session) Unfinished(fn func(engine.OpenCall) error) error {
+	var err error
+	s.takeEnded(func(c engine.OpenCall) { err = errors.Join(err, fn(c)) })
+	if err != nil {
+		return err
+	}
 	alive := engine.NewLiving(false)
 	for _, frames := range s.code.Frames {
 		err := s.cellsOf(frames.Name, func(key []byte, values [][]byte) error {
@@ -150,7 +156,9 @@ func (s *Session) Unfinished(fn func(engine.OpenCall) error) error {
 // Sweep forgets the calls whose thread or process has ended and hands them to fn: the maps of open calls are bounded. What such a
 // thread held in the shared memory is given back.
 func (s *Session) Sweep(fn func(engine.OpenCall)) error {
+	s.takeEnded(fn)
 	alive := engine.NewLiving(false)
+	dead := func(key []byte) bool { return !alive.Has(key) }
 	for _, m := range s.layout.Maps {
 		if m.Kind != shm.Hash {
 			continue
@@ -162,7 +170,7 @@ func (s *Session) Sweep(fn func(engine.OpenCall)) error {
 		t.Recover(threadExists)
 	}
 	for _, frames := range s.code.Frames {
-		err := s.sweep(frames.Name, alive, func(value []byte) {
+		err := s.sweep(frames.Name, dead, func(value []byte) {
 			s.swept++
 			fn(engine.Opened(frames, value, true))
 		})
@@ -170,11 +178,16 @@ func (s *Session) Sweep(fn func(engine.OpenCall)) error {
 			return err
 		}
 	}
-	return s.sweep(codegen.DepthMap, alive, func([]byte) {})
+	return s.sweep(codegen.DepthMap, dead, func([]byte) {})
+}
+
+// ownedBy tells the keys of a process's calls.
+func ownedBy(pid int) func(key []byte) bool {
+	return func(key []byte) bool { return binary.NativeEndian.Uint32(key[codegen.FrameTGID:]) == uint32(pid) }
 }
 
 // sweep removes the entries of dead owners from a map.
-func (s *Session) sweep(name string, alive *engine.Living, fn func(value []byte)) error {
+func (s *Session) sweep(name string, gone func(key []byte) bool, fn func(value []byte)) error {
 	t, err := s.table(name)
 	if t == nil || err != nil {
 		return err
@@ -182,7 +195,7 @@ func (s *Session) sweep(name string, alive *engine.Living, fn func(value []byte)
 	type entry struct{ key, value []byte }
 	var dead []entry
 	err = t.Cells(func(key []byte, values [][]byte) error {
-		if !alive.Has(key) {
+		if gone(key) {
 			dead = append(dead, entry{slices.Clone(key), slices.Clone(values[0])})
 		}
 		return nil

@@ -3,6 +3,7 @@ package user
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine"
@@ -94,7 +95,13 @@ func placed(p *plan.Plan, aims []spot) (*places, error) {
 	if err != nil {
 		return nil, err
 	}
-	return place(p, aims, process)
+	files := newFiles()
+	defer files.close()
+	w, err := place(p, aims, process, files, map[int]bool{})
+	if err == nil {
+		w.refused = slices.Concat(w.refused, w.absent)
+	}
+	return w, err
 }
 
 // translatable tries whether every program can be translated.
@@ -130,7 +137,7 @@ const farAway = 0x7fff_0000_0000
 
 // farEnv is what programs are translated with to see how large they get. The size of the routines is added.
 func farEnv(layout *shm.Layout, size *uint64) (*translate.Env, error) {
-	return routines(layout, shm.Place{Base: farAway, Data: farAway, Home: true}, func(code []byte) (uint64, error) {
+	return routines(layout, shm.Place{Base: farAway, Data: farAway, Known: farAway}, func(code []byte) (uint64, error) {
 		*size += uint64(len(code)) + codeAlign
 		return farAway, nil
 	})

@@ -37,23 +37,23 @@ func (s *Session) always(spot *spot) bool {
 
 // PadFile is the path, in this process, of the file in which the pads lie.
 func (s *Session) PadFile() (string, error) {
-	if s.region == nil || s.region.File == nil {
+	if s.data == nil || s.data.File == nil {
 		return "", errors.New("no pads were asked for")
 	}
-	return fmt.Sprintf("/proc/self/fd/%d", s.region.File.Fd()), nil
+	return fmt.Sprintf("/proc/self/fd/%d", s.data.File.Fd()), nil
 }
 
 // Pads are those of the sites that Prepare could place.
 func (s *Session) Pads() []Pad { return s.pads }
 
 // padRoom is how much memory the pads of all windows take.
-func (s *Session) padRoom() uint64 {
-	if !s.deciding {
+func (im *image) padRoom() uint64 {
+	if !im.deciding {
 		return 0
 	}
 	n := 0
-	for i := range s.places.windows {
-		n += len(s.places.windows[i].spots)
+	for i := range im.places.windows {
+		n += len(im.places.windows[i].spots)
 	}
 	return uint64(n * trampoline.PadSize)
 }

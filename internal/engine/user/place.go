@@ -3,7 +3,7 @@ package user
 import (
 	"bytes"
 	"cmp"
-	"fmt"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -47,9 +47,10 @@ type refused struct {
 
 // object is a file that the process maps, where it lies.
 type object struct {
-	file *symbol.File
-	bias symbol.Bias
-	cold map[string][]*symbol.Function
+	index int // in the plan
+	file  *symbol.File
+	bias  symbol.Bias
+	cold  map[string][]*symbol.Function
 }
 
 // home names a function for good.
@@ -65,12 +66,56 @@ type group struct {
 	spots  []spot
 }
 
+// files are the plan's objects, read once for all programs that map them.
+type files struct {
+	open   map[int]*symbol.File
+	jumped map[int]jumped
+}
+
+// jumped is what entered found about a list of places.
+type jumped struct {
+	starts []start
+	at     map[int]bool
+}
+
+func newFiles() *files { return &files{map[int]*symbol.File{}, map[int]jumped{}} }
+
+func (f *files) get(i int, path string) (*symbol.File, error) {
+	if file := f.open[i]; file != nil {
+		return file, nil
+	}
+	file, err := symbol.Open(path)
+	if err == nil {
+		f.open[i] = file
+	}
+	return file, err
+}
+
+// entered is entered for the places of an object, which are often the same as before.
+func (f *files) entered(o *object, starts []start) map[int]bool {
+	if known, ok := f.jumped[o.index]; ok && slices.Equal(known.starts, starts) {
+		return known.at
+	}
+	at := entered(o.file, starts)
+	f.jumped[o.index] = jumped{starts, at}
+	return at
+}
+
+func (f *files) close() {
+	for _, file := range f.open {
+		file.Close()
+	}
+	clear(f.open)
+}
+
 // places finds the windows of a plan in a process.
 type places struct {
 	plan    *plan.Plan
 	throws  bool // handlers of signals may throw exceptions
+	files   *files
 	objects map[int]*object
 	refused []refused
+	absent  []refused // of objects that the process does not map
 	windows []window
 	entered map[home]bool // functions whose second instruction another one jumps to
 	pads    bool          // hits go on as they are at the site, stack pointer included
@@ -95,8 +140,8 @@ func aims(p *plan.Plan, code *codegen.Program) []spot {
 	return out
 }
 
-// place plans all windows. The objects it opens are closed when it returns.
-func place(p *plan.Plan, aims []spot, process *target.Process) (*places, error) {
+// place plans the windows of the objects of a plan that a process maps, but for those that were placed before, and notes which they are.
+func place(p *plan.Plan, aims []spot, process *target.Process, files *files, placed map[int]bool) (*places, error) {
 	maps, err := process.Maps()
 	if err != nil {
 		return nil, err
@@ -108,14 +153,20 @@ func place(p *plan.Plan, aims []spot, process *target.Process) (*places, error) 
 	case habits.cancelled != nil && !p.Unsafe:
 		return nil, habits.cancelled
 	}
-	w := &places{plan: p, throws: habits.throws, objects: map[int]*object{}, entered: map[home]bool{}, pads: decides(p)}
-	defer w.close()
+	w := &places{plan: p, throws: habits.throws, files: files, objects: map[int]*object{}, entered: map[home]bool{}, pads: decides(p)}
 	groups := map[home]*group{}
 	var order []*group
 	for _, aim := range aims {
 		s := aim.site
+		if placed[s.Object] {
+			continue
+		}
 		obj, err := w.object(s.Object, maps)
-		if err != nil {
+		switch {
+		case errors.Is(err, errAbsent):
+			w.absent = append(w.absent, refused{s, aim.probe, err.Error()})
+			continue
+		case err != nil:
 			w.refused = append(w.refused, refused{s, aim.probe, err.Error()})
 			continue
 		}
@@ -132,6 +183,11 @@ func place(p *plan.Plan, aims []spot, process *target.Process) (*places, error) 
 		}
 		aim.pc = uint64(s.Addr.PC(obj.bias))
 		g.spots = append(g.spots, aim)
+	}
+	for i, o := range w.objects {
+		if o != nil {
+			placed[i] = true
+		}
 	}
 	w.all(order)
 	slices.SortFunc(w.windows, func(a, b window) int { return cmp.Compare(a.Addr, b.Addr) })
@@ -170,19 +226,14 @@ func (w *places) all(groups []*group) {
 	}
 }
 
-func (w *places) close() {
-	for _, o := range w.objects {
-		if o != nil {
-			o.file.Close()
-		}
-	}
-}
+// errAbsent says that an object is not part of the process.
+var errAbsent = errors.New("the process does not map it")
 
 // object finds where the process maps one of the plan's files.
 func (w *places) object(i int, maps []target.Mapping) (*object, error) {
 	if o, known := w.objects[i]; known {
 		if o == nil {
-			return nil, fmt.Errorf("the process does not map it")
+			return nil, errAbsent
 		}
 		return o, nil
 	}
@@ -193,7 +244,7 @@ func (w *places) object(i int, maps []target.Mapping) (*object, error) {
 		return nil, err
 	}
 	ino := info.Sys().(*syscall.Stat_t).Ino
-	file, err := symbol.Open(desc.Open)
+	file, err := w.files.get(i, desc.Open)
 	if err != nil {
 		return nil, err
 	}
@@ -202,12 +253,11 @@ func (w *places) object(i int, maps []target.Mapping) (*object, error) {
 			continue
 		}
 		if bias, ok := file.Bias(m.Symbol()); ok {
-			w.objects[i] = &object{file: file, bias: bias}
+			w.objects[i] = &object{index: i, file: file, bias: bias}
 			return w.objects[i], nil
 		}
 	}
-	file.Close()
-	return nil, fmt.Errorf("the process does not map it")
+	return nil, errAbsent
 }
 
 // function plans the windows of one function.
@@ -283,7 +333,7 @@ func (w *places) keepOthersOut() (again bool) {
 		for n, i := range list {
 			starts[n] = start{symbol.PC(w.windows[i].Addr).Addr(o.bias), w.windows[i].Aside}
 		}
-		for n := range entered(o.file, starts) {
+		for n := range w.files.entered(o, starts) {
 			bad[list[n]] = true
 		}
 	}

@@ -24,34 +24,40 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/plan"
-	"github.com/sonde-project/sonde/internal/target"
 )
 
 // Session is a plan inside a process. Read may run beside the other methods; these must not run beside each other.
 type Session struct {
-	plan    *plan.Plan
-	code    *codegen.Program
-	layout  *shm.Layout
-	memory  []byte // of the maps, as the layout has it
-	aims    []spot
-	rings   []ring
-	process *inject.Process
-	region  *inject.Region
-	places  *places
-	threads threads
-	own     *own
+	plan   *plan.Plan
+	code   *codegen.Program
+	layout *shm.Layout
+	memory []byte // of the maps, as the layout has it
+	aims   []spot
+	rings  []ring
+	files  *files
+	own    *own
+	// data is the region whose data are those of all images.
+	data *inject.Region
+	// images are the programs that are observed, the first that Open found first.
+	images []*image
+	// follows: what the processes execute is observed too.
+	follows bool
+	*following
+	// lock guards images and what follows against the thread that traces.
+	lock    sync.Mutex
+	refused []plan.Refusal // of programs that were executed later
+	notes   []string
+	unseen  map[string]int // programs that were executed and not observed, and how often
+	ended   []ended
 	// counting is what programs do that only count, nil for others.
 	counting []*translate.Count
 	// deciding: the plan only decides which hits go on, through pads.
 	deciding bool
 	pads     []Pad
-	// ready is what Arm patches, where Prepare has run.
-	ready *patches
-	wake  wake
-	clock clock
+	wake     wake
+	clock    clock
 	// stopped is for how long the process stood still, the longest time.
 	stopped  time.Duration
-	armed    bool
 	disarmed bool
 	cleared  uint64 // hits counted in maps that Clear emptied
 	swept    uint64 // calls of dead threads that Sweep removed
@@ -67,7 +73,7 @@ type ring struct {
 }
 
 // Open maps the region of a plan into its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
-func Open(p *plan.Plan) (*Session, error) { return open(p, running(p)) }
+func Open(p *plan.Plan) (*Session, error) { return open(p, running(p), false) }
 
 // OpenCommand is Open for a command that is held at its first instruction, by the thread that trace runs functions on. It goes on to where
 // the libraries are mapped and none of its code has run. Released must be called once it runs.
@@ -75,7 +81,12 @@ func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
 	if err := ofProgram(p); err != nil {
 		return nil, err
 	}
-	return open(p, held(p, trace))
+	return open(p, held(p, trace), false)
+}
+
+// OpenFollowed is OpenCommand for a command of which what it executes is observed too. Follow must be called once it has been let go, stopped.
+func OpenFollowed(p *plan.Plan, trace func(func())) (*Session, error) {
+	return open(p, held(p, trace), true)
 }
 
 // running opens a process that runs, held a command that does not run yet.
@@ -103,7 +114,7 @@ func ofProgram(p *plan.Plan) error {
 		for _, s := range p.Probes[i].Sites {
 			info, err := os.Stat(p.Objects[s.Object].Open)
 			if err != nil || !os.SameFile(info, program) {
-				return notOffered("does not follow what a command executes, which may use %s too", p.Objects[s.Object].Path)
+				return notOffered("does not follow here what a command executes, which may use %s too", p.Objects[s.Object].Path)
 			}
 		}
 	}
@@ -111,9 +122,9 @@ func ofProgram(p *plan.Plan) error {
 }
 
 // Released says that the command runs by itself.
-func (s *Session) Released() { s.process.Release() }
+func (s *Session) Released() { s.images[0].process.Release() }
 
-func open(p *plan.Plan, process func() (*inject.Process, error)) (*Session, error) {
+func open(p *plan.Plan, process func() (*inject.Process, error), follows bool) (*Session, error) {
 	if err := Check(p); err != nil {
 		return nil, err
 	}
@@ -125,36 +136,38 @@ func open(p *plan.Plan, process func() (*inject.Process, error)) (*Session, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{plan: p, wake: newWake(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p)}
-	return s, s.start(process)
+	s := &Session{plan: p, wake: newWake(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p), follows: follows}
+	if err := s.start(process); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // start opens the process, and gives everything back where that or what follows fails.
 func (s *Session) start(process func() (*inject.Process, error)) (err error) {
-	if s.process, err = process(); err != nil {
+	for i := range s.code.Progs {
+		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
+	}
+	s.files = newFiles()
+	first, err := process()
+	if err != nil {
 		return err
 	}
-	if err = s.open(); err != nil {
+	if err = s.open(s.newImage(first)); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	return nil
 }
 
-func (s *Session) open() (err error) {
-	process, err := target.Open(s.process.PID)
-	if err != nil {
+func (s *Session) open(im *image) (err error) {
+	s.images = []*image{im}
+	if err = im.find(); err != nil {
 		return err
 	}
-	if s.places, err = place(s.plan, s.aims, process); err != nil {
+	if s.data, err = im.begin(); err != nil {
 		return err
 	}
-	if len(s.places.windows) == 0 && len(s.places.refused) > 0 {
-		return nothingArmed(refusals(s.plan, s.places.refused))
-	}
-	if err = s.mapRegion(); err != nil {
-		return err
-	}
-	s.memory = s.region.Data.Local[:s.layout.Size]
+	s.memory = s.data.Data.Local[:s.layout.Size]
 	if s.layout.Map(codegen.RingMap) != nil {
 		reader, err := s.layout.Reader(s.memory, codegen.RingMap)
 		if err != nil {
@@ -190,15 +203,15 @@ func (s *Session) begin() error {
 // Stopped is for how long all of the process's threads stood still at once, the longest time.
 func (s *Session) Stopped() time.Duration { return s.stopped }
 
-// Disarm restores what was patched, in the process and in all that it has forked. No program runs when it returns, so what the ring and
+// Disarm restores what was patched, in the process and in all that it has started. No program runs when it returns, so what the ring and
 // the maps hold is final.
 func (s *Session) Disarm() {
 	if s.disarmed {
 		return
 	}
 	s.disarmed = true
-	if s.region == nil {
-		return
+	if s.following != nil && s.tracer != nil {
+		s.tracer.Close()
 	}
 	s.detach()
 }
@@ -211,43 +224,64 @@ func (s *Session) Close() error {
 		if s.own != nil {
 			errs = append(errs, s.own.close())
 		}
-		if s.region != nil {
-			errs = append(errs, s.region.Close())
+		s.files.close()
+		for _, im := range s.images {
+			errs = append(errs, im.close(s.data))
 		}
-		if s.process != nil {
-			s.process.Close()
+		if s.data != nil {
+			errs = append(errs, s.data.Close())
 		}
 	})
 	return errors.Join(errs...)
 }
 
-// detach leaves the process and its children.
+// detach leaves the processes and their children.
 func (s *Session) detach() {
+	var all []*inject.Region
+	for _, im := range s.images {
+		all = append(all, im.regions...)
+	}
 	left := map[int]bool{}
-	for again := true; again; {
+	for again := len(all) > 0; again; {
 		again = false
-		for _, pid := range s.region.Users() {
-			if left[pid] {
-				continue
+		for pid, regions := range inject.Users(all) {
+			if !left[pid] {
+				left[pid], again = true, true
+				s.leave(pid, regions)
 			}
-			left[pid], again = true, true
-			s.leave(pid)
 		}
 	}
 }
 
-// leave leaves one process. One that cannot be stopped any more keeps jumps to code that does nothing: the region is retired.
-func (s *Session) leave(pid int) {
-	p := s.process
-	if pid != p.PID {
+// leave leaves one process. One that cannot be stopped any more keeps jumps to code that does nothing: its regions are retired.
+func (s *Session) leave(pid int, regions []*inject.Region) {
+	p := s.running(pid)
+	if p == nil {
 		var err error
 		if p, err = inject.Open(pid); err != nil {
 			return
 		}
 		defer p.Close()
 	}
-	_, result, _ := p.Detach(s.region)
-	s.stopped = max(s.stopped, result.Stopped)
+	_, result, _ := p.Detach(regions...)
+	s.stood(result)
+}
+
+// running is a process that Open opened.
+func (s *Session) running(pid int) *inject.Process {
+	for _, im := range s.images {
+		if im.process != nil && im.process.PID == pid {
+			return im.process
+		}
+	}
+	return nil
+}
+
+// stood notes for how long threads stood still.
+func (s *Session) stood(r inject.Result) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.stopped = max(s.stopped, r.Stopped)
 }
 
 // Recover makes a process whole that a sonde has left without taking leave; see inject.Recover.

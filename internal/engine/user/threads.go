@@ -18,26 +18,26 @@ type threads struct {
 	tid    int32 // where threads have their number, from the FS base; 0 unknown
 }
 
-func (t threads) gates(s *Session) trampoline.Process {
-	counters := s.region.Data.Addr + uint64(s.layout.Size)
+func (im *image) gates() trampoline.Process {
+	t, counters := im.threads, im.data()+uint64(im.layout.Size)
 	return trampoline.Process{
-		Private: s.region.Private.Addr, Slots: t.slots, Nested: counters + gateNested, Full: counters + gateFull,
-		Children: s.plan.Filter.Children, FSBase: t.fsBase, TID: t.tid,
+		Private: im.region().Private.Addr, Slots: t.slots, Nested: counters + gateNested, Full: counters + gateFull,
+		Children: im.plan.Filter.Children, FSBase: t.fsBase, TID: t.tid,
 	}
 }
 
 // learn finds out how threads of the process are told apart, and tells gates which process it is.
-func (s *Session) learn(slots trampoline.Slots) error {
-	pid := s.process.PID
-	s.threads = threads{slots: slots, fsBase: readsFSBase(pid)}
-	bases := s.region.FSBases
-	if !s.threads.fsBase && !pointToThemselves(pid, bases) {
+func (im *image) learn(slots trampoline.Slots) error {
+	pid := im.process.PID
+	im.threads = threads{slots: slots, fsBase: readsFSBase(pid)}
+	bases := im.region().FSBases
+	if !im.threads.fsBase && !pointToThemselves(pid, bases) {
 		return notOffered("cannot tell the threads of process %d apart: this machine does not let programs read their FS base", pid)
 	}
-	s.threads.tid = tidOffset(pid, bases)
+	im.threads.tid = tidOffset(pid, bases)
 	var id [4]byte
 	binary.NativeEndian.PutUint32(id[:], uint32(pid))
-	return poke(pid, s.region.Private.Addr+trampoline.PrivateTGID, id[:])
+	return poke(pid, im.region().Private.Addr+trampoline.PrivateTGID, id[:])
 }
 
 // readsFSBase reports whether the kernel lets programs use rdfsbase: bit 1 of AT_HWCAP2 (arch/x86/include/uapi/asm/hwcap2.h).

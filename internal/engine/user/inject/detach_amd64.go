@@ -21,14 +21,15 @@ const drain = 2 * time.Second
 
 // Detach restores every byte in one stop, then waits until no thread is inside the region and unmaps it. left reports that it is
 // still mapped: a thread has not come out of it yet, or another sonde's jumps lead through it. Then nothing that runs there has
-// an effect any more, and the next sonde that comes or leaves unmaps it. Each process that uses the region needs its own Detach.
-func (p *Process) Detach(r *Region) (left bool, result Result, err error) {
+// an effect any more, and the next sonde that comes or leaves unmaps it. Each process that uses regions needs its own Detach, of all of
+// them: the code of one may use the data of another.
+func (p *Process) Detach(regions ...*Region) (left bool, result Result, err error) {
 	until := time.Now().Add(drain)
 	for wait := time.Millisecond; ; wait *= 2 {
 		var now remains
 		var one Result
 		one, err = p.stop(func(h *hold) error {
-			now, err = h.leave(r)
+			now, err = h.leave(regions)
 			return err
 		})
 		result.Stopped, result.Threads = max(result.Stopped, one.Stopped), one.Threads
@@ -49,15 +50,22 @@ const (
 )
 
 // leave takes everything back that can be now.
-func (h *hold) leave(r *Region) (remains, error) {
-	if !slices.ContainsFunc(h.maps, func(m target.Mapping) bool { return isRegion(m) && m.Ino == r.inode }) {
-		return nothing, nil // it runs another program now
+func (h *hold) leave(regions []*Region) (remains, error) {
+	var own []uint64
+	for _, r := range regions {
+		if !slices.ContainsFunc(h.maps, r.journalOf) {
+			continue // it runs another program now
+		}
+		if err := h.restore(r.journal.entries(), r); err != nil {
+			return inUse, err
+		}
+		r.journal.setState(retired)
+		own = append(own, r.inode)
 	}
-	if err := h.restore(r.journal.entries(), r); err != nil {
-		return inUse, err
+	if len(own) == 0 {
+		return nothing, nil
 	}
-	r.journal.setState(retired)
-	return h.heal(r.inode)
+	return h.heal(own)
 }
 
 // bringBack moves threads out of the region that stand where an instruction outside stands for the same, at a place that has its bytes
@@ -194,16 +202,16 @@ func (h *hold) firstArea(m target.Mapping, head journal) Span {
 	for _, s := range h.maps {
 		switch {
 		case s.Start != area.End || s.End > end:
-		case isRegion(s) && s.Ino == m.Ino, s.Ino == 0 && s.Path == "" && s.End < end:
+		case isRegion(s), s.Ino == 0 && s.Path == "" && s.End < end:
 			area.End = s.End
 		}
 	}
 	return area
 }
 
-// heal takes back what sondes that have gone have left, one below the other, and unmaps what is idle. own is the region of a sonde that is
-// leaving, 0 none, whose remains it tells.
-func (h *hold) heal(own uint64) (left remains, err error) {
+// heal takes back what sondes that have gone have left, one below the other, and unmaps what is idle. own are the regions of a sonde that is
+// leaving, whose remains it tells.
+func (h *hold) heal(own []uint64) (left remains, err error) {
 	regions := h.regions()
 	all := slices.DeleteFunc(slices.Clone(regions), func(f found) bool { return f.head.state() != retired && !f.head.owner().gone() })
 	for range all { // each pass takes a layer off
@@ -213,8 +221,9 @@ func (h *hold) heal(own uint64) (left remains, err error) {
 			}
 		}
 	}
-	var idle []Span
+	idle, busy := map[identity][]Span{}, map[identity]bool{}
 	for _, f := range all {
+		owner := f.head.owner()
 		now := nothing
 		switch {
 		case h.covered(f):
@@ -223,13 +232,19 @@ func (h *hold) heal(own uint64) (left remains, err error) {
 			now = inUse
 		}
 		if now == nothing {
-			idle = append(idle, f.spans...)
+			idle[owner] = append(idle[owner], f.spans...)
+		} else {
+			busy[owner] = true
 		}
-		if f.inode == own {
-			left = now
+		if slices.Contains(own, f.inode) {
+			left = max(left, now)
 		}
 	}
-	h.unmap(idle)
+	for owner, spans := range idle {
+		if !busy[owner] { // the code of one region may use the memory of another
+			h.unmap(spans)
+		}
+	}
 	return left, h.closeLeaked()
 }
 
@@ -317,7 +332,7 @@ func Recover(pid int) (mended, left int, err error) {
 		seen := map[uint64]bool{}
 		maps, _ := p.mappings()
 		for _, m := range maps {
-			if isRegion(m) && !seen[m.Ino] {
+			if isRegion(m) && m.Offset == 0 && !seen[m.Ino] {
 				seen[m.Ino] = true
 				n++
 			}
@@ -330,7 +345,7 @@ func Recover(pid int) (mended, left int, err error) {
 	until := time.Now().Add(drain)
 	for wait := time.Millisecond; ; wait *= 2 {
 		_, err = p.stop(func(h *hold) error {
-			_, err := h.heal(0)
+			_, err := h.heal(nil)
 			return err
 		})
 		left = count()

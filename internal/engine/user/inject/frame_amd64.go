@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	nameSpace = 16 // for the name, at the start of the scratch memory
+	nameSpace = messageSize // for names of files and messages, at the start of the scratch memory
 	redZone   = 128
 	// reserve is how far below a stack pointer memory counts as unused.
 	reserve = 16 << 10

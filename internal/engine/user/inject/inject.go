@@ -23,6 +23,8 @@ type Process struct {
 	thread *thread
 	// held: somebody else's thread traces the process already and keeps it stopped (see Adopt).
 	held bool
+	// followed: that thread is a Follower's, and the process outlives us.
+	followed bool
 	// step is called after each thing done to the process; tests end the tracer there.
 	step func(what string)
 	mem  *os.File // while the process is stopped
@@ -105,6 +107,8 @@ type Request struct {
 	Sites               int
 	// Pads is the size of the memory behind each area of code in which the kernel can put probes; see Region.Pads.
 	Pads uint64
+	// Share is a region of another process, or of a program that was replaced, whose data are to be this one's too; nil: none.
+	Share *Region
 }
 
 // Patch is one place to overwrite with a jump.

@@ -22,7 +22,7 @@ const (
 // Map makes a region in the process, in one stop. What a sonde that has died left there is taken back first.
 func (p *Process) Map(q Request) (r *Region, result Result, err error) {
 	result, err = p.stop(func(h *hold) error {
-		if _, err := h.heal(0); err != nil {
+		if _, err := h.heal(nil); err != nil {
 			return err
 		}
 		r, err = h.makeRegion(q)
@@ -40,7 +40,7 @@ func (h *hold) makeRegion(q Request) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.fillRegion(l, fd)
+	r, err := h.fillRegion(l, fd, q.Share)
 	if err == nil {
 		r.FSBases = map[int]uint64{}
 		for _, t := range h.stopped {
@@ -76,7 +76,7 @@ func (h *hold) makeFile() (uint64, error) {
 }
 
 // fillRegion maps the file on both sides. Its journal is complete before the process maps it.
-func (h *hold) fillRegion(l layout, remote uint64) (*Region, error) {
+func (h *hold) fillRegion(l layout, remote uint64, share *Region) (_ *Region, err error) {
 	fd, err := h.fetch(int(remote))
 	if err != nil {
 		return nil, err
@@ -106,7 +106,13 @@ func (h *hold) fillRegion(l layout, remote uint64) (*Region, error) {
 		return nil, err
 	}
 	r := l.region(local, info.Ino)
-	if keep = l.pads > 0; keep {
+	if share != nil {
+		if err := h.shareData(r, share); err != nil {
+			_ = unix.Munmap(local)
+			return nil, err
+		}
+	}
+	if keep = share == nil || l.pads > 0; keep {
 		r.File = file
 	}
 	return r, nil

@@ -21,12 +21,30 @@ func (p *Process) Map(Request) (*Region, Result, error) { return nil, Result{}, 
 func (p *Process) Patch(*Region, []Patch) (Result, error) { return Result{}, Supported() }
 
 // Detach restores every byte and unmaps the region.
-func (p *Process) Detach(*Region) (left bool, result Result, err error) {
+func (p *Process) Detach(...*Region) (left bool, result Result, err error) {
 	return true, Result{}, Supported()
 }
 
 // RunToStart runs an adopted process to where its own code begins.
 func (p *Process) RunToStart() error { return Supported() }
+
+// Follower goes on tracing a command.
+type Follower struct{}
+
+// Watch is what a Follower tells.
+type Watch struct {
+	Wanted func(pid int) bool
+	Loaded func(pid int, p *Process, err error)
+}
+
+// Follow takes over a command.
+func Follow(int, Watch) (*Follower, error) { return nil, Supported() }
+
+// Close lets go of all.
+func (*Follower) Close() {}
+
+// NewData makes data that regions share.
+func NewData(uint64) (*Region, error) { return nil, Supported() }
 
 // Recover makes a process whole that a sonde has left without taking leave.
 func Recover(int) (mended, left int, err error) { return 0, 0, Supported() }

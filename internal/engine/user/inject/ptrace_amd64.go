@@ -19,6 +19,7 @@ type registers = unix.PtraceRegs
 const (
 	ptraceGetRegset   = 0x4204
 	ptraceSeize       = 0x4206
+	ptraceListen      = 0x4208
 	ptraceGetSigmask  = 0x420a
 	ptraceSetSigmask  = 0x420b
 	ptraceGetRseq     = 0x420f
@@ -30,6 +31,7 @@ const (
 	errRestartBlock   = 516
 	ptraceOptions     = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC
 	syscallInstLength = 2
+	followOptions     = ptraceOptions | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE
 	cldDumped         = 3 // CLD_EXITED, CLD_KILLED, CLD_DUMPED; above are the codes of stops
 )
 

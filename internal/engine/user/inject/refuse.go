@@ -24,6 +24,7 @@ const (
 	Stripped    script.Code = "stripped"
 	Replaced    script.Code = "replaced"
 	Unsupported script.Code = "unsupported-machine"
+	Apart       script.Code = "apart"
 )
 
 const kernelHint = "use --engine=kernel, as root"

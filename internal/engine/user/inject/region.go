@@ -32,7 +32,7 @@ type Region struct {
 	// Near are the stretches of code that the area of the same number serves.
 	Near []Span
 
-	// File is the memfd, where pads were asked for; else nil.
+	// File is the memfd; nil where the region's data are another's and no pads were asked for.
 	File *os.File
 
 	local   []byte
@@ -55,7 +55,7 @@ func (r *Region) Text(addr uint64) (Area, bool) {
 	return Area{}, false
 }
 
-// Close gives back what we map. The process keeps its side until Detach.
+// Close gives back what we map. The process keeps its side until Detach. Data that are shared go with the region that they came from.
 func (r *Region) Close() error {
 	if r.File != nil {
 		r.File.Close()
@@ -148,9 +148,28 @@ func (l layout) region(local []byte, inode uint64) *Region {
 	return r
 }
 
+// journalOf reports whether a mapping shows the region's journal. Its data may be those of others too.
+func (r *Region) journalOf(m target.Mapping) bool {
+	return isRegion(m) && m.Ino == r.inode && m.Offset == 0
+}
+
 // Users lists the processes that map the region: the one it was made for and those that it has forked.
 func (r *Region) Users() []int {
 	var users []int
+	for pid := range Users([]*Region{r}) {
+		users = append(users, pid)
+	}
+	slices.Sort(users)
+	return users
+}
+
+// Users gives the processes that map regions, and which.
+func Users(regions []*Region) map[int][]*Region {
+	byInode := map[uint64]*Region{}
+	for _, r := range regions {
+		byInode[r.inode] = r
+	}
+	users := map[int][]*Region{}
 	names, _ := os.ReadDir("/proc")
 	for _, name := range names {
 		pid, err := strconv.Atoi(name.Name())
@@ -166,9 +185,8 @@ func (r *Region) Users() []int {
 			continue
 		}
 		for _, m := range maps {
-			if isRegion(m) && m.Ino == r.inode {
-				users = append(users, pid)
-				break
+			if r := byInode[m.Ino]; r != nil && r.journalOf(m) {
+				users[pid] = append(users[pid], r)
 			}
 		}
 	}

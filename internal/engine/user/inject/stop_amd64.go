@@ -78,7 +78,11 @@ func (p *Process) hold() (*hold, error) {
 	if p.held {
 		t := &stoppedThread{tid: p.PID, at: true}
 		h.stopped = append(h.stopped, t)
-		err = unix.PtraceSetOptions(p.PID, ptraceOptions|unix.PTRACE_O_EXITKILL)
+		options := ptraceOptions | unix.PTRACE_O_EXITKILL
+		if p.followed {
+			options = followOptions
+		}
+		err = unix.PtraceSetOptions(p.PID, options)
 	} else {
 		err = h.stopAll()
 	}

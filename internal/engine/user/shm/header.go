@@ -17,25 +17,31 @@ const (
 	clockSize   = 64
 	headSlow    = 256 // u64 counts after which what a slot remembers of its thread is asked for anew
 
-	headStack = 272 // u64 lowest address of the stack that the process began with, u64 the one behind its highest
 	headSlots = 264 // u32 slots that have been given values of arrays
+)
 
+// What of a process's memory never goes away, in memory that belongs to one program in one process.
+const (
+	knownStack = 0 // u64 lowest address of the stack that the process began with, u64 the one behind its highest
 	// Ranges of addresses that can be read as long as the process lives: pairs of u64 start and end, up to one whose end is 0.
-	headRanges = 512
-	maxRanges  = 64
+	knownRanges = 16
+	maxRanges   = 64
+
+	// KnownSize is how much it takes.
+	KnownSize = knownRanges + 16*(maxRanges+1)
 )
 
 // Range is memory from Start to before End.
 type Range struct{ Start, End uint64 }
 
-// SetRanges says what memory of the process never goes away: the program's own segments. It is for before the first hit.
+// SetRanges says in memory of KnownSize bytes what of the process never goes away: the program's own segments. It is for before the first hit.
 func SetRanges(mem []byte, ranges []Range) error {
 	if len(ranges) > maxRanges {
 		return fmt.Errorf("shared memory: %d ranges, more than %d", len(ranges), maxRanges)
 	}
 	for i, r := range ranges {
-		put(mem, headRanges+16*i, r.Start)
-		put(mem, headRanges+16*i+8, r.End)
+		put(mem, knownRanges+16*i, r.Start)
+		put(mem, knownRanges+16*i+8, r.End)
 	}
 	return nil
 }
@@ -43,8 +49,8 @@ func SetRanges(mem []byte, ranges []Range) error {
 // SetStack says where the stack is that the process began with: it is there from the stack pointer on, whenever that lies in it. Start may be
 // as low as the stack may grow.
 func SetStack(mem []byte, r Range) {
-	put(mem, headStack, r.Start)
-	put(mem, headStack+8, r.End)
+	put(mem, knownStack, r.Start)
+	put(mem, knownStack+8, r.End)
 }
 
 // MaxRanges is how many SetRanges takes.
@@ -59,9 +65,9 @@ func put(mem []byte, off int, v uint64) { atomic.StoreUint64((*uint64)(unsafe.Po
 func Known(mem []byte) (stack Range, ranges []Range) {
 	get := func(off int) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(&mem[off]))) }
 	for i := range maxRanges {
-		if end := get(headRanges + 16*i + 8); end != 0 {
-			ranges = append(ranges, Range{get(headRanges + 16*i), end})
+		if end := get(knownRanges + 16*i + 8); end != 0 {
+			ranges = append(ranges, Range{get(knownRanges + 16*i), end})
 		}
 	}
-	return Range{get(headStack), get(headStack + 8)}, ranges
+	return Range{get(knownStack), get(knownStack + 8)}, ranges
 }

@@ -13,21 +13,21 @@ func (w *routine) reading() {
 }
 
 // writeSafe: EAX is 1 if RCX bytes at RDX are there for sure, else 0: they lie between the stack pointer of the hit and the end of the stack
-// that it is on, be it the thread's own or the process's first, or in one of the ranges of the header. R10 and R11 are lost.
+// that it is on, be it the thread's own or the process's first, or in one of the ranges that are known. R10 and R11 are lost.
 func (w *routine) writeSafe() {
 	first, ranges, next, yes, no := w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	w.Bind(w.safe)
 	w.Load(x86.Quad, x86.R10, x86.At(x86.R9, ContextSlot))
 	w.onStack(x86.At(x86.R10, SlotLow), x86.At(x86.R10, SlotHigh), yes, first)
 	w.Bind(first)
-	if !w.home {
+	if w.known == 0 {
 		w.MovImm(x86.RAX, 0)
 		w.Ret()
 	}
-	w.MovImm(x86.R10, w.data)
-	w.onStack(x86.At(x86.R10, headStack), x86.At(x86.R10, headStack+8), yes, ranges)
+	w.MovImm(x86.R10, w.known)
+	w.onStack(x86.At(x86.R10, knownStack), x86.At(x86.R10, knownStack+8), yes, ranges)
 	w.Bind(ranges)
-	w.MovImm(x86.R10, w.data+headRanges-16)
+	w.MovImm(x86.R10, w.known+knownRanges-16)
 	w.Bind(next)
 	w.OpImm(x86.Add, x86.Quad, x86.R10, 16)
 	w.Load(x86.Quad, x86.RAX, x86.At(x86.R10, 8))

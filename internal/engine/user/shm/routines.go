@@ -8,9 +8,8 @@ type Place struct {
 	Data uint64 // address of the shared memory
 	// RSeq is where the thread's rseq area has cpu_id, relative to the FS base; 0: it has none.
 	RSeq int32
-	// Home says that the stack and the ranges of the header are this process's: what lies there is read without asking the kernel. Another
-	// process that maps the memory would read where nothing is.
-	Home bool
+	// Known is where SetStack and SetRanges have said what of the process is read without asking the kernel; 0: nothing is.
+	Known uint64
 }
 
 // Routines are the addresses of machine code that works on the memory inside the process. They take their arguments where eBPF has r1 to r5
@@ -67,20 +66,20 @@ const (
 // routine is the code of all routines while it is written.
 type routine struct {
 	*x86.Code
-	l    *Layout
-	data uint64
-	home bool
-	ids  x86.Label
-	read x86.Label // reads memory of the process through the kernel
-	safe x86.Label // tells memory that is there for sure
-	move x86.Label // copies
+	l     *Layout
+	data  uint64
+	known uint64
+	ids   x86.Label
+	read  x86.Label // reads memory of the process through the kernel
+	safe  x86.Label // tells memory that is there for sure
+	move  x86.Label // copies
 	// stripes gives a slot its number.
 	stripes x86.Label
 }
 
 // Routines writes the routines for a place.
 func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
-	w := &routine{Code: &x86.Code{}, l: l, data: at.Data, home: at.Home}
+	w := &routine{Code: &x86.Code{}, l: l, data: at.Data, known: at.Known}
 	w.ids, w.read, w.safe, w.move, w.stripes = w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	labels := map[*uint64]x86.Label{}
 	named := map[string]map[string]x86.Label{}

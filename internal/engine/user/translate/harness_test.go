@@ -109,6 +109,7 @@ func (k *kernelRun) run(t testing.TB, block []byte) []byte {
 type place struct {
 	layout   *shm.Layout
 	mem      []byte
+	known    []byte // what never goes away
 	context  []byte // of a hit
 	slot     []byte
 	space    *local.Space
@@ -124,7 +125,7 @@ func newPlace(t testing.TB, specs ...shm.Spec) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{layout: layout, mem: anonymous(t, layout.Size), context: anonymous(t, shm.ContextSize), slot: anonymous(t, layout.SlotSize())}
+	p := &place{layout: layout, mem: anonymous(t, layout.Size), context: anonymous(t, shm.ContextSize), known: anonymous(t, shm.KnownSize), slot: anonymous(t, layout.SlotSize())}
 	if p.space, err = local.Map(1 << 20); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func newPlace(t testing.TB, specs ...shm.Spec) *place {
 		p.stack.Close()
 	})
 	var code []byte
-	if code, p.routines, err = layout.Routines(shm.Place{Base: p.space.Next(), Data: address(p.mem), Home: true}); err != nil {
+	if code, p.routines, err = layout.Routines(shm.Place{Base: p.space.Next(), Data: address(p.mem), Known: address(p.known)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.space.PutBytes(code); err != nil {

@@ -111,9 +111,9 @@ func (h *hereRun) know(t *testing.T, how string, mem []byte) {
 	}
 	binary.LittleEndian.PutUint64(h.slot[shm.SlotLow:], low)
 	binary.LittleEndian.PutUint64(h.slot[shm.SlotHigh:], high)
-	shm.SetStack(h.mem, first)
-	clear(h.mem[512:1024])
-	if err := shm.SetRanges(h.mem, ranges); err != nil {
+	clear(h.known)
+	shm.SetStack(h.known, first)
+	if err := shm.SetRanges(h.known, ranges); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -315,7 +315,7 @@ func TestOnlyTheUsedPartOfAStackIsReadDirectly(t *testing.T) {
 		} else {
 			set(p.slot, shm.SlotLow, 0)
 			set(p.slot, shm.SlotHigh, 0)
-			shm.SetStack(p.mem, shm.Range{Start: at, End: at + 3*page})
+			shm.SetStack(p.known, shm.Range{Start: at, End: at + 3*page})
 		}
 		for _, c := range []struct {
 			sp, from, n uint64

@@ -1,0 +1,213 @@
+package user
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/engine/user/inject"
+	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/symbol"
+	"github.com/sonde-project/sonde/script"
+)
+
+// following is what a session knows of the programs that a command, and what it starts, executes. All of it belongs to the thread that
+// traces them.
+type following struct {
+	tracer *inject.Follower
+	files  map[fileID]bool // the plan's objects
+	// libraries: some of them may be part of any program.
+	libraries bool
+	starting  map[int]*image // by process: the program that it is about to begin
+	// crowd is how many images there may be before those are looked for that nobody runs any more.
+	crowd int
+}
+
+type fileID struct{ dev, ino uint64 }
+
+// smallCrowd is how many images are kept before somebody looks.
+const smallCrowd = 32
+
+// Follow lets a command run that was let go stopped, and puts the probes into every program that it and its children execute, before its
+// first instruction.
+func (s *Session) Follow() error {
+	f := &following{files: map[fileID]bool{}, starting: map[int]*image{}, crowd: smallCrowd}
+	for i := range s.plan.Objects {
+		desc := &s.plan.Objects[i]
+		info, err := os.Stat(desc.Open)
+		if err != nil {
+			continue
+		}
+		f.files[idOf(info)] = true
+		if file, err := symbol.Open(desc.Open); err == nil {
+			f.libraries = f.libraries || !file.Program()
+			file.Close()
+		}
+	}
+	s.following = f
+	s.images[0].process = nil // its thread is the command's, which has nothing to say any more
+	tracer, err := inject.Follow(s.plan.Filter.PIDs[0], inject.Watch{Wanted: s.begins, Loaded: s.loaded})
+	f.tracer = tracer
+	return err
+}
+
+func idOf(info os.FileInfo) fileID {
+	st := info.Sys().(*syscall.Stat_t)
+	return fileID{st.Dev, st.Ino}
+}
+
+// begins sees a process that has executed a program: what it ran before is no more. It reports whether there may be something to probe.
+func (s *Session) begins(pid int) bool {
+	f := s.following
+	delete(f.starting, pid)
+	s.bury(pid)
+	info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
+	return err == nil && (f.libraries || f.files[idOf(info)])
+}
+
+// loaded puts probes into what a program that has not begun maps by now.
+func (s *Session) loaded(pid int, process *inject.Process, err error) {
+	f := s.following
+	im := f.starting[pid]
+	if im == nil {
+		im = s.newImage(process)
+		f.starting[pid] = im
+	}
+	if err == nil {
+		im.process = process
+		err = s.extend(im)
+		im.process = nil
+	}
+	if err != nil {
+		s.note(pid, err)
+	}
+}
+
+// extend arms what an image maps and has not armed yet.
+func (s *Session) extend(im *image) error {
+	if err := im.find(); err != nil {
+		return err
+	}
+	if len(im.places.windows) == 0 {
+		s.refuseLater(refusals(im.plan, im.places.refused))
+		return nil
+	}
+	s.crowded()
+	if err := im.mapRegion(s.data); err != nil {
+		return err
+	}
+	s.lock.Lock()
+	if !slices.Contains(s.images, im) {
+		s.images = append(s.images, im)
+	}
+	s.lock.Unlock()
+	refusals, err := im.arm()
+	s.refuseLater(refusals)
+	return err
+}
+
+// crowded forgets the images that nobody runs any more, once there are many.
+func (s *Session) crowded() {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if len(s.images) < s.following.crowd {
+		return
+	}
+	var all []*inject.Region
+	for _, im := range s.images {
+		all = append(all, im.regions...)
+	}
+	used := map[*inject.Region]bool{}
+	for _, regions := range inject.Users(all) {
+		for _, r := range regions {
+			used[r] = true
+		}
+	}
+	s.images = slices.DeleteFunc(s.images, func(im *image) bool {
+		if len(im.regions) > 0 && used[im.region()] {
+			return false
+		}
+		_ = im.close(s.data)
+		return true
+	})
+	s.following.crowd = 2*len(s.images) + smallCrowd
+}
+
+// refuseLater notes what could not be probed in a program that was executed meanwhile, each place once.
+func (s *Session) refuseLater(refusals []plan.Refusal) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	for _, r := range refusals {
+		if !slices.Contains(s.refused, r) {
+			s.refused = append(s.refused, r)
+		}
+	}
+}
+
+// Refused says what could not be probed in programs that were executed after Arm.
+func (s *Session) Refused() []plan.Refusal {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return slices.Clone(s.refused)
+}
+
+// note remembers why a program was not observed that a process executed, once for each program and reason.
+func (s *Session) note(pid int, err error) {
+	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	why := err.Error()
+	var d *script.Diagnostic
+	if errors.As(err, &d) {
+		why = d.Message
+	}
+	text := fmt.Sprintf("%s, executed by process %d, was not observed: %s", exe, pid, why)
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.unseen == nil {
+		s.unseen = map[string]int{}
+	}
+	if s.unseen[exe]++; s.unseen[exe] == 1 {
+		s.notes = append(s.notes, text)
+	}
+}
+
+// Notes are sentences about what was not observed.
+func (s *Session) Notes() []string {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return slices.Clone(s.notes)
+}
+
+// ended is an open call of a program that was replaced.
+type ended struct {
+	frames codegen.FrameMap
+	value  []byte
+}
+
+// bury takes the calls away that a process had open in the program that it has replaced: nobody returns from them.
+func (s *Session) bury(pid int) {
+	replaced := ownedBy(pid)
+	for _, frames := range s.code.Frames {
+		_ = s.sweep(frames.Name, replaced, func(value []byte) {
+			s.lock.Lock()
+			defer s.lock.Unlock()
+			s.ended = append(s.ended, ended{frames, value})
+		})
+	}
+	_ = s.sweep(codegen.DepthMap, replaced, func([]byte) {})
+}
+
+// takeEnded hands on what bury has found.
+func (s *Session) takeEnded(fn func(engine.OpenCall)) {
+	s.lock.Lock()
+	list := s.ended
+	s.ended = nil
+	s.lock.Unlock()
+	for _, e := range list {
+		s.swept++
+		fn(engine.Opened(e.frames, e.value, true))
+	}
+}
