@@ -45,6 +45,17 @@ func TestGoDriversCountAsTheirProgram(t *testing.T) {
 	}
 }
 
+// modernc's SQLite without database/sql is seen by its own functions.
+func TestModerncSQLiteAsALibrary(t *testing.T) {
+	fixture.NeedRoot(t)
+	program, said := fixture.Build(t, "sql/drivers/library"), filepath.Join(t.TempDir(), "said")
+	got := sqlOf(t, sonde.SQLOptions{}, nil, sonde.Command(program, filepath.Join(t.TempDir(), "db"), "20", said))
+	got.agree(t, sqlprobe.SQLite3, read(t, said))
+	if q := got["SELECT nope FROM l"]; q == nil || q.Error != "SQLITE_ERROR" {
+		t.Errorf("%+v", q)
+	}
+}
+
 // Without a process or a command the programs that run are looked through; a statement that was prepared before shows its text, and another
 // process of the same program is observed from its first statement.
 func TestRunningProgramsAreFound(t *testing.T) {

@@ -64,7 +64,7 @@ type Probe struct {
 
 // Drivers lists all drivers, clients first.
 func Drivers() []Driver {
-	return []Driver{libpq(), libmariadb(), libmysqlclient(), sqlite(), goSQL(), pgx(), postgres(), mariadbd(), mysqld()}
+	return []Driver{libpq(), libmariadb(), libmysqlclient(), sqlite(), moderncSQLite(), goSQL(), pgx(), postgres(), mariadbd(), mysqld()}
 }
 
 // systemOf is the database system of a driver. It makes the whole list: it is not for every record.
