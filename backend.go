@@ -76,11 +76,7 @@ func openKernel(p *plan.Plan) (engine.Session, error) {
 	if err := user.Meets(p); err != nil {
 		return nil, err
 	}
-	features, err := kernel.Features(kernel.NeedsOf(p))
-	if err != nil {
-		return nil, err
-	}
-	code, err := codegen.Compile(p, features)
+	code, err := compileKernel(p)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +85,14 @@ func openKernel(p *plan.Plan) (engine.Session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func compileKernel(p *plan.Plan) (*codegen.Program, error) {
+	features, err := kernel.Features(kernel.NeedsOf(p))
+	if err != nil {
+		return nil, err
+	}
+	return codegen.Compile(p, features)
 }
 
 func kernelMeans(p *plan.Plan) plan.Means {

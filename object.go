@@ -109,8 +109,8 @@ func (d objectDecoder) Map(i int, cells plan.Cells, _ func(uint64) []uint64) (ev
 	return d.Decoder.Map(i, cells)
 }
 
-// Notes are what a reader of the events must know about them: which types were guessed, and what is not known. They are complete when the
-// session has ended.
+// Notes are what a reader of the events must know about them: of objects which types were guessed, and what is not known; of SQL statements
+// what was observed from some moment on only. They are complete when the session has ended.
 func (s *Session) Notes() []string {
 	var notes []string
 	if e, ok := s.engine.(interface{ Notes() []string }); ok {
@@ -118,7 +118,7 @@ func (s *Session) Notes() []string {
 	}
 	d, ok := s.decoder.(objectDecoder)
 	if !ok {
-		return notes
+		return append(notes, s.run.newcomers.notes()...)
 	}
 	notes = append(notes, d.Notes()...)
 	if e, ok := s.engine.(*kernel.Object); ok && e.Uncounted() {

@@ -2,7 +2,9 @@ package sonde
 
 import (
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/engine"
@@ -17,6 +19,13 @@ type part struct {
 	engine  engine.Session
 	decoder decoding
 	refused []plan.Refusal // by the kernel, at arming
+	over    atomic.Bool    // disarmed before the session ends: nothing more comes
+}
+
+// past is what parts counted that have left.
+type past struct {
+	counts engine.Counts
+	cost   time.Duration
 }
 
 // parts are what runs now, the first one first.
@@ -35,6 +44,23 @@ func (s *Session) join(p *part) bool {
 	}
 	s.joined = append(s.joined, p)
 	return true
+}
+
+// retire disarms a part before the session ends; the reader then takes it out.
+func (p *part) retire() {
+	p.engine.Disarm()
+	p.over.Store(true)
+}
+
+// leave takes a part out that was retired: what it counted stays.
+func (s *Session) leave(p *part) error {
+	c, err := p.engine.Counts()
+	s.past.counts.Add(c)
+	s.past.cost += p.cost(c.Hits())
+	s.joining.Lock()
+	defer s.joining.Unlock()
+	s.joined = slices.DeleteFunc(slices.Clone(s.joined), func(other *part) bool { return other == p })
+	return errors.Join(err, p.engine.Close())
 }
 
 // disarm takes all probes away, side by side: the kernel makes each wait. Nothing joins any more.
@@ -63,6 +89,7 @@ func (s *Session) readParts(deadline time.Time, record func(p *part, b []byte)) 
 // counts adds up what the parts counted, and what their hits cost.
 func (s *Session) counts() (sum engine.Counts, cost time.Duration, err error) {
 	var errs []error
+	sum, cost = s.past.counts, s.past.cost
 	for _, p := range s.parts() {
 		c, err := p.engine.Counts()
 		errs = append(errs, err)

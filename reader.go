@@ -1,6 +1,7 @@
 package sonde
 
 import (
+	"errors"
 	"time"
 
 	"github.com/sonde-project/sonde/event"
@@ -28,6 +29,9 @@ func (r *reader) loop() error {
 	for !r.done && s.ctx.Err() == nil {
 		s.symbols.Update()
 		if err := s.readParts(r.deadline(), r.record); err != nil {
+			return err
+		}
+		if err := r.retired(); err != nil {
 			return err
 		}
 		if err := r.tick(); err != nil {
@@ -137,16 +141,35 @@ func (r *reader) event(ev event.Event) error {
 // unfinished hands on the calls that had not ended: their arguments are known, their end is not.
 func (r *reader) unfinished() error {
 	for _, p := range r.s.parts() {
-		err := p.engine.Unfinished(func(c engine.OpenCall) error {
-			if !c.Gone && !c.Dropped {
-				r.s.open++
-			}
-			if c.Record != nil {
-				r.record(p, c.Record)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := r.unfinishedOf(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) unfinishedOf(p *part) error {
+	return p.engine.Unfinished(func(c engine.OpenCall) error {
+		if !c.Gone && !c.Dropped {
+			r.s.open++
+		}
+		if c.Record != nil {
+			r.record(p, c.Record)
+		}
+		return nil
+	})
+}
+
+// retired lets go of parts that were disarmed, once everything of theirs is read.
+func (r *reader) retired() error {
+	for _, p := range r.s.parts() {
+		if !p.over.Load() {
+			continue
+		}
+		if err := p.engine.Read(time.Now(), func(b []byte) { r.record(p, b) }); err != nil {
+			return err
+		}
+		if err := errors.Join(r.unfinishedOf(p), r.s.leave(p)); err != nil {
 			return err
 		}
 	}

@@ -41,6 +41,7 @@ type Session struct {
 	joining sync.Mutex
 	joined  []*part
 	full    bool // nothing joins any more
+	past    past
 
 	mu     sync.Mutex // Snapshot against the end of the run
 	closed bool
@@ -157,6 +158,7 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 	if s.refused, err = s.engine.Arm(); err != nil {
 		return nil, err
 	}
+	r.newcomers.begin(s)
 	if r.ready != nil {
 		if err = r.ready(); err != nil {
 			return nil, err

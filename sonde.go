@@ -162,6 +162,7 @@ type run struct {
 	ready      func() error
 	idle       func() error
 	progress   func(stage string)
+	newcomers  *newcomers // nil: nothing is armed later
 	compiled
 }
 

@@ -1,6 +1,8 @@
 package sonde
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -24,13 +26,21 @@ type SQLOptions struct {
 func (t *Target) SQLScript(o SQLOptions) (*script.Script, error) {
 	files := &openFiles{inProcesses: len(t.pids) > 0}
 	defer files.close()
-	found, err := t.drivers(o.Server, files)
+	text, err := t.sqlScript(o, files)
 	if err != nil {
 		return nil, err
 	}
-	text := sqlprobe.Script(found, o.Stack)
 	if text == "" {
 		return nil, t.noDriver(o.Server)
+	}
+	return script.Parse(text)
+}
+
+// sqlScript is the text of the script, "" when no driver is in reach.
+func (t *Target) sqlScript(o SQLOptions, files *openFiles) (string, error) {
+	found, err := t.drivers(o.Server, files)
+	if err != nil {
+		return "", err
 	}
 	for _, f := range found {
 		t.filter.Children = t.filter.Children || f.Driver.Server && len(t.pids) > 0
@@ -38,7 +48,51 @@ func (t *Target) SQLScript(o SQLOptions) (*script.Script, error) {
 	if t.filter.Children {
 		t.filter.PIDs = withChildren(t.pids)
 	}
-	return script.Parse(text)
+	return sqlprobe.Script(found, o.Stack), nil
+}
+
+// RunSQL runs what SQLScript gives, and while it goes on arms the drivers in programs that are first started then, and in libraries that are
+// loaded from places where none was found. Session.Notes says which these were, and how long after they appeared they were observed.
+func (t *Target) RunSQL(ctx context.Context, o SQLOptions, options ...RunOption) (*Session, error) {
+	r, err := newRun(options)
+	if err != nil {
+		return nil, err
+	}
+	const tries = 5
+	for try := 1; ; try++ {
+		s, err := t.runSQL(ctx, o, *r)
+		var d *script.Diagnostic
+		if try == tries || len(t.pids) > 0 || !errors.As(err, &d) || d.Code != target.NoProgram && d.Code != script.NoFile {
+			return s, err
+		}
+		// One of the programs that ran has ended since it was found.
+	}
+}
+
+func (t *Target) runSQL(ctx context.Context, o SQLOptions, r run) (s *Session, err error) {
+	r.newcomers = newNewcomers(t, o)
+	defer func() {
+		if err != nil {
+			r.newcomers.close()
+		}
+	}()
+	files := &openFiles{inProcesses: len(t.pids) > 0}
+	defer files.close()
+	text, err := t.sqlScript(o, files)
+	switch {
+	case err != nil:
+		return nil, err
+	case text == "" && (o.Server || len(t.pids) > 0):
+		return nil, t.noDriver(o.Server)
+	case text == "":
+		text = "BEGIN { }" // drivers may yet appear
+	}
+	parsed, err := script.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	r.newcomers.knowing(t, files.known)
+	return t.session(ctx, parsed, &r)
 }
 
 // drivers are the drivers in reach. A process that is itself a server is observed as one.
@@ -102,7 +156,7 @@ func (t *Target) noDriver(server bool) error {
 		return diagnostic("no-driver", "no database server runs here that is known", "known are PostgreSQL, MariaDB and MySQL; -p PID names a server's process")
 	case len(t.pids) > 0:
 		return diagnostic("no-driver", "the process maps no SQL driver that is known",
-			"known are libpq, libmariadb, libmysqlclient, libsqlite3, database/sql and pgx; `sonde sql` without -p waits for those that are loaded later")
+			"known are libpq, libmariadb, libmysqlclient, libsqlite3, database/sql and pgx; `sonde sql` without -p waits for drivers that come later")
 	}
 	return diagnostic("no-driver", "no SQL driver that is known is installed", "known are libpq, libmariadb, libmysqlclient, libsqlite3, database/sql and pgx")
 }

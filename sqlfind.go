@@ -85,7 +85,8 @@ func named(argv []string) []target.Object {
 // openFiles are the objects that are asked which functions they hold.
 type openFiles struct {
 	files       []*symbol.File
-	inProcesses bool // paths mean what they do in the processes that are observed
+	inProcesses bool             // paths mean what they do in the processes that are observed
+	known       map[file]verdict // what was found
 }
 
 func (f *openFiles) close() {
@@ -98,10 +99,15 @@ func (f *openFiles) close() {
 func (f *openFiles) drivers(objects []target.Object, wanted func(sqlprobe.Driver) bool) []sqlprobe.Found {
 	var found []sqlprobe.Found
 	seen := map[file]bool{}
+	if f.known == nil {
+		f.known = map[file]verdict{}
+	}
 	for _, o := range objects {
 		if id := fileOf(o); !seen[id] {
 			seen[id] = true
-			found = append(found, f.inObject(o, wanted)...)
+			in := f.inObject(o, wanted)
+			f.known[id] = verdict{driver: f.known[id].driver || len(in) > 0, changed: changed(o)}
+			found = append(found, in...)
 		}
 	}
 	return found
@@ -138,6 +144,14 @@ func (f *openFiles) inObject(o target.Object, wanted func(sqlprobe.Driver) bool)
 		return nil // a script, or gone since: no driver that could be observed
 	}
 	f.files = append(f.files, file)
+	var marks []string
+	for _, d := range candidates {
+		mark, _, _ := strings.Cut(d.Mark, "*")
+		marks = append(marks, mark)
+	}
+	if !file.Mentions(marks...) {
+		return nil
+	}
 	has := holds(file)
 	var found []sqlprobe.Found
 	for _, d := range candidates {

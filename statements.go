@@ -41,15 +41,11 @@ const SQLText = 2048
 // (libpq, libmariadb, SQLite, Go's database/sql and pgx), or of database servers. It is what `sonde sql` shows. A target in whose reach no
 // driver is gives a *script.Diagnostic.
 func (t *Target) SQL(ctx context.Context, o SQLOptions, options ...RunOption) (*SQLSession, error) {
-	s, err := t.SQLScript(o)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	q := &SQLSession{}
 	q.stream = sqlstat.NewStream(&q.ended, sqlstat.Options{Slow: max(o.Slow, time.Nanosecond), Literals: o.Literals})
 	options = append([]RunOption{StringLimit(SQLText)}, options...)
-	q.session, err = t.RunScript(ctx, s, append(options, q.whenIdle)...)
-	if err != nil {
+	if q.session, err = t.RunSQL(ctx, o, append(options, q.whenIdle)...); err != nil {
 		return nil, err
 	}
 	return q, nil
@@ -130,6 +126,9 @@ func (q *SQLSession) Stats() event.Stats { return q.session.Stats() }
 
 // ExitStatus is the command's, as a shell gives it (128 + signal); ok says that it ended by itself.
 func (q *SQLSession) ExitStatus() (status int, ok bool) { return q.session.ExitStatus() }
+
+// Notes say what was observed from some moment on only. They are complete when the run has ended.
+func (q *SQLSession) Notes() []string { return q.session.Notes() }
 
 // Explain writes what is armed where, and why.
 func (q *SQLSession) Explain(w io.Writer) error { return q.session.Explain(w) }

@@ -79,17 +79,12 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 		return err
 	}
 	defer t.Close()
-	if s.script, err = t.SQLScript(sonde.SQLOptions{Server: s.server, Stack: s.stack}); err != nil {
-		return err
-	}
-	if s.showScript {
-		return show(w, s.script)
-	}
+	o := sonde.SQLOptions{Server: s.server, Stack: s.stack}
 	if s.stringLimit == 0 {
 		s.stringLimit = sonde.SQLText
 	}
-	if s.explain {
-		return t.Explain(w.out, s.script, s.options()...)
+	if s.showScript || s.explain {
+		return s.shownOnly(w, t, o)
 	}
 	to, err := s.output.open(w)
 	if err != nil {
@@ -102,7 +97,7 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 	}
 	stream := sqlstat.NewStream(sink, sqlstat.Options{Slow: s.slow, Literals: s.literals, Gone: gone})
 	options := append(s.options(), sonde.OnIdle(stream.Flush))
-	session, err := t.RunScript(ctx, s.script, append(options, s.signs(w)...)...)
+	session, err := t.RunSQL(ctx, o, append(options, s.signs(w)...)...)
 	if err != nil {
 		return err
 	}
@@ -110,6 +105,18 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 		return s.watch(ctx, w, session, stream)
 	}
 	return s.finish(w, session, s.drain(session, stream), stream)
+}
+
+// shownOnly writes the script, or what it would arm, and runs nothing.
+func (s statements) shownOnly(w world, t *sonde.Target, o sonde.SQLOptions) error {
+	script, err := t.SQLScript(o)
+	if err != nil {
+		return err
+	}
+	if s.showScript {
+		return show(w, script)
+	}
+	return t.Explain(w.out, script, s.options()...)
 }
 
 // gone tells that a process is no more.

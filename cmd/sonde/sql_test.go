@@ -50,23 +50,28 @@ func sqlOf(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.Opt
 // observed observes the statements of a target while something runs, or until its command ends. Nothing may be lost.
 func observed(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.Option) *everything {
 	t.Helper()
+	if during == nil {
+		return observedWith(t, o, nil, options...)
+	}
+	return observedWith(t, o, func(*sonde.Session) { during() }, options...)
+}
+
+// observedWith is observed for what looks at the session meanwhile.
+func observedWith(t *testing.T, o sonde.SQLOptions, during func(*sonde.Session), options ...sonde.Option) *everything {
+	t.Helper()
 	target, err := sonde.Open(options...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer target.Close()
-	script, err := target.SQLScript(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := target.RunScript(t.Context(), script, sonde.StringLimit(sonde.SQLText), sonde.For(2*time.Minute))
+	s, err := target.RunSQL(t.Context(), o, sonde.StringLimit(sonde.SQLText), sonde.For(2*time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if during != nil {
 		go func() {
 			defer s.Stop()
-			during()
+			during(s)
 			time.Sleep(200 * time.Millisecond) // a server ends its statement after its client got the answer
 		}()
 	}

@@ -25,13 +25,26 @@ func (b *body) mentionsArgs(e script.Expr) bool {
 				found = true
 			}
 		case *script.Ident:
-			_, isArg := argNumber(e.Name)
-			_, isParam := b.paramIndex(e.Name)
-			_, isBuiltin := builtins[e.Name]
-			found = found || isArg || (isParam && !isBuiltin && e.Name != "retval" && e.Name != "duration")
+			found = found || b.isArg(e.Name)
 		}
 	})
 	return found
+}
+
+// isArg reports whether a name is a parameter's. A builtin is none, whatever the types say: they are not read for it.
+func (b *body) isArg(name string) bool {
+	if _, numbered := argNumber(name); numbered {
+		return true
+	}
+	if _, builtin := builtins[name]; builtin {
+		return false
+	}
+	switch name {
+	case "retval", "duration", "goid", "ustack", "NULL", "null", "nil", "nullptr", "false", "true":
+		return false
+	}
+	_, param := b.paramIndex(name)
+	return param
 }
 
 // returnOnly reports whether e needs what is known at the return: its result, its time, variables and maps, and what
@@ -66,6 +79,9 @@ func (b *body) isOut(e script.Expr) bool {
 		if id, ok := e.X.(*script.Ident); ok && id.Name == "args" {
 			name = e.Name
 		}
+	}
+	if name == "" {
+		return false
 	}
 	i, ok := b.paramIndex(name)
 	return ok && b.fn.types().Params[i].Out

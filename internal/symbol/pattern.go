@@ -78,7 +78,8 @@ func exactMatcher(text string) matcher {
 	}
 	wanted = strings.ReplaceAll(wanted, "[...]", "") // how Go prints type arguments: the bare form has none
 	match := func(form string) bool {
-		return form == text || form == wanted || strings.ContainsAny(form, "(<") && squeeze(form) == wanted
+		return form == text || form == wanted ||
+			len(form) > len(wanted) && strings.IndexByte(form, ' ') >= 0 && strings.ContainsAny(form, "(<") && squeeze(form) == wanted
 	}
 	return matcher{match, verbatim(text), true}
 }

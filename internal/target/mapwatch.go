@@ -2,14 +2,17 @@ package target
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +22,8 @@ import (
 // costs nothing per call; the records are those of `perf record` (perf_event_open(2), PERF_RECORD_MMAP2).
 type MapWatch struct {
 	rings []mapRing // one per processor
+	lost  bool
+	over  int // an eventfd that ends a Wait; 0 none yet
 }
 
 type mapRing struct {
@@ -31,7 +36,7 @@ type MapEvent struct {
 	PID     int
 	Parent  int
 	Mapping Mapping
-	time    uint64 // the kernel's, one clock for all processors
+	time    uint64 // the kernel's, one clock for all processors (CLOCK_MONOTONIC)
 }
 
 // mapRingPages is the size of a ring without its control page; a power of two. A mapping takes some 130 bytes.
@@ -41,6 +46,7 @@ const mapRingPages = 16
 const (
 	ringHead       = 1024
 	ringTail       = 1032
+	recordLost     = 2
 	recordFork     = 7
 	recordMmap2    = 10
 	mmap2NameAt    = 72
@@ -54,8 +60,9 @@ func NewMapWatch(pid int) (*MapWatch, error) {
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Bits: unix.PerfBitMmap | unix.PerfBitMmap2 | unix.PerfBitTask | unix.PerfBitExcludeKernel |
-			unix.PerfBitSampleIDAll | unix.PerfBitUseClockID,
+			unix.PerfBitSampleIDAll | unix.PerfBitUseClockID | unix.PerfBitWatermark,
 		Sample_type: unix.PERF_SAMPLE_TIME, Clockid: unix.CLOCK_MONOTONIC,
+		Wakeup: 1, // bytes: Wait is woken by each record
 	}
 	if pid >= 0 {
 		attr.Bits |= unix.PerfBitInherit
@@ -91,7 +98,7 @@ func (w *MapWatch) Read(fn func(MapEvent)) {
 	for range enough {
 		before := len(events)
 		for _, r := range w.rings {
-			r.read(func(e MapEvent) { events = append(events, e) })
+			w.lost = r.read(func(e MapEvent) { events = append(events, e) }) || w.lost
 		}
 		if len(events) == before {
 			break
@@ -103,6 +110,45 @@ func (w *MapWatch) Read(fn func(MapEvent)) {
 	}
 }
 
+// Lost reports whether more happened since the last call than the rings hold, so that Read did not hand on all of it.
+func (w *MapWatch) Lost() bool {
+	lost := w.lost
+	w.lost = false
+	return lost
+}
+
+// Wait returns when something has happened that Read did not hand on, or with the context's error. It is for one goroutine.
+func (w *MapWatch) Wait(ctx context.Context) error {
+	if w.over == 0 {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		if err != nil {
+			return fmt.Errorf("watch mappings: %w", err)
+		}
+		w.over = fd
+	}
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
+		_, _ = unix.Write(w.over, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	})
+	defer func() {
+		if !stop() {
+			<-told
+		}
+	}()
+	polled := []unix.PollFd{{Fd: int32(w.over), Events: unix.POLLIN}}
+	for _, r := range w.rings {
+		polled = append(polled, unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN})
+	}
+	if _, err := unix.Poll(polled, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("watch mappings: %w", err)
+	}
+	if slices.ContainsFunc(polled, func(p unix.PollFd) bool { return p.Revents&unix.POLLHUP != 0 }) {
+		time.Sleep(lookEvery) // all that was watched has ended, and the kernel says so at once from now on
+	}
+	return ctx.Err()
+}
+
 // Close ends the watch.
 func (w *MapWatch) Close() {
 	for _, r := range w.rings {
@@ -110,9 +156,13 @@ func (w *MapWatch) Close() {
 		unix.Close(r.fd)
 	}
 	w.rings = nil
+	if w.over != 0 {
+		unix.Close(w.over)
+		w.over = 0
+	}
 }
 
-func (r mapRing) read(fn func(MapEvent)) {
+func (r mapRing) read(fn func(MapEvent)) (lost bool) {
 	data := r.area[os.Getpagesize():]
 	head := atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.area[ringHead])))
 	tail := (*uint64)(unsafe.Pointer(&r.area[ringTail]))
@@ -123,12 +173,15 @@ func (r mapRing) read(fn func(MapEvent)) {
 		if size < 8 || size > head-at {
 			break
 		}
-		if e, ok := mapEvent(binary.LittleEndian.Uint32(header), wrapped(data, at, size)); ok {
+		kind := binary.LittleEndian.Uint32(header)
+		lost = lost || kind == recordLost
+		if e, ok := mapEvent(kind, wrapped(data, at, size)); ok {
 			fn(e)
 		}
 		at += size
 	}
 	atomic.StoreUint64(tail, head)
+	return lost
 }
 
 // wrapped copies size bytes of a ring from a position that only grows.
@@ -159,6 +212,34 @@ func mapEvent(kind uint32, b []byte) (MapEvent, bool) {
 		}}, true
 	}
 	return MapEvent{}, false
+}
+
+// Age is how long ago it happened.
+func (e MapEvent) Age() time.Duration {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+		return 0
+	}
+	return time.Duration(uint64(now.Nano()) - e.time)
+}
+
+// Object finds the file of the mapping. Of a process that is gone it is taken for a program where it is not called a library.
+func (e MapEvent) Object() (Object, bool) {
+	p, err := Open(e.PID)
+	if exe := fileID(procPath(e.PID, "exe")); err == nil && exe.ino != 0 {
+		o := p.object(e.Mapping)
+		o.Program = exe.ino == e.Mapping.Ino
+		return o, true
+	}
+	o, ok := ObjectAt(e.Mapping)
+	o.Program = !e.Mapping.Library()
+	return o, ok
+}
+
+// Library tells a library by its name.
+func (m Mapping) Library() bool {
+	base := filepath.Base(m.Path)
+	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
 }
 
 // ObjectAt finds the file that a mapping of a process that is gone showed, in our mount namespace.

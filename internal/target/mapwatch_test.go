@@ -1,8 +1,16 @@
 package target
 
 import (
+	"context"
+	"errors"
+
+	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 )
@@ -41,5 +49,61 @@ func TestAWatchTellsWhatAProgramMappedAlthoughItIsGone(t *testing.T) {
 	})
 	if !libc[c.PID()] || !cat {
 		t.Errorf("libc mapped by %v, cat by a child: %v, forks %v", libc, cat, forks)
+	}
+}
+
+func TestAWatchWakesWhoWaitsForIt(t *testing.T) {
+	fixture.NeedRoot(t)
+	w, err := NewMapWatch(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := exec.Command("/bin/true").Run(); err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	for !seen {
+		if err := w.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.Read(func(e MapEvent) {
+			if strings.HasSuffix(e.Mapping.Path, "/true") {
+				o, ok := e.Object()
+				seen = ok && o.Program && e.Age() > 0
+			}
+		})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, stop)
+	for err == nil {
+		err = w.Wait(ctx)
+		w.Read(func(MapEvent) {})
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A ring holds some 500 mappings of one processor.
+func TestAWatchSaysThatItLostSomething(t *testing.T) {
+	fixture.NeedRoot(t)
+	w, err := NewMapWatch(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for range 2 { // that something was lost stands behind what comes next
+		for range 2000 * runtime.NumCPU() {
+			m, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_ANON|unix.MAP_PRIVATE)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unix.Munmap(m)
+		}
+		w.Read(func(MapEvent) {})
+	}
+	if !w.Lost() || w.Lost() {
+		t.Error("nothing was lost, or it is said twice")
 	}
 }

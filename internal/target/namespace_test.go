@@ -88,8 +88,12 @@ func wantObject(t *testing.T, objects []Object, path, file string) {
 	t.Helper()
 	for _, o := range objects {
 		if o.Path == path {
-			if want := fileID(file); fileID(o.Open) != want || (identity{o.Dev, o.Ino}) != want || o.Note != "" {
+			want := fileID(file)
+			if fileID(o.Open) != want || (identity{o.Dev, o.Ino}) != want || o.Note != "" {
 				t.Errorf("%+v is not %s", o, file)
+			}
+			if again, err := Find(o.Open); err != nil || fileID(again.Open) != want {
+				t.Errorf("%s leads to %+v (%v), not to %s", o.Open, again, err, file)
 			}
 			return
 		}

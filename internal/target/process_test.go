@@ -213,6 +213,9 @@ func TestDeletedReplacedAndOddlyNamedFiles(t *testing.T) {
 		if !o.Program || o.Path != path || fileID(o.Open) != want || (o.Note != "") != c.deleted || (o.Open == path) == c.deleted {
 			t.Errorf("%s: %+v, want %v", c.name, o, want)
 		}
+		if again, err := Find(o.Open); err != nil || fileID(again.Open) != want {
+			t.Errorf("%s: what a process runs goes by %s, which leads to %+v (%v)", c.name, o.Open, again, err)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func (r root) open(path string) string { return string(r) + path }
 // resolve follows all symbolic links in an absolute path, within the root.
 func (r root) resolve(path string) (string, error) {
 	if r == "" {
-		return filepath.EvalSymlinks(path)
+		return resolveOurs(path)
 	}
 	rest, done := strings.Split(path, "/"), "/"
 	for links := 0; len(rest) > 0; {
@@ -57,6 +57,26 @@ func (r root) resolve(path string) (string, error) {
 		return "", err
 	}
 	return done, nil
+}
+
+// resolveOurs follows the links of a path of our own view. Those of /proc/PID lead to what their text does not tell: to a file that has
+// no name any more (exe, map_files), or into another root.
+func resolveOurs(path string) (string, error) {
+	parts := strings.SplitN(filepath.Clean(path), "/", 5) // "", "proc", PID, "exe", the rest
+	if len(parts) < 4 || parts[1] != "proc" {
+		return filepath.EvalSymlinks(path)
+	}
+	switch parts[3] {
+	case "exe", "map_files":
+		return path, nil
+	case "root":
+		if len(parts) == 5 {
+			inner := root(strings.Join(parts[:4], "/"))
+			resolved, err := inner.resolve("/" + parts[4])
+			return inner.open(resolved), err
+		}
+	}
+	return filepath.EvalSymlinks(path)
 }
 
 // object describes the file that a process calls path: display is how it is named in results.

@@ -17,9 +17,11 @@ import (
 // Arm arms every site of the plan: the process filter first, then returns, then entries, so that a call whose entry was seen
 // has its return armed. Sites that the kernel refuses are left out and reported; it is an error when nothing could be armed.
 func (s *Session) Arm() ([]plan.Refusal, error) {
-	var err error
-	if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
-		return nil, err
+	if s.processes == nil {
+		var err error
+		if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
+			return nil, err
+		}
 	}
 	return s.held.arm(s.plan, s.sets(func(probe, site int) (Place, bool) { return s.Own(probe, site), true }))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -26,7 +27,11 @@ func (s *Session) load() error {
 		program.Name = inKernelName(program.Name)
 		spec.Programs[progKey(i)] = program
 	}
-	loaded, err := ebpf.NewCollection(&spec)
+	var options ebpf.CollectionOptions
+	if _, filtered := spec.Maps[codegen.PIDsMap]; filtered && s.processes != nil {
+		options.MapReplacements = map[string]*ebpf.Map{codegen.PIDsMap: s.processes}
+	}
+	loaded, err := ebpf.NewCollectionWithOptions(&spec, options)
 	if err != nil {
 		return s.explain(err)
 	}

@@ -22,14 +22,16 @@ import (
 
 // Session is a plan loaded into the kernel. Read may run beside the other methods; these must not run beside each other.
 type Session struct {
-	plan    *plan.Plan
-	code    *codegen.Program
-	maps    map[string]*ebpf.Map
-	progs   []*ebpf.Program // like code.Progs
-	ring    *ring
-	held    hold
-	follow  []int // links of the process filter
-	closing sync.WaitGroup
+	plan   *plan.Plan
+	code   *codegen.Program
+	maps   map[string]*ebpf.Map
+	progs  []*ebpf.Program // like code.Progs
+	ring   *ring
+	held   hold
+	follow []int // links of the process filter
+	// processes are those that another session keeps up to date; nil: this one does so itself.
+	processes *ebpf.Map
+	closing   sync.WaitGroup
 	// cleared are the hits counted in maps that Clear emptied.
 	cleared  uint64
 	disarmed bool
@@ -40,9 +42,17 @@ type Session struct {
 
 // Open loads maps and programs. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
 func Open(p *plan.Plan, code *codegen.Program) (*Session, error) {
-	s := &Session{plan: p, code: code}
+	return (&Session{plan: p, code: code}).open()
+}
+
+// Beside loads a further plan that observes the processes which s observes now, and those that they start. s must outlive it.
+func (s *Session) Beside(p *plan.Plan, code *codegen.Program) (*Session, error) {
+	return (&Session{plan: p, code: code, processes: s.maps[codegen.PIDsMap]}).open()
+}
+
+func (s *Session) open() (*Session, error) {
 	// Processes outside a namespace of ours come under numbers that mean others inside. Those that the plan names are inside.
-	s.foreign = len(p.Filter.PIDs) == 0 && pidNamespace() != codegen.Namespace{}
+	s.foreign = len(s.plan.Filter.PIDs) == 0 && pidNamespace() != codegen.Namespace{}
 	if err := s.load(); err != nil {
 		s.Close()
 		return nil, err

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// copied is a file of one's own: programs and libraries are told apart by their files.
+func copied(t *testing.T, from, to string) string {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// waiting is a program that has said something and goes on at the end of its input.
+type waiting struct {
+	*exec.Cmd
+	in io.Closer
+}
+
+func startWaiting(t *testing.T, c *exec.Cmd) *waiting {
+	t.Helper()
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	if err := c.Start(); err != nil {
+		t.Error(err)
+		return nil
+	}
+	out.Read(make([]byte, 1))
+	return &waiting{c, in}
+}
+
+func (w *waiting) finish(t *testing.T) {
+	t.Helper()
+	w.in.Close()
+	if err := w.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// awaitNewcomer waits until a session says that it observes a file that came.
+func awaitNewcomer(t *testing.T, s *sonde.Session, path string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, note := range s.Notes() {
+			if strings.HasPrefix(note, path+" came during the run: its statements are seen from ") {
+				return
+			}
+		}
+	}
+	t.Errorf("%s is not observed: %q", path, s.Notes())
+}
+
+// A program whose driver is inside of it is observed when it first starts after sonde was ready; the second time from its first statement.
+func TestAProgramThatFirstStartsDuringTheRunIsObserved(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "first"))
+	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+		w := startWaiting(t, exec.Command(program, "wait"))
+		if w == nil {
+			return
+		}
+		awaitNewcomer(t, s, program)
+		w.finish(t)
+		if out, err := exec.Command(program).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	}).queries
+	got.check(t, "SELECT before", expect{1, 3, 0})
+	got.check(t, "SELECT p FROM q WHERE r = ?", expect{14, 42, 0})
+	got.check(t, "SELECT a FROM t WHERE b = ?", expect{10, 30, 0})
+	got.check(t, "UPDATE t SET a = ?", expect{10, 10, 0})
+}
+
+// A program that runs has its driver found although its file has no name any more, as after an upgrade.
+func TestARunningProgramWhoseFileIsGoneIsObserved(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "gone"))
+	w := startWaiting(t, exec.Command(program, "wait"))
+	if w == nil {
+		return
+	}
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	got := observed(t, sonde.SQLOptions{}, func() { w.finish(t) }).queries
+	got.check(t, "SELECT before", expect{1, 3, 0})
+	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, 21, 0})
+}
+
+// What a command starts is observed though nothing in its words says what that will be; and nobody else who runs the same program is.
+func TestAProgramThatACommandStartsIsObserved(t *testing.T) {
+	fixture.NeedRoot(t)
+	dir := t.TempDir()
+	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
+	gate := filepath.Join(dir, "gate")
+	if err := unix.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("D", dir)
+	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+		in, err := os.OpenFile(gate, os.O_WRONLY, 0) // the program starts when it can be opened for reading
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		awaitNewcomer(t, s, program)
+		if out, err := exec.Command(program).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		in.Close()
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
+				return
+			}
+		}
+		t.Error("the command does not end")
+	}, sonde.Command("sh", "-c", `cd "$D"; sh -c "./inner wait <gate >said"; touch done`)).queries
+	got.check(t, "SELECT before", expect{1, 3, 0})
+	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, 21, 0})
+	got.check(t, "UPDATE t SET a = ?", expect{5, 5, 0})
+}
+
+// A library that no process mapped at the start, in a place of its own, is observed when one maps it.
+func TestALibraryThatIsFirstLoadedDuringTheRunIsObserved(t *testing.T) {
+	fixture.NeedRoot(t)
+	usual, err := filepath.EvalSymlinks("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	library := copied(t, usual, filepath.Join(t.TempDir(), "libsqlite3-0a1b2c3d.so.0.8.6"))
+	program := fixture.Build(t, "sql/load.c", "-ldl")
+	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+		w := startWaiting(t, exec.Command(program, library))
+		if w == nil {
+			return
+		}
+		awaitNewcomer(t, s, library)
+		w.finish(t)
+	}).queries
+	got.check(t, "SELECT ?", expect{3, 3, 0})
+}
+
+// A process that is observed by its PID may load another driver.
+func TestADriverThatAProcessLoadsLaterIsObserved(t *testing.T) {
+	pg := fixture.Postgres(t)
+	const script = `import psycopg2, sys
+print("ready", flush=True)
+sys.stdin.readline()
+import sqlite3
+sys.stdin.read()
+c = sqlite3.connect(":memory:")
+for i in range(5):
+    c.execute(f"select {i}").fetchall()
+`
+	c := exec.Command("/usr/bin/python3", "-c", script)
+	c.Env = pg.Env
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Process.Kill()
+	out.Read(make([]byte, 1))
+	sqlite, err := filepath.EvalSymlinks("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+		fmt.Fprintln(in, "load")
+		awaitNewcomer(t, s, sqlite)
+		in.Close()
+		c.Wait()
+	}, sonde.PID(c.Process.Pid)).queries
+	got.check(t, "SELECT ?", expect{5, 5, 0})
+}
+
+// More files come than are kept armed: those leave that nobody maps, what they counted stays, and one that comes back is observed anew.
+func TestNewcomersAreBounded(t *testing.T) {
+	fixture.NeedRoot(t)
+	usual, err := filepath.EvalSymlinks("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := fixture.Build(t, "sql/load.c", "-ldl")
+	const files = 35
+	dir := t.TempDir()
+	var all []string
+	for i := range files {
+		all = append(all, copied(t, usual, filepath.Join(dir, "libsqlite3-"+strconv.Itoa(i)+".so")))
+	}
+	most := 0
+	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+		for i, library := range append(all, all[0]) {
+			w := startWaiting(t, exec.Command(program, library))
+			if w == nil {
+				return
+			}
+			for end := time.Now().Add(time.Minute); newcomersOf(s) <= i && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			}
+			w.finish(t)
+			most = max(most, links(t))
+		}
+		if now := links(t); now > most*3/4 {
+			t.Errorf("%d descriptors are held for probes, %d before: nothing was given back", now, most)
+		}
+	}).queries
+	got.check(t, "SELECT ?", expect{3 * (files + 1), 3 * (files + 1), 0})
+}
+
+// newcomersOf is how many files a session says that came.
+func newcomersOf(s *sonde.Session) int {
+	n := 0
+	for _, note := range s.Notes() {
+		more := 0
+		if _, err := fmt.Sscanf(note, "%d more such files", &more); err == nil {
+			n += more
+		} else if strings.Contains(note, "its statements are seen") {
+			n++
+		}
+	}
+	return n
+}
+
+// links is how many descriptors of eBPF this process holds.
+func links(t *testing.T) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, e := range entries {
+		if to, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.Contains(to, "bpf") {
+			n++
+		}
+	}
+	return n
+}
