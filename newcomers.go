@@ -231,7 +231,7 @@ func (n *newcomers) arrived(ctx context.Context, o target.Object, age time.Durat
 }
 
 // Newcomers are bounded: of more than keptNewcomers those leave that no process maps, the oldest first. They join again when they come back.
-const keptNewcomers, mostNewcomers = 32, 128
+const keptNewcomers, mostNewcomers = 16, 64
 
 func (n *newcomers) thin() {
 	if len(n.armed) <= keptNewcomers {

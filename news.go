@@ -15,7 +15,7 @@ type news struct {
 }
 
 // keptNews is how many are told one by one.
-const keptNews = 20
+const keptNews = 1000
 
 func (n *news) note(text string) {
 	n.mu.Lock()
@@ -39,7 +39,7 @@ func (n *news) list() []string {
 	defer n.mu.Unlock()
 	list := slices.Clone(n.told)
 	if n.untold > 0 {
-		list = append(list, fmt.Sprintf("%d more such files", n.untold))
+		list = append(list, fmt.Sprintf("%d more such notes", n.untold))
 	}
 	if n.missed > 0 {
 		list = append(list, fmt.Sprintf("%d programs came and went before they could be looked at", n.missed))

@@ -136,6 +136,9 @@ func inner(e event.Event) bool {
 	return false
 }
 
+// shownNotes is how many notes are written.
+const shownNotes = 20
+
 // finish writes the end of the results and the footer.
 func (r request) finish(w world, s *sonde.Session, err error, stream render.Stream) error {
 	stats := s.Stats()
@@ -146,8 +149,12 @@ func (r request) finish(w world, s *sonde.Session, err error, stream render.Stre
 	}
 	err = firstError(err, render.Footer(w.err, stats, render.Terminal(w.err, w.env)))
 	fmt.Fprint(w.err, leftOut(s.Refusals()))
-	for _, note := range s.Notes() {
+	notes := s.Notes()
+	for _, note := range notes[:min(len(notes), shownNotes)] {
 		fmt.Fprintln(w.err, "sonde: "+note)
+	}
+	if more := len(notes) - shownNotes; more > 0 {
+		fmt.Fprintf(w.err, "sonde: %d more such notes\n", more)
 	}
 	return firstError(err, r.ended(w, s))
 }

@@ -69,7 +69,10 @@ func observedWith(t *testing.T, o sonde.SQLOptions, during func(*sonde.Session),
 		t.Fatal(err)
 	}
 	if during != nil {
+		done := make(chan struct{})
+		defer func() { <-done }()
 		go func() {
+			defer close(done)
 			defer s.Stop()
 			during(s)
 			time.Sleep(200 * time.Millisecond) // a server ends its statement after its client got the answer
