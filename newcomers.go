@@ -270,7 +270,7 @@ func (n *newcomers) arm(o target.Object) (*part, error) {
 	t, r := n.target, *n.session.run
 	t.objects = resolve.NewObjects()
 	defer t.objects.Close()
-	p := &part{backend: n.session.backend}
+	p := &part{backend: kernelBackend()}
 	if p.plan, err = t.resolve(s, &r, p.backend); err != nil {
 		return nil, err
 	}
@@ -295,10 +295,13 @@ func beside(first engine.Session, p *plan.Plan) (engine.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k, ok := first.(*kernel.Session); ok {
+	switch k, ok := first.(*kernel.Session); {
+	case ok:
 		return k.Beside(p, code)
+	case p.Filter.Children:
+		return nil, errors.New("its engine does not tell which processes were started")
 	}
-	return nil, errors.New("the engine takes no further probes")
+	return kernel.Open(p, code)
 }
 
 // notes say what came and how it was observed.
