@@ -60,6 +60,8 @@ func measures() []measure {
 		{name: "count-endbr", metrics: ns("counted call, endbr64 then push"), take: cost(counting, "f_endbr")},
 		{name: "count-mov", metrics: ns("counted call, first instruction mov"), take: cost(counting, "f_mov")},
 		{name: "reject-push", metrics: ns("call rejected by a predicate, first instruction push"), take: cost(rejecting, "f_push")},
+		{name: "pass-push", metrics: ns("call that passes a predicate, first instruction push"), take: cost(passing, "f_push")},
+		{name: "pass-mov", metrics: ns("call that passes a predicate, first instruction mov"), take: cost(passing, "f_mov")},
 		{name: "time-push", metrics: ns("timed call, first instruction push"), take: cost(timing, "f_push")},
 		{name: "time-endbr", metrics: ns("timed call, endbr64 then push"), take: cost(timing, "f_endbr")},
 		{name: "together-1000", once: true, metrics: attachMetrics(1000, "together"), take: attach(together, 1000)},

@@ -19,7 +19,7 @@ func perf() tool {
 			if j.kind == timing || j.kind == tracing || j.kind.ofSQL() {
 				return nil, errors.New("does not pair entry and return")
 			}
-			if j.kind == rejecting {
+			if j.kind == rejecting || j.kind == passing {
 				return nil, errNotOffered
 			}
 			argv := map[kind][]string{

@@ -94,7 +94,7 @@ func ratio(m metric, columns []column) string {
 
 // remarks say what a figure means where the row's name cannot.
 var remarks = []string{
-	"Costs are what a call takes longer than unobserved. Counts and times are kept in the kernel by all but ltrace and \"sonde, inside\", which keeps them in the process.",
+	"Costs are what a call takes longer than unobserved. Counts and times are kept in the kernel by all but ltrace and \"sonde, inside\", which keeps them in the process. \"sonde, hybrid\" decides predicates in the process and keeps the rest in the kernel.",
 	"Lines per second are those that arrived; the rows below say what did not. perf records into a file, and its lines are printed after the run, which is not in the figure.",
 	"Statements are timed by sonde with their texts and digests, by bpftrace without, in one histogram.",
 	"Memory is the tool's own, without the kernel's maps and buffers.",

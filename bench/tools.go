@@ -17,6 +17,7 @@ const (
 	each                   // count the calls of every function that matches, each for itself
 	together               // count the calls of all functions that match, in one counter
 	rejecting              // count the calls of a function that pass a predicate, which none does
+	passing                // the same, of which all do
 	timing                 // a latency histogram of a function
 	firing                 // print a line for each call
 	printing               // print a line for each call of work(number, statement) with its arguments, as it is entered
@@ -62,6 +63,7 @@ func tools(c config) []tool {
 	return []tool{
 		sonde("sonde", absolute, "kernel"),
 		sonde("sonde, inside", absolute, "user"),
+		sonde("sonde, hybrid", absolute, "hybrid"),
 		bpftrace("bpftrace 0.27.1", newest, err),
 		bpftrace("bpftrace 0.17", "bpftrace", lookup("bpftrace")),
 		perf(),
@@ -96,11 +98,12 @@ func sonde(name, path, engine string) tool {
 			script := map[kind]string{
 				together:  "{ @ = count(); }",
 				rejecting: "/arg0 == 0x7654321/ { @ = count(); }",
+				passing:   "/arg0 != 0x7654321/ { @ = count(); }",
 				printing:  `{ printf("work(%d, %s)\n", arg0, str(arg1)); }`,
 			}[j.kind]
 			if script != "" {
 				argv := []string{path, "run", "--engine=" + engine, "-e", "uprobe:" + j.program + ":" + j.function + " " + script}
-				if engine == "user" {
+				if engine != "kernel" {
 					argv = append(argv, "-p", strconv.Itoa(j.pid))
 				}
 				return argv, nil
@@ -111,7 +114,7 @@ func sonde(name, path, engine string) tool {
 			case j.command != nil:
 				argv = append(argv, j.program+":"+j.function, "--")
 				return append(argv, j.command...), nil
-			case engine == "user":
+			case engine != "kernel":
 				argv = append(argv, "-p", strconv.Itoa(j.pid))
 			}
 			return append(argv, j.program+":"+j.function), nil
@@ -133,6 +136,7 @@ func bpftrace(name, path string, missing error) tool {
 				counting:  probe + " { @ = count(); }",
 				together:  probe + " { @ = count(); }",
 				rejecting: probe + " /arg0 == 0x7654321/ { @ = count(); }",
+				passing:   probe + " /arg0 != 0x7654321/ { @ = count(); }",
 				each:      probe + " { @[probe] = count(); }",
 				timing: probe + " { @start[tid] = nsecs; } uretprobe:" + j.program + ":" + j.function +
 					" /@start[tid]/ { @ = hist(nsecs - @start[tid]); delete(@start[tid]); }",
@@ -161,7 +165,7 @@ func bpftrace(name, path string, missing error) tool {
 func ltrace() tool {
 	return tool{name: "ltrace", missing: lookup("ltrace"),
 		argv: func(j job) ([]string, error) {
-			if j.kind == rejecting {
+			if j.kind == rejecting || j.kind == passing {
 				return nil, errNotOffered
 			}
 			if j.kind == each || j.kind == together || j.kind.ofSQL() {
@@ -201,7 +205,7 @@ func bcc() tool {
 			case j.kind == firing:
 				return []string{"trace-bpfcc", probe}, nil
 			}
-			if j.kind == rejecting {
+			if j.kind == rejecting || j.kind == passing {
 				return nil, errNotOffered
 			}
 			if j.kind == tracing {
