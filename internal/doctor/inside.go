@@ -26,6 +26,9 @@ func (m *Machine) inside() []Check {
 	if m.SELinux == "1" {
 		also = append(also, "SELinux is enforcing and may forbid shared memory that runs")
 	}
+	if m.Loads == nil && c.State != Gap {
+		also = append(also, "so does --engine=hybrid, as eBPF is permitted")
+	}
 	c.Found = strings.Join(append([]string{c.Found}, also...), "; ")
 	return []Check{c}
 }

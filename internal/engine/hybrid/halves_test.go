@@ -106,3 +106,38 @@ func TestEverySiteIsReachedThroughAPad(t *testing.T) {
 		t.Errorf("%d of %d", h.decided, h.of)
 	}
 }
+
+// A function that cannot be patched is left to the kernel with its whole predicate, at its own places.
+func TestAFunctionThatCannotBePatchedIsTheKernelsAlone(t *testing.T) {
+	at := func(role site.Role, function int) plan.Site {
+		return plan.Site{Function: function, Addr: symbol.Addr(100 * function), Choice: site.Choice{Role: role}}
+	}
+	r := parts()['r']
+	p := &plan.Plan{Probes: []plan.Probe{
+		{Kind: plan.Entry, Bodies: []plan.Body{{Pred: r}}, Sites: []plan.Site{at(site.Entry, 0), at(site.Entry, 1)}},
+		{Kind: plan.Return, Bodies: []plan.Body{{Frame: &plan.Frame{Pred: r}}}, Sites: []plan.Site{at(site.Entry, 1), at(site.Ret, 1), at(site.Entry, 0), at(site.Ret, 0)}},
+		{Kind: plan.Entry, Bodies: []plan.Body{{Pred: r}}, Sites: []plan.Site{at(site.Entry, 0)}},
+	}}
+	h := halve(p, map[int]bool{1: true})
+	if got := fmt.Sprint(h.pads); got != "[[0 -1] [-1 -1 0 1] [0]]" {
+		t.Errorf("pads %v", got)
+	}
+	for i, probe := range h.outside.Probes {
+		for j, s := range probe.Sites {
+			b := &probe.Bodies[s.Body]
+			if decides := b.Pred != nil || b.Frame != nil && b.Frame.Pred != nil; decides != (s.Function == 1) {
+				t.Errorf("site %d of probe %d: the kernel decides: %v", j, i, decides)
+			}
+		}
+	}
+	var n []int
+	for _, probe := range h.beside().Probes {
+		n = append(n, len(probe.Sites))
+	}
+	if fmt.Sprint(n) != "[1 2 0]" {
+		t.Errorf("beside: %v sites", n)
+	}
+	if p.Probes[0].Sites[1].Body != 0 || p.Probes[1].Sites[0].Body != 0 {
+		t.Error("the plan was changed")
+	}
+}
