@@ -52,6 +52,16 @@ func shownBy(t *testing.T, file string, argv []string, options ...sonde.RunOptio
 	return strings.Join(shown, "\n"), session.Stats()
 }
 
+// built compiles an object, from Rust if its name says so.
+func built(t *testing.T, name string) string {
+	t.Helper()
+	language := ".c"
+	if name == "rust" {
+		language = ".rs"
+	}
+	return fixture.Build(t, "object/"+name+".bpf"+language)
+}
+
 func texts(values []event.Value) (out []string) {
 	for i := range values {
 		out = append(out, values[i].Text(event.LangC))
@@ -76,11 +86,13 @@ func TestObjectsShowTheSameInsideAProcessAsInTheKernel(t *testing.T) {
 		"one program at many functions": {"multi", []string{work}, []sonde.RunOption{sonde.Attach("any=" + work + ":[tg][wr]*"), sonde.SumCPUs()}, "nine came, 9 before it", 13},
 		"an object without types":       {"legacy", []string{work}, []sonde.RunOption{sonde.Attach("old=" + work + ":twice")}, `@table`, 10},
 		"lines of aya-log":              {"ayalog", []string{work}, []sonde.RunOption{sonde.Attach("demo=" + work + ":twice")}, "twice(9) by01:02:ab:04:05:06/ff", 10},
+		"what rustc made": {"rust", []string{work}, []sonde.RunOption{sonde.Attach("on_twice="+work+":twice", "after_twice="+work+":twice"),
+			sonde.EventType("struct Event"), sonde.Prototypes("testdata/rust.h")}, "@CALLS[9] 1\nEVENTS {pid, result=0, tail={1, 2, 3, 4}}", 20},
 		"threads, functions and lines": {"parts", []string{crowd, "3", "400"}, []sonde.RunOption{sonde.Attach("on_say="+crowd+":say", "on_end="+crowd+":end", "after_end="+crowd+":end",
 			"on_said="+crowd+":crowd:said"), sonde.SumCPUs(), sonde.EventType("struct said_event")},
 			"-3000000000 -7 FFFFFFF9 enough z    42 00042 42   | ffffffff4d2fa200", 2 + 2*3*400},
 	} {
-		file := fixture.Build(t, "object/"+c.object+".bpf.c")
+		file := built(t, c.object)
 		kernel, kernelStats := shownBy(t, file, c.argv, append(c.options, sonde.WithEngine(sonde.EngineKernel))...)
 		inside, insideStats := shownBy(t, file, c.argv, append(c.options, sonde.WithEngine(sonde.EngineUser))...)
 		if c.object == "legacy" { // the kernel pads

@@ -50,6 +50,7 @@ func compiledObjects(t *testing.T) func(dir string) error {
 		name := filepath.Base(path)
 		built[strings.TrimSuffix(name, "c")+"o"] = fixture.Build(t, filepath.Join("object", name), flags[name]...)
 	}
+	built["rust.bpf.o"] = fixture.Build(t, "object/rust.bpf.rs")
 	return func(dir string) error {
 		for name, path := range built {
 			if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {

@@ -39,6 +39,9 @@ var kinds = map[string]Kind{"uprobe": Entry, "uretprobe": Return, "uprobe.sessio
 // findPrograms lists the object's programs by name.
 func (o *Object) findPrograms() {
 	for name, p := range o.Spec.Programs {
+		if strings.HasPrefix(p.SectionName, ".text.") {
+			continue // a function that programs may call, in a section of its own as rustc makes them
+		}
 		o.Programs = append(o.Programs, newProgram(name, p))
 	}
 	slices.SortFunc(o.Programs, func(a, b Program) int { return strings.Compare(a.Name, b.Name) })

@@ -34,6 +34,9 @@ func (o *Object) findSources() {
 		if m.Value != nil && !isInt(m.Value) {
 			s.Type = m.Value
 		}
+		if list := o.parameters(name); s.Type == nil && s.Perf && len(list) == 1 {
+			s.Type = list[0]
+		}
 		o.Sources = append(o.Sources, s)
 	}
 	slices.SortFunc(o.Sources, func(a, b Source) int { return strings.Compare(a.Map, b.Map) })

@@ -43,7 +43,17 @@ func (o *Object) findTables() {
 		if sec, ok := m.Value.(*btf.Datasec); ok && sec != nil {
 			continue // .data.NAME
 		}
-		o.Tables = append(o.Tables, Table{Name: name, Map: name, Key: m.Key, Value: m.Value, PerCPU: each})
+		t := Table{Name: name, Map: name, Key: m.Key, Value: m.Value, PerCPU: each}
+		if list := o.parameters(name); t.Key == nil && t.Value == nil && len(list) > 0 {
+			t.Value = sized(list[len(list)-1], m.ValueSize)
+			if len(list) > 1 {
+				t.Key = sized(list[0], m.KeySize)
+			}
+		}
+		if t.Key == nil && m.Type != ebpf.Hash && m.Type != ebpf.LRUHash && m.Type != ebpf.PerCPUHash && m.Type != ebpf.LRUCPUHash {
+			t.Key = &btf.Int{Name: "unsigned int", Size: 4} // an index
+		}
+		o.Tables = append(o.Tables, t)
 	}
 	for name, v := range o.Spec.Variables {
 		if v.Constant() || !settable(v) || o.Spec.Maps[v.SectionName] == nil {
