@@ -104,6 +104,16 @@ func (f *File) Interp() string {
 	return ""
 }
 
+// ThreadLocal is how many bytes of thread-local storage the object brings.
+func (f *File) ThreadLocal() uint64 {
+	for _, p := range f.image.Progs {
+		if p.Type == elf.PT_TLS {
+			return p.Memsz
+		}
+	}
+	return 0
+}
+
 // Pie reports whether the object is a program that may be loaded anywhere; libraries are not programs.
 func (f *File) Pie() bool {
 	const dfPie = 0x08000000 // DF_1_PIE

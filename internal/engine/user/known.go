@@ -1,7 +1,11 @@
 package user
 
 import (
+	"fmt"
+
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/internal/target"
 )
 
@@ -33,5 +37,19 @@ func known(mem []byte, pid int) error {
 			ranges = append(ranges, shm.Range{Start: m.Start, End: m.End})
 		}
 	}
+	if keepsGoroutines(process) {
+		shm.SetGo(mem)
+	}
 	return shm.SetRanges(mem, ranges)
+}
+
+// keepsGoroutines reports whether the process runs a Go program with no thread-local variable but the one for the goroutine: then that lies
+// just below the FS base, be it Go that makes the threads or a C library (ELF Handling For Thread-Local Storage, section 3.4.6).
+func keepsGoroutines(process *target.Process) bool {
+	file, err := symbol.Open(fmt.Sprintf("/proc/%d/exe", process.PID))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return file.Language() == event.LangGo && file.ThreadLocal() <= 8
 }

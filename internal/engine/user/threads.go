@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/engine/user/trampoline"
+	"github.com/sonde-project/sonde/internal/target"
 )
 
 // threads is how gates tell threads apart.
@@ -16,13 +17,14 @@ type threads struct {
 	slots  trampoline.Slots
 	fsBase bool  // the instruction that reads the FS base may be used
 	tid    int32 // where threads have their number, from the FS base; 0 unknown
+	goTID  int32 // where they may have it in Go code
 }
 
 func (im *image) gates() trampoline.Process {
 	t, counters := im.threads, im.data()+uint64(im.layout.Size)
 	return trampoline.Process{
 		Private: im.region().Private.Addr, Slots: t.slots, Nested: counters + gateNested, Full: counters + gateFull,
-		Children: im.plan.Filter.Children, FSBase: t.fsBase, TID: t.tid,
+		Children: im.plan.Filter.Children, FSBase: t.fsBase, TID: t.tid, GoTID: t.goTID,
 	}
 }
 
@@ -35,6 +37,9 @@ func (im *image) learn(slots trampoline.Slots) error {
 		return notOffered("cannot tell the threads of process %d apart: this machine does not let programs read their FS base", pid)
 	}
 	im.threads.tid = tidOffset(pid, bases)
+	if process, err := target.Open(pid); err == nil && keepsGoroutines(process) {
+		im.threads.goTID = goTIDOffset
+	}
 	var id [4]byte
 	binary.NativeEndian.PutUint32(id[:], uint32(pid))
 	return poke(pid, im.region().Private.Addr+trampoline.PrivateTGID, id[:])
@@ -66,7 +71,9 @@ func pointToThemselves(pid int, bases map[int]uint64) bool {
 
 // tidOffsets are where C libraries and Go keep a thread's number, from its FS base: struct pthread of glibc and of musl, and
 // procid of Go's m, whose tls the FS base points into. They are used only where every thread's number is found there.
-func tidOffsets() []int32 { return []int32{0x2d0, 0x30, 0x38, -72, -64} }
+func tidOffsets() []int32 { return []int32{0x2d0, 0x30, 0x38, goTIDOffset, -64} }
+
+const goTIDOffset = -72
 
 // tidOffset finds where the process's threads have their numbers, 0 when it does not show.
 func tidOffset(pid int, bases map[int]uint64) int32 {

@@ -22,9 +22,10 @@ const (
 
 // What of a process's memory never goes away, in memory that belongs to one program in one process.
 const (
-	knownStack = 0 // u64 lowest address of the stack that the process began with, u64 the one behind its highest
+	knownStack = 0  // u64 lowest address of the stack that the process began with, u64 the one behind its highest
+	knownGo    = 16 // u64, not 0: each thread has the address of its goroutine's descriptor at goTLS from its FS base
 	// Ranges of addresses that can be read as long as the process lives: pairs of u64 start and end, up to one whose end is 0.
-	knownRanges = 16
+	knownRanges = 32
 	maxRanges   = 64
 
 	// KnownSize is how much it takes.
@@ -52,6 +53,16 @@ func SetStack(mem []byte, r Range) {
 	put(mem, knownStack, r.Start)
 	put(mem, knownStack+8, r.End)
 }
+
+// What Go keeps for a thread, in a program that has no other thread-local storage: the address of runtime.g, of which at least so many
+// bytes are there (runtime2.go).
+const (
+	goTLS  = -8
+	goSize = 256
+)
+
+// SetGo says that the process runs a Go program, whose threads have their goroutines just below the FS base.
+func SetGo(mem []byte) { put(mem, knownGo, 1) }
 
 // MaxRanges is how many SetRanges takes.
 const MaxRanges = maxRanges

@@ -13,7 +13,8 @@ func (w *routine) reading() {
 }
 
 // writeSafe: EAX is 1 if RCX bytes at RDX are there for sure, else 0: they lie between the stack pointer of the hit and the end of the stack
-// that it is on, be it the thread's own or the process's first, or in one of the ranges that are known. R10 and R11 are lost.
+// that it is on, be it the thread's own or the process's first, in what Go keeps of the running goroutine, or in one of the ranges that are
+// known. R10 and R11 are lost.
 func (w *routine) writeSafe() {
 	first, ranges, next, yes, no := w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	w.Bind(w.safe)
@@ -27,6 +28,7 @@ func (w *routine) writeSafe() {
 	w.MovImm(x86.R10, w.known)
 	w.onStack(x86.At(x86.R10, knownStack), x86.At(x86.R10, knownStack+8), yes, ranges)
 	w.Bind(ranges)
+	w.goroutine(yes)
 	w.MovImm(x86.R10, w.known+knownRanges-16)
 	w.Bind(next)
 	w.OpImm(x86.Add, x86.Quad, x86.R10, 16)
@@ -45,6 +47,30 @@ func (w *routine) writeSafe() {
 	w.Bind(no)
 	w.MovImm(x86.RAX, 0)
 	w.Ret()
+}
+
+// goroutine goes to yes if the bytes at RDX are of the goroutine's descriptor.
+func (w *routine) goroutine(yes x86.Label) {
+	no := w.Label()
+	w.MovImm(x86.R10, w.known+knownGo)
+	w.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.R10, 0), 0)
+	w.Jcc(x86.Equal, no)
+	w.Load(x86.Quad, x86.R10, x86.At(x86.R9, ContextSlot))
+	w.Load(x86.Quad, x86.R10, x86.At(x86.R10, SlotFSBase))
+	w.Test(x86.Quad, x86.R10, x86.R10)
+	w.Jcc(x86.Equal, no)
+	w.Load(x86.Quad, x86.R10, x86.At(x86.R10, goTLS))
+	w.Mov(x86.Quad, x86.RAX, x86.RDX)
+	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.R10)
+	w.Jcc(x86.Below, no)
+	w.OpImm(x86.Cmp, x86.Quad, x86.RAX, goSize)
+	w.Jcc(x86.AboveEqual, no)
+	w.Op(x86.Add, x86.Quad, x86.RAX, x86.RCX)
+	w.OpImm(x86.Cmp, x86.Quad, x86.RAX, goSize)
+	w.Jcc(x86.Above, no)
+	w.Test(x86.Quad, x86.R10, x86.R10)
+	w.Jcc(x86.NotEqual, yes)
+	w.Bind(no)
 }
 
 // onStack goes to yes if the bytes at RDX are on the used part of a stack, else to no.

@@ -22,6 +22,7 @@ const (
 	SlotSpilled    = 84
 	SpilledUnknown = 1 << 30
 	noTicket       = 1<<32 - 1
+	SlotOwnTID     = 88 // u32 not 0: the engine has found the thread's number where it looks for it
 	// SlotStorage is where the thread's memory of Layout.Storage bytes begins.
 	SlotStorage = 128
 )

@@ -17,6 +17,8 @@ type Process struct {
 	FSBase bool
 	// TID is where threads have their number, from the FS base; 0: they are asked each time.
 	TID int32
+	// GoTID is where threads that run Go code have it, for those whose number is found there when they come first.
+	GoTID int32
 }
 
 // System calls of the gate, by number (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -281,13 +283,7 @@ func (g *gate) task() {
 	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
 	g.Load(x86.Word, x86.RDX, x86.At(x86.RDX, 0))
 	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 32)
-	if g.p.TID != 0 {
-		g.Load(x86.Word, x86.RAX, x86.AtFS(g.p.TID))
-	} else {
-		g.MovImm(x86.RAX, sysGettid) // RCX and R11 are kept already
-		g.Syscall()
-		g.Mov(x86.Word, x86.RAX, x86.RAX)
-	}
+	g.tid()
 	g.Op(x86.Or, x86.Quad, x86.RDX, x86.RAX)
 	g.OpFrom(x86.Cmp, x86.Quad, x86.RDX, x86.At(x86.R13, slotThread+shm.SlotIDs))
 	g.Jcc(x86.Equal, same)
@@ -300,6 +296,36 @@ func (g *gate) task() {
 		g.StoreImm(x86.Quad, x86.At(x86.R13, slotThread+at), 0)
 	}
 	g.Bind(same)
+}
+
+// tid puts the thread's number in RAX. A thread that does not know its own yet has a 0 there.
+func (g *gate) tid() {
+	own := x86.At(x86.R13, slotThread+shm.SlotOwnTID)
+	at, ask, known := g.p.TID, g.Label(), g.Label()
+	learns := at == 0 && g.golang && g.p.GoTID != 0
+	if learns {
+		at = g.p.GoTID
+		g.OpToImm(x86.Cmp, x86.Word, own, 0)
+		g.Jcc(x86.Equal, ask)
+	}
+	if at != 0 {
+		g.Load(x86.Word, x86.RAX, x86.AtFS(at))
+		g.Test(x86.Word, x86.RAX, x86.RAX)
+		g.Jcc(x86.NotEqual, known)
+	}
+	g.Bind(ask)
+	g.MovImm(x86.RAX, sysGettid) // RCX and R11 are kept already
+	g.Syscall()
+	g.Mov(x86.Word, x86.RAX, x86.RAX)
+	if learns {
+		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.R13, slotThread+shm.SlotFSBase), 0)
+		g.Jcc(x86.Equal, known) // before Go has set up its first thread
+		g.Load(x86.Word, x86.RCX, x86.AtFS(at))
+		g.Op(x86.Cmp, x86.Word, x86.RCX, x86.RAX)
+		g.Jcc(x86.NotEqual, known)
+		g.StoreImm(x86.Word, own, 1)
+	}
+	g.Bind(known)
 }
 
 // run calls the program, whose address is in RAX.

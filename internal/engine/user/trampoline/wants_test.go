@@ -1,10 +1,13 @@
 package trampoline
 
 import (
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/x86"
@@ -13,8 +16,15 @@ import (
 // run hits a site whose gate gives no more than is wanted.
 func (b *bench) run(slots Slots, golang bool, wants Wants, program uint64, flags int32) {
 	b.t.Helper()
+	b.runIn(Process{}, slots, golang, wants, program, flags)
+}
+
+// runIn does so in a process of which more is known.
+func (b *bench) runIn(p Process, slots Slots, golang bool, wants Wants, program uint64, flags int32) {
+	b.t.Helper()
+	p.Private, p.Slots, p.Nested, p.Full, p.FSBase = addr(&b.private[0]), slots, addr(&b.words[0]), addr(&b.words[1]), true
 	c := &x86.Code{}
-	Gate(c, Process{Private: addr(&b.private[0]), Slots: slots, Nested: addr(&b.words[0]), Full: addr(&b.words[1]), FSBase: true}, golang, wants)
+	Gate(c, p, golang, wants)
 	site := Site{Program: program, PC: 0x4711, Function: 0x4700, Cookie: patched, AtEntry: true, Gate: b.put(c)}
 	w, err := Build(addr(&b.text[b.used]), plain{}, []Site{site}, Process{}, golang)
 	if err != nil {
@@ -74,6 +84,37 @@ func TestAThreadComesBackAsItWasFromAProgramThatWantsNothing(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// Where Go keeps a thread's number it is read from the second hit on, if it was right at the first; if it was not, the kernel is asked each time.
+func TestAThreadsNumberIsReadWhereItWasFound(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const procid, g = -72, -8 // of runtime.m, from its tls
+	for at, found := range map[int32]uint32{procid: 1, g: 0, 0: 0} {
+		slots := SlotsFor(1000)
+		b := newBench(t, slots)
+		program := b.program()
+		for range 3 {
+			clear(b.stack)
+			b.runIn(Process{GoTID: at}, slots, true, Wants{Thread: true}, program, 0)
+		}
+		threads := 0
+		for i := range 1<<slots.bits + probes {
+			slot := b.private[PrivateSlots+i<<slots.shift:]
+			if binary.NativeEndian.Uint64(slot) == 0 {
+				continue
+			}
+			threads++
+			ids, own := binary.NativeEndian.Uint64(slot[slotThread+shm.SlotIDs:]), binary.NativeEndian.Uint32(slot[slotThread+shm.SlotOwnTID:])
+			if uint32(ids) != uint32(unix.Gettid()) || own != found {
+				t.Errorf("at %d: thread %d is %d, found %d, want %d", at, unix.Gettid(), uint32(ids), own, found)
+			}
+		}
+		if threads != 1 {
+			t.Errorf("%d threads", threads)
 		}
 	}
 }
