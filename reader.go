@@ -11,12 +11,13 @@ import (
 
 // reader is one pass over a session's records.
 type reader struct {
-	s     *Session
-	yield func(event.Event) bool
-	left  bool // the consumer left the loop
-	done  bool // the script or a limit ended the run
-	next  []time.Time
-	swept time.Time // when the dead were last looked for
+	s         *Session
+	yield     func(event.Event) bool
+	left      bool // the consumer left the loop
+	done      bool // the script or a limit ended the run
+	next      []time.Time
+	swept     time.Time // when the dead were last looked for
+	accounted time.Time
 }
 
 // loop reads until something ends the run.
@@ -45,11 +46,23 @@ func (r *reader) loop() error {
 		if err := r.sweep(); err != nil {
 			return err
 		}
+		r.account()
 		if s.ends() {
 			return nil
 		}
 	}
 	return nil
+}
+
+// accountEvery is how often what was counted is added up for who asks while the run goes on.
+const accountEvery = time.Second
+
+func (r *reader) account() {
+	if !r.s.asked.Load() || time.Since(r.accounted) < accountEvery {
+		return
+	}
+	r.accounted = time.Now()
+	_ = r.s.account() // what cannot be read now is read at the end, or said then
 }
 
 // sweepEvery is how often calls are forgotten whose threads have died inside them: what is remembered is bounded.

@@ -34,6 +34,7 @@ type Session struct {
 
 	watching sync.WaitGroup // the goroutine that waits for processes to end
 	read     atomic.Bool    // someone reads the events, or has closed the session
+	asked    atomic.Bool    // someone asks for the account before the end
 	over     chan struct{}  // closed when nothing is left of the run
 	count    int            // events handed on
 	open     uint64         // calls that had not ended
@@ -292,8 +293,12 @@ func (s *Session) ExitStatus() (status int, ok bool) {
 // ScriptStatus is what the script gave to exit(n), 0 if it did not.
 func (s *Session) ScriptStatus() int { return s.told().asked }
 
-// Stats accounts for the run, once it has ended.
-func (s *Session) Stats() event.Stats { return s.told().stats }
+// Stats accounts for the run once it has ended; while its events are read, for what was so up to a second ago: then it does not know which calls
+// go on.
+func (s *Session) Stats() event.Stats {
+	s.asked.Store(true)
+	return s.told().stats
+}
 
 func (s *Session) told() result {
 	s.telling.Lock()
@@ -356,12 +361,18 @@ func (s *Session) settle() error {
 	defer s.mu.Unlock()
 	var err error
 	s.final, err = s.maps()
-	counts, cost, countErr := s.counts()
+	countErr := s.account()
+	return errors.Join(err, countErr)
+}
+
+// account tells what was counted so far.
+func (s *Session) account() error {
+	counts, cost, err := s.counts()
 	counts.Unfinished = s.open
 	stats := counts.Stats()
 	stats.Elapsed, stats.Cost, stats.Stopped = time.Since(s.begun), cost, s.stopped()
 	s.tell(func(r *result) { r.stats = stats })
-	return errors.Join(err, countErr)
+	return err
 }
 
 func (s *Session) close() {

@@ -185,13 +185,18 @@ func (r request) watch(ctx context.Context, w world, s *sonde.Session, stream re
 			}
 		}
 	}()
-	err := live.Run(ctx, w.in, w.out, s.Snapshot, live.Options{Options: r.shown(w, w.out)})
+	err := live.Run(ctx, w.in, w.out, s.Snapshot, live.Options{Options: r.shown(w, w.out), Losses: losses(s)})
 	s.Stop()
 	<-ended
 	for _, e := range final {
 		err = firstError(err, stream.Event(e))
 	}
 	return r.finish(w, s, err, stream)
+}
+
+// losses says what a session has lost and missed so far.
+func losses(s *sonde.Session) func() []string {
+	return func() []string { return render.Losses(s.Stats()) }
 }
 
 // list writes what can be observed.

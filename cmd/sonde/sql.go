@@ -134,7 +134,7 @@ func (s statements) watch(ctx context.Context, w world, session *sonde.Session, 
 	now := func() live.Statements {
 		return live.Statements{Time: time.Now(), Queries: stream.Queries(), Transactions: stream.Transactions()}
 	}
-	err := live.RunStatements(ctx, w.in, w.out, now, live.Options{Options: s.shown(w, w.out)})
+	err := live.RunStatements(ctx, w.in, w.out, now, live.Options{Options: s.shown(w, w.out), Losses: losses(session)})
 	session.Stop()
 	return s.finish(w, session, firstError(err, <-drained), stream)
 }

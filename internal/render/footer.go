@@ -32,11 +32,14 @@ func Footer(w io.Writer, s event.Stats, o Options) error {
 	}
 	b.WriteByte('\n')
 	for _, loss := range Losses(s) {
-		b.WriteString(o.in(yellow, "sonde: "+loss) + "\n")
+		b.WriteString(o.Warning("sonde: "+loss) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// Warning gives the text in the colour of what must not be overlooked, where there are colours.
+func (o Options) Warning(text string) string { return o.in(yellow, text) }
 
 // Losses says what of a run is not in its results, one sentence for each kind; none when everything is.
 func Losses(s event.Stats) []string {

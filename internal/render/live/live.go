@@ -27,6 +27,23 @@ type Source func() (event.Snapshot, error)
 type Options struct {
 	render.Options
 	Interval time.Duration // between two readings, 0 a second
+	// Losses says what is not in the figures so far, a line for each kind; nil: nothing is known of it. It is asked while drawing.
+	Losses func() []string
+}
+
+// losses are the lines that warn of them.
+func (o Options) losses() []string {
+	if o.Losses == nil {
+		return nil
+	}
+	lines := o.Losses()
+	for i, l := range lines {
+		if o.Width > 0 {
+			l = cut(l, o.Width)
+		}
+		lines[i] = o.Warning(l)
+	}
+	return lines
 }
 
 // Run shows what source gives until ctx ends, the source fails, or the user leaves with q or Ctrl-C; only the source's
@@ -94,7 +111,7 @@ func printed(ctx context.Context, out *os.File, o Options, lines func() (time.Ti
 			lines = lines[:o.Top+1]
 		}
 		w.WriteString(at.Format("15:04:05") + "\n")
-		for _, l := range lines {
+		for _, l := range append(lines, o.losses()...) {
 			w.WriteString(l + "\n")
 		}
 		w.WriteString("\n")

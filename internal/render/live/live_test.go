@@ -246,3 +246,34 @@ func TestASourceThatFailsEndsTheScreen(t *testing.T) {
 		t.Error("the failure is not kept")
 	}
 }
+
+func lossy() []string { return []string{"lost 5 events: 5 ring full", "missed 1 return: 1 exit"} }
+
+// What is not in the figures is said while they grow, and takes room of the rows.
+func TestLossesStandBelowTheTable(t *testing.T) {
+	want := strings.Join([]string{
+		"sonde  3 rows, by count, 2s",
+		"COUNT  RATE/S  FUNCTION",
+		" 1002     1.0  free",
+		"   20      10  malloc",
+		"lost 5 events: 5 ring full",
+		"missed 1 return: 1 exit",
+		"sort: c count, r rate, n name   / filter   space pause   q quit",
+	}, "\n")
+	got := shownAfter(t, Options{Losses: lossy}, tea.WindowSizeMsg{Width: 80, Height: 7}, 0, 2)
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	statements := newStatements(nil, Options{Losses: lossy})
+	statements.Update(tea.WindowSizeMsg{Width: 140, Height: 12})
+	statements.Update(taken{statementsAt(0)})
+	for _, step := range []string{"", "enter"} { // the table, one statement
+		if step != "" {
+			statements.Update(key(step))
+		}
+		lines := strings.Split(statements.View().Content, "\n")
+		if len(lines) != 12 || !strings.Contains(strings.Join(lines, "\n"), strings.Join(lossy(), "\n")) {
+			t.Errorf("%d lines\n%s", len(lines), strings.Join(lines, "\n"))
+		}
+	}
+}

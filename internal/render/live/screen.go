@@ -101,8 +101,15 @@ func (s screen) typed(key tea.KeyPressMsg) screen {
 	return s
 }
 
-// page is how many rows fit: the screen without title, head and help.
-func (s screen) page() int { return max(s.height-3, 1) }
+// page is how many rows fit: the screen without title, head, losses and help.
+func (s screen) page() int { return max(s.height-2-len(s.foot()), 1) }
+
+// foot is what stands below the table.
+func (s screen) foot() []string {
+	o := s.o
+	o.Width = s.width
+	return append(o.losses(), s.help())
+}
 
 func (s screen) View() tea.View {
 	o := s.o.Options
@@ -114,7 +121,7 @@ func (s screen) View() tea.View {
 		rows := lines[1:][first:]
 		body = append(append(body, lines[0]), rows[:min(len(rows), s.page())]...)
 	}
-	return drawn(s.title(), body, []string{s.help()}, size{s.width, s.height})
+	return drawn(s.title(), body, s.foot(), size{s.width, s.height})
 }
 
 func (s screen) title() string {

@@ -215,19 +215,26 @@ func speaksOf(q *event.Query, text string) bool {
 		slices.ContainsFunc(q.PIDs, func(pid int) bool { return has(fmt.Sprint(pid)) })
 }
 
-// page is how many rows fit: the screen without title, head, transactions and help.
+// page is how many rows fit: the screen without title, head, transactions, losses and help.
 func (s *statements) page() int {
-	return max(s.size.height-2-len(s.last.Transactions)-len(s.help()), 1)
+	return max(s.size.height-2-len(s.last.Transactions)-len(s.foot()), 1)
+}
+
+// foot is what stands below the table.
+func (s *statements) foot() []string {
+	o := s.o
+	o.Width = s.size.width
+	return append(o.losses(), s.help()...)
 }
 
 func (s *statements) View() tea.View {
 	if s.detail {
 		if lines := s.detailLines(); len(lines) > 0 {
 			first := min(s.scroll, len(lines)-1)
-			return drawn(s.title(), lines[first:min(first+s.page(), len(lines))], s.help(), s.size)
+			return drawn(s.title(), lines[first:min(first+s.page(), len(lines))], s.foot(), s.size)
 		}
 	}
-	return drawn(s.title(), s.tableLines(), s.help(), s.size)
+	return drawn(s.title(), s.tableLines(), s.foot(), s.size)
 }
 
 // detailLines show the chosen statement; none when it has no row any more.
