@@ -12,8 +12,8 @@ import (
 )
 
 // A statement that was prepared before has its text where the driver or the server keeps it, and none where it does not. Servers keep it.
-func TestPreparedBefore(t *testing.T) {
-	pg, my := fixture.Postgres(t), fixture.MariaDB(t)
+func (s servers) preparedBefore(t *testing.T) {
+	pg, my := s.pg, s.my
 	program := fixture.Build(t, "sql/before.c", "-Wl,--no-as-needed", "-lpq", "-lmariadb", "-lsqlite3")
 	observe := func(o sonde.SQLOptions, pid int) queries {
 		t.Helper()
@@ -40,8 +40,8 @@ func TestPreparedBefore(t *testing.T) {
 
 // A library that a program brings along, by a name of its own, is found in the process, and without one in those that run. Where it is the
 // machine's library as well nothing counts twice.
-func TestALibraryThatIsBroughtAlong(t *testing.T) {
-	pg, my := fixture.Postgres(t), fixture.MariaDB(t)
+func (s servers) aLibraryThatIsBroughtAlong(t *testing.T) {
+	pg, my := s.pg, s.my
 	program := fixture.Build(t, "sql/before.c", "-Wl,--no-as-needed", "-lpq", "-lmariadb", "-lsqlite3")
 	usual, err := filepath.EvalSymlinks("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // Pipelines, COPY in both directions, rows one at a time and what is prepared count as the program counts them.
-func TestLibpqCountsAsItsProgram(t *testing.T) {
-	pg := fixture.Postgres(t)
+func (s servers) libpqCountsAsItsProgram(t *testing.T) {
+	pg := s.pg
 	program := fixture.Build(t, "sql/libpq.c", "-Wl,--no-as-needed", "-lpq")
 	said := filepath.Join(t.TempDir(), "said")
 	seen := observed(t, sonde.SQLOptions{}, nil, silenced(pg, program, said))
@@ -31,8 +31,8 @@ func TestLibpqCountsAsItsProgram(t *testing.T) {
 }
 
 // Functions that do not block run on a stack of their own: what they execute counts once, and the program ends as it does unobserved.
-func TestNonBlockingLibmariadb(t *testing.T) {
-	my := fixture.MariaDB(t)
+func (s servers) nonBlockingLibmariadb(t *testing.T) {
+	my := s.my
 	program := fixture.Build(t, "sql/nonblocking.c", "-Wl,--no-as-needed", "-lmariadb")
 	const rounds = 50
 	my.Run(t, program, my.Socket(), strconv.Itoa(rounds))

@@ -13,10 +13,9 @@ import (
 
 // Real Go drivers against real databases: what a program counts of its own statements is what is seen, in calls, rows and failures, and
 // nothing else is seen.
-func TestGoDriversCountAsTheirProgram(t *testing.T) {
-	fixture.NeedRoot(t)
+func (s servers) goDriversCountAsTheirProgram(t *testing.T) {
 	static, shared := fixture.Build(t, "sql/drivers"), fixture.Build(t, "sql/drivers", "-tags", "libsqlite3")
-	pg, my := fixture.Postgres(t), fixture.MariaDB(t)
+	pg, my := s.pg, s.my
 	postgres := "host=" + pg.Dir + " port=" + pg.Port + " user=postgres dbname=postgres sslmode=disable"
 	for _, tt := range []struct{ program, driver, dsn, system, message string }{
 		{static, "pq", postgres, sqlprobe.PostgreSQL, "column ? does not exist"},

@@ -10,8 +10,8 @@ import (
 )
 
 // Modules of Python, PHP and Ruby are covered by the libraries that they load.
-func TestLanguagesCountAsTheirPrograms(t *testing.T) {
-	pg, my := fixture.Postgres(t), fixture.MariaDB(t)
+func (s servers) languagesCountAsTheirPrograms(t *testing.T) {
+	pg, my := s.pg, s.my
 	postgres, lite := "host="+pg.Dir+" port="+pg.Port+" user=postgres dbname=postgres", filepath.Join(t.TempDir(), "db")
 	for _, tt := range []struct{ language, program, module, database, system string }{
 		{"/usr/bin/python3", "clients.py", "psycopg2", postgres, sqlprobe.PostgreSQL},
@@ -33,8 +33,8 @@ func TestLanguagesCountAsTheirPrograms(t *testing.T) {
 }
 
 // So are those of Node.js that are no JavaScript.
-func TestNodeCountsAsItsProgram(t *testing.T) {
-	pg, node := fixture.Postgres(t), fixture.Unpacked(t, "sonde-node", "/usr/bin/node")
+func (s servers) nodeCountsAsItsProgram(t *testing.T) {
+	pg, node := s.pg, fixture.Unpacked(t, "sonde-node", "/usr/bin/node")
 	dir := node.Folder(t, "node")
 	postgres, said := "host=127.0.0.1 port="+pg.Port+" user=postgres dbname=postgres", filepath.Join(dir, "said")
 	for _, tt := range []struct {
@@ -58,8 +58,8 @@ func TestNodeCountsAsItsProgram(t *testing.T) {
 }
 
 // A driver that speaks the protocol by itself, as PHP's for MySQL, is seen at the server.
-func TestProtocolsOfTheirOwnAreSeenAtTheServer(t *testing.T) {
-	my := fixture.MariaDB(t)
+func (s servers) protocolsOfTheirOwnAreSeenAtTheServer(t *testing.T) {
+	my := s.my
 	fixture.Need(t, "/usr/bin/php")
 	said := filepath.Join(t.TempDir(), "said")
 	program := filepath.Join(fixture.Dir(), "sql/clients.php")

@@ -19,8 +19,8 @@ func mariaProgram(t *testing.T) string {
 
 // Seen from the server, calls, rows and failures of MariaDB are those of its performance_schema and of its client, and messages are those that its
 // clients get.
-func TestMariaDBCountsAsTheServerDoes(t *testing.T) {
-	my := fixture.MariaDB(t)
+func (s servers) mariaDBCountsAsTheServerDoes(t *testing.T) {
+	my := s.my
 	said, program := filepath.Join(t.TempDir(), "said"), mariaProgram(t)
 	ask(t, my, "truncate performance_schema.events_statements_summary_by_digest")
 	got := sqlOf(t, sonde.SQLOptions{Server: true}, func() {
@@ -40,8 +40,8 @@ func TestMariaDBCountsAsTheServerDoes(t *testing.T) {
 }
 
 // libmariadb tells what its program counts.
-func TestLibmariadbCountsAsItsProgram(t *testing.T) {
-	my := fixture.MariaDB(t)
+func (s servers) libmariadbCountsAsItsProgram(t *testing.T) {
+	my := s.my
 	path := filepath.Join(t.TempDir(), "said")
 	got := sqlOf(t, sonde.SQLOptions{}, nil, silenced(my, mariaProgram(t), my.Socket(), "20", path))
 	got.agree(t, sqlprobe.MySQL, asItComes(read(t, path), 20))
@@ -55,10 +55,16 @@ func asItComes(said string, rows int) string {
 	return strings.Replace(said, fmt.Sprintf("1 %d 0 select a, a", rows), "1 0 0 select a, a", 1)
 }
 
+// MySQL's own server and client library, of one server.
+func TestMySQL(t *testing.T) {
+	my := fixture.MySQL(t)
+	t.Run("server", func(t *testing.T) { mySQLCountsAsTheServerDoes(t, my) })
+	t.Run("client", func(t *testing.T) { libmysqlclientCountsAsItsProgram(t, my) })
+}
+
 // MySQL's own server, seen by its PID and among the servers that run: calls, rows and failures are those of its performance_schema and of its client; a
 // statement prepared before has its text.
-func TestMySQLCountsAsTheServerDoes(t *testing.T) {
-	my := fixture.MySQL(t)
+func mySQLCountsAsTheServerDoes(t *testing.T, my *fixture.Server) {
 	for _, pid := range []int{my.PID, everyProcess} {
 		ask(t, my, "truncate performance_schema.events_statements_summary_by_digest")
 		client, said := my.MySQLClient(t, "sql/mysql.c", "20", "wait")
@@ -72,8 +78,7 @@ func TestMySQLCountsAsTheServerDoes(t *testing.T) {
 }
 
 // MySQL's own client library, its functions that do not block included, tells what its program counts.
-func TestLibmysqlclientCountsAsItsProgram(t *testing.T) {
-	my := fixture.MySQL(t)
+func libmysqlclientCountsAsItsProgram(t *testing.T, my *fixture.Server) {
 	client, path := my.MySQLClient(t, "sql/mysql.c", "20", "wait")
 	got := standIn(t, client, sonde.SQLOptions{}, 0)
 	said := strings.Replace(read(t, path), "1 1 0 select 'before', ?\n", "", 1)

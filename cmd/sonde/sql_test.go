@@ -147,8 +147,8 @@ func (q queries) agree(t *testing.T, system, said string) {
 
 // Under pgbench with 8 clients, in each mode of the protocol, calls and rows are what the server's own statistics say, seen from the
 // server and from the client.
-func TestPgbenchCountsAsTheServerDoes(t *testing.T) {
-	pg := fixture.Postgres(t)
+func (s servers) pgbenchCountsAsTheServerDoes(t *testing.T) {
+	pg := s.pg
 	pg.Run(t, "pgbench", "-i", "-q")
 	const clients, each = 8, 25
 	bench := func(mode string) []string {
@@ -204,10 +204,10 @@ func comparePostgres(t *testing.T, pg *fixture.Server, mode string, got queries)
 }
 
 // Errors, preparing alone, batches and PREPARE by SQL are told apart, at the server and at the client.
-func TestPostgresErrors(t *testing.T) {
-	pg := fixture.Postgres(t)
+func (s servers) postgresErrors(t *testing.T) {
+	pg := s.pg
 	ask := []string{"psql", "-Xq", "-c", "select 'a', 1", "-c", "select nope", "-c", "prepare x as select generate_series(1, $1)", "-c", "execute x(3)",
-		"-c", "select 1 / (generate_series(0, 2) - 1)", "-c", "create table t(a int primary key)", "-c", "insert into t values (1), (2)", "-c", "insert into t values (1)"}
+		"-c", "select 1 / (generate_series(0, 2) - 1)", "-c", "create table errors(a int primary key)", "-c", "insert into errors values (1), (2)", "-c", "insert into errors values (1)"}
 	run := func() {
 		pg.Run(t, append([]string{"sh", "-c", `"$@" 2>/dev/null; true`, "sh", pg.Tool("psql")}, ask[1:]...)...)
 	}
@@ -215,11 +215,11 @@ func TestPostgresErrors(t *testing.T) {
 	server.check(t, "SELECT nope", expect{1, 0, 1})
 	server.check(t, "EXECUTE x ( ? )", expect{1, 3, 0})
 	server.check(t, "SELECT ?, ?", expect{1, 1, 0})
-	server.check(t, "INSERT INTO t VALUES ( ? )", expect{2, 2, 1})
+	server.check(t, "INSERT INTO errors VALUES ( ? )", expect{2, 2, 1})
 	client := sqlOf(t, sonde.SQLOptions{}, nil, silenced(pg, append([]string{pg.Tool("psql")}, ask[1:]...)...))
 	client.check(t, "SELECT nope", expect{1, 0, 1})
 	client.check(t, "EXECUTE x ( ? )", expect{1, 3, 0})
-	client.check(t, "INSERT INTO t VALUES ( ? )", expect{2, 0, 2}) // the rows are there from the first time
+	client.check(t, "INSERT INTO errors VALUES ( ? )", expect{2, 0, 2}) // the rows are there from the first time
 	for _, side := range []queries{server, client} {
 		if got := side["SELECT nope"]; got != nil && got.Error != "column ? does not exist" {
 			t.Errorf("error %q", got.Error)
