@@ -20,6 +20,12 @@ func (r *run) objectBackend() backend {
 		return b
 	}
 	b := kernelBackend()
+	if r.engine == EngineHybrid {
+		b.open = func(*plan.Plan, *target.Command) (engine.Session, error) {
+			return nil, diagnostic("not-offered", "--engine=hybrid decides the predicates of scripts inside the process, and an object has its own in its programs", "--engine=user runs them there, --engine=kernel in the kernel")
+		}
+		return b
+	}
 	b.open = func(p *plan.Plan, _ *target.Command) (engine.Session, error) {
 		tracefs.Sweep()
 		if err := user.Meets(p); err != nil {

@@ -172,10 +172,12 @@ func TestCallsAreThoseLetPassAndThoseFiltered(t *testing.T) {
 }
 
 // Threads go on as ever while probes come and go under them, and nothing is left.
-func TestProbesComeAndGoUnderThreadsThatCall(t *testing.T) {
+func TestProbesComeAndGoUnderThreadsThatCall(t *testing.T) { manyTimes(t, 20) }
+
+func manyTimes(t *testing.T, times int) {
 	r := run(t, "engine/hot.c", "4")
 	r.line()
-	for i := range 30 {
+	for i := range times {
 		returns := []resolve.ReturnPolicy{resolve.ReturnTrampoline, resolve.ReturnSites}[i%2]
 		p := r.resolved([]string{
 			`uretprobe:PROGRAM:fold /arg0 % 3 == 0/ { @ = count(); }`, `uprobe:PROGRAM:step,uprobe:PROGRAM:fold { @ = count(); }`,
@@ -352,7 +354,7 @@ func TestAStormDoesNotNotice(t *testing.T) {
 	r := run(t, "engine/storm.cc")
 	r.line()
 	hits := uint64(0)
-	for i := range 20 {
+	for i := range 12 {
 		s := r.arm(r.resolved([]string{
 			`uprobe:PROGRAM:step,uprobe:PROGRAM:leave /arg0 % 2 == 0/ { @ = count(); }`, `uretprobe:PROGRAM:step /arg0 % 2 == 0/ { @ = count(); }`,
 		}[i%2], resolve.ReturnAuto))
