@@ -231,7 +231,7 @@ func (im *image) write() (map[uint64]*text, error) {
 
 // writeGates writes the gates of a program for one area of code.
 func (im *image) writeGates(t *text, program int) error {
-	uses, err := translate.Survey(im.code.Progs[program].Spec.Instructions)
+	uses, err := translate.Survey(im.code.Progs[program].Spec.Instructions, im.layout)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func Unasked(p *plan.Plan) ([]plan.Refusal, error) {
 // silent says why programs may make system calls.
 func silent(code *codegen.Program) error {
 	for i := range code.Progs {
-		uses, err := translate.Survey(code.Progs[i].Spec.Instructions)
+		uses, err := translate.Survey(code.Progs[i].Spec.Instructions, nil)
 		if err != nil {
 			return err
 		}

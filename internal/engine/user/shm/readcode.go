@@ -87,9 +87,14 @@ func (w *routine) onStack(low, high x86.Mem, yes, no x86.Label) {
 	w.Jcc(x86.AboveEqual, yes)
 }
 
+// long is from how many bytes on the machine's own loop is faster.
+const long = 512
+
+// MovesLong reports whether string instructions copy the map's keys or values.
+func (m *Map) MovesLong() bool { return max(m.Key, m.Value) >= long }
+
 // writeMove copies RCX bytes from RSI to RDI. RAX is lost, the others have moved on.
 func (w *routine) writeMove() {
-	const long = 512 // from here on the machine's own loop is faster
 	words, tail, repeat, done := w.Label(), w.Label(), w.Label(), w.Label()
 	w.Bind(w.move)
 	w.OpImm(x86.Cmp, x86.Quad, x86.RCX, long)

@@ -192,26 +192,42 @@ func (g *gate) ask(number uint64) {
 	g.Pop(x86.RCX)
 }
 
-// keep builds the context. RBX is the frame from here on, R12 the stack pointer as findSlot had it, R13 the slot.
-func (g *gate) keep() {
-	at := x86.RDX
+// frame is where the context is, from keep on.
+func (g *gate) frame() x86.Reg {
 	if g.golang {
+		return x86.RBX
+	}
+	return x86.RSP
+}
+
+func (g *gate) context(off int32) x86.Mem { return x86.At(g.frame(), off) }
+
+// keep builds the context. For Go, RBX is the frame from here on, and R12 the stack pointer as findSlot had it. RCX is the slot.
+func (g *gate) keep() {
+	at := x86.RSP
+	if g.golang {
+		at = x86.RDX
 		g.Lea(at, x86.At(x86.RCX, g.p.Slots.goContext()))
 	} else {
-		g.Lea(at, x86.At(x86.RSP, -shm.ContextSize))
 		g.Lea(x86.RSP, x86.At(x86.RSP, -shm.ContextSize)) // before anything is stored: a signal handler would overwrite it
 	}
 	in := g.in()
 	for _, r := range g.kept() {
 		g.Store(x86.Quad, x86.At(at, r.at), r.reg)
 	}
-	g.Mov(x86.Quad, x86.RBX, at)
-	g.Mov(x86.Quad, x86.R13, x86.RCX)
-	g.Mov(x86.Quad, x86.R12, x86.RSP)
+	if g.golang {
+		g.Mov(x86.Quad, x86.RBX, at)
+		g.Mov(x86.Quad, x86.R12, x86.RSP)
+	}
+	g.Lea(x86.RAX, x86.At(x86.RCX, slotThread))
+	g.Store(x86.Quad, g.context(shm.ContextSlot), x86.RAX)
+	if g.wants.Thread {
+		g.task()
+	}
 	for _, move := range [][2]int32{{inFlags, shm.ContextFlags}, {inRAX, shm.ContextRAX}, {inRCX, shm.ContextRCX}, {inRDX, shm.ContextRDX}} {
 		if g.wants.word(move[1]) {
 			g.Load(x86.Quad, x86.RAX, x86.At(x86.RSP, in+move[0]))
-			g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+			g.Store(x86.Quad, g.context(move[1]), x86.RAX)
 		}
 	}
 	g.Load(x86.Quad, x86.RSI, x86.At(x86.RSP, in+inStub))
@@ -220,24 +236,17 @@ func (g *gate) keep() {
 	if g.wants.word(shm.ContextRSP) {
 		g.Lea(x86.RAX, x86.At(x86.RSP, in+inEnd+g.red()))
 		g.OpFrom(x86.Add, x86.Quad, x86.RAX, x86.At(x86.RSI, dataLower))
-		g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextRSP), x86.RAX)
+		g.Store(x86.Quad, g.context(shm.ContextRSP), x86.RAX)
 	}
 	for _, move := range [][2]int32{{dataPC, shm.ContextRIP}, {dataFunction, shm.ContextFunction}, {dataCookie, shm.ContextCookie}, {dataAtEntry, shm.ContextAtEntry}} {
 		if g.wants.word(move[1]) {
 			g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, move[0]))
-			g.Store(x86.Quad, x86.At(x86.RBX, move[1]), x86.RAX)
+			g.Store(x86.Quad, g.context(move[1]), x86.RAX)
 		}
-	}
-	if g.wants.Thread {
-		g.task()
-	}
-	if g.wants.word(shm.ContextSlot) {
-		g.Lea(x86.RAX, x86.At(x86.R13, slotThread))
-		g.Store(x86.Quad, x86.At(x86.RBX, shm.ContextSlot), x86.RAX)
 	}
 	for _, word := range [][2]int32{{shm.ContextOrigRAX, -1}, {shm.ContextCS, userCS}, {shm.ContextSS, userSS}} {
 		if g.wants.word(word[0]) {
-			g.StoreImm(x86.Quad, x86.At(x86.RBX, word[0]), word[1])
+			g.StoreImm(x86.Quad, g.context(word[0]), word[1])
 		}
 	}
 	g.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, dataProgram))
@@ -247,12 +256,22 @@ func (g *gate) keep() {
 func (g *gate) kept() []reg {
 	var list []reg
 	for _, r := range kept() {
-		own := r.reg == x86.R14 || r.reg == x86.R15 || r.reg == x86.RBP // programs keep them
-		if !own || g.wants.word(r.at) {
+		if !g.programKeeps(r.reg) || g.wants.word(r.at) {
 			list = append(list, r)
 		}
 	}
 	return list
+}
+
+// programKeeps are the registers that a function keeps, but for those that the gate works with.
+func (g *gate) programKeeps(r x86.Reg) bool {
+	switch r {
+	case x86.R13, x86.R14, x86.R15, x86.RBP:
+		return true
+	case x86.RBX, x86.R12:
+		return !g.golang
+	}
+	return false
 }
 
 // in is where the stack has what the entry of the gate pushed.
@@ -280,27 +299,27 @@ const (
 // forgotten.
 func (g *gate) task() {
 	same, first := g.Label(), g.Label()
+	g.tid()
+	g.OpTo(x86.Cmp, x86.Word, x86.At(x86.RCX, slotThread+shm.SlotIDs), x86.RAX) // the thread group stays, or the slots are new
+	g.Jcc(x86.Equal, same)
+	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotIDs), 0)
+	g.Jcc(x86.Equal, first)
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotSpilled), shm.SpilledUnknown)
+	g.Bind(first)
 	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
 	g.Load(x86.Word, x86.RDX, x86.At(x86.RDX, 0))
 	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 32)
-	g.tid()
 	g.Op(x86.Or, x86.Quad, x86.RDX, x86.RAX)
-	g.OpFrom(x86.Cmp, x86.Quad, x86.RDX, x86.At(x86.R13, slotThread+shm.SlotIDs))
-	g.Jcc(x86.Equal, same)
-	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.R13, slotThread+shm.SlotIDs), 0)
-	g.Jcc(x86.Equal, first)
-	g.StoreImm(x86.Word, x86.At(x86.R13, slotThread+shm.SlotSpilled), shm.SpilledUnknown)
-	g.Bind(first)
-	g.Store(x86.Quad, x86.At(x86.R13, slotThread+shm.SlotIDs), x86.RDX)
+	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotIDs), x86.RDX)
 	for _, at := range []int32{shm.SlotLow, shm.SlotHigh, shm.SlotStamp} {
-		g.StoreImm(x86.Quad, x86.At(x86.R13, slotThread+at), 0)
+		g.StoreImm(x86.Quad, x86.At(x86.RCX, slotThread+at), 0)
 	}
 	g.Bind(same)
 }
 
-// tid puts the thread's number in RAX. A thread that does not know its own yet has a 0 there.
+// tid puts the thread's number in RAX. A thread that does not know its own yet has a 0 there, and one without thread-local storage nothing. RDX is lost.
 func (g *gate) tid() {
-	own := x86.At(x86.R13, slotThread+shm.SlotOwnTID)
+	own := x86.At(x86.RCX, slotThread+shm.SlotOwnTID)
 	at, ask, known := g.p.TID, g.Label(), g.Label()
 	learns := at == 0 && g.golang && g.p.GoTID != 0
 	if learns {
@@ -309,19 +328,23 @@ func (g *gate) tid() {
 		g.Jcc(x86.Equal, ask)
 	}
 	if at != 0 {
+		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), 1)
+		g.Jcc(x86.Equal, ask)
 		g.Load(x86.Word, x86.RAX, x86.AtFS(at))
 		g.Test(x86.Word, x86.RAX, x86.RAX)
 		g.Jcc(x86.NotEqual, known)
 	}
 	g.Bind(ask)
-	g.MovImm(x86.RAX, sysGettid) // RCX and R11 are kept already
+	g.MovImm(x86.RAX, sysGettid) // R11 is kept already
 	g.Syscall()
 	g.Mov(x86.Word, x86.RAX, x86.RAX)
+	g.Load(x86.Quad, x86.RCX, g.context(shm.ContextSlot))
+	g.OpImm(x86.Sub, x86.Quad, x86.RCX, slotThread)
 	if learns {
-		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.R13, slotThread+shm.SlotFSBase), 0)
+		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), 0)
 		g.Jcc(x86.Equal, known) // before Go has set up its first thread
-		g.Load(x86.Word, x86.RCX, x86.AtFS(at))
-		g.Op(x86.Cmp, x86.Word, x86.RCX, x86.RAX)
+		g.Load(x86.Word, x86.RDX, x86.AtFS(at))
+		g.Op(x86.Cmp, x86.Word, x86.RDX, x86.RAX)
 		g.Jcc(x86.NotEqual, known)
 		g.StoreImm(x86.Word, own, 1)
 	}
@@ -333,12 +356,14 @@ func (g *gate) run() {
 	if g.golang {
 		g.Mov(x86.Quad, x86.RSP, x86.RBX)
 	}
-	g.Mov(x86.Quad, x86.RDI, x86.RBX)
+	g.Mov(x86.Quad, x86.RDI, g.frame())
 	if g.wants.Forward {
 		g.Cld()
 	}
 	g.CallReg(x86.RAX)
-	g.Mov(x86.Quad, x86.RSP, x86.R12)
+	if g.golang {
+		g.Mov(x86.Quad, x86.RSP, x86.R12)
+	}
 	if g.wants.Decides {
 		no := g.Label()
 		g.Test(x86.Word, x86.RAX, x86.RAX)
@@ -360,14 +385,14 @@ func (g *gate) restore() {
 		g.Raw(0xfd) // std
 		g.Bind(forward)
 	}
-	g.Mov(x86.Quad, x86.RCX, x86.R13)
+	g.Load(x86.Quad, x86.RCX, g.context(shm.ContextSlot))
 	for _, r := range g.kept() {
-		g.Load(x86.Quad, r.reg, x86.At(x86.RBX, r.at))
+		g.Load(x86.Quad, r.reg, g.context(r.at))
 	}
 	if !g.golang {
 		g.Lea(x86.RSP, x86.At(x86.RSP, shm.ContextSize))
 	}
-	g.StoreImm(x86.Word, x86.At(x86.RCX, slotBusy), 0)
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotBusy-slotThread), 0)
 }
 
 // back restores the flags that programs change, and what the entry pushed. popf would take as long as all the rest.
