@@ -82,6 +82,26 @@ func (r *reader) sweep() error {
 		if err != nil {
 			return err
 		}
+		if err := r.forget(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget sweeps the maps in which the script of SQL statements keeps what processes have begun. In other scripts they are results.
+func (r *reader) forget(p *part) error {
+	f, ok := p.engine.(interface{ Forget(m int) error })
+	if !ok || r.s.run.newcomers == nil {
+		return nil
+	}
+	for i, m := range p.plan.Maps {
+		if m.Kind != event.AggValue || len(m.Part) == 0 || m.Part[0] != "pid" {
+			continue
+		}
+		if err := f.Forget(i); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ const SQLText = 2048
 func (t *Target) SQL(ctx context.Context, o SQLOptions, options ...RunOption) (*SQLSession, error) {
 	var err error
 	q := &SQLSession{}
-	q.stream = sqlstat.NewStream(&q.ended, sqlstat.Options{Slow: max(o.Slow, time.Nanosecond), Literals: o.Literals})
+	q.stream = sqlstat.NewStream(&q.ended, sqlstat.Options{Slow: max(o.Slow, time.Nanosecond), Literals: o.Literals, Gone: sqlstat.Gone})
 	options = append([]RunOption{StringLimit(SQLText)}, options...)
 	if q.session, err = t.RunSQL(ctx, o, append(options, q.whenIdle)...); err != nil {
 		return nil, err

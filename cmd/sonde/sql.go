@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/internal/render"
@@ -95,7 +93,7 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 	if err != nil {
 		return err
 	}
-	stream := sqlstat.NewStream(sink, sqlstat.Options{Slow: s.slow, Literals: s.literals, Gone: gone})
+	stream := sqlstat.NewStream(sink, sqlstat.Options{Slow: s.slow, Literals: s.literals, Gone: sqlstat.Gone})
 	options := append(s.options(), sonde.OnIdle(stream.Flush))
 	session, err := t.RunSQL(ctx, o, append(options, s.signs(w)...)...)
 	if err != nil {
@@ -118,9 +116,6 @@ func (s statements) shownOnly(w world, t *sonde.Target, o sonde.SQLOptions) erro
 	}
 	return t.Explain(w.out, script, s.options()...)
 }
-
-// gone tells that a process is no more.
-func gone(pid int) bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 // watch shows the table while it grows, and writes the final one once it is off the screen.
 func (s statements) watch(ctx context.Context, w world, session *sonde.Session, stream *sqlstat.Stream) error {

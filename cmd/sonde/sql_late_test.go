@@ -267,3 +267,38 @@ func links(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// What processes had begun when they were killed is forgotten while the run goes on: what is kept is bounded.
+func TestStatementsOfKilledProcessesAreForgotten(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := copied(t, fixture.Build(t, "sql/half.c", "-Wl,--no-as-needed", "-lsqlite3"), filepath.Join(t.TempDir(), "half"))
+	const children = 300
+	kept := func(s *sonde.Session) (n int) {
+		snapshot, err := s.Snapshot()
+		if err != nil {
+			t.Error(err)
+		}
+		for _, m := range snapshot.Maps {
+			if m.Name == "sqlite_ns" || m.Name == "sqlite_rows" {
+				n += len(m.Entries)
+			}
+		}
+		return n
+	}
+	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+		if out, err := exec.Command(program, strconv.Itoa(children)).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		begun := kept(s)
+		left := begun
+		for end := time.Now().Add(time.Minute); left > 0 && time.Now().Before(end); left = kept(s) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if begun == 0 || left > 0 {
+			t.Errorf("%d entries of killed processes, %d later on", begun, left)
+		}
+	}, sonde.Comm("half")).queries
+	if len(got) > 0 {
+		t.Errorf("nothing ended, and yet there is\n%s", got)
+	}
+}

@@ -58,6 +58,16 @@ func (l *Living) Has(key []byte) bool {
 	return there
 }
 
+// Process reports whether a process is alive.
+func (l *Living) Process(pid uint32) bool {
+	if l.all {
+		return true
+	}
+	var owner [codegen.FrameTGID + 4]byte
+	binary.NativeEndian.PutUint32(owner[codegen.FrameTGID:], pid)
+	return l.Has(owner[:])
+}
+
 func exists(owner [codegen.FrameTGID + 4]byte) bool {
 	who, group := binary.NativeEndian.Uint64(owner[:]), binary.NativeEndian.Uint32(owner[codegen.FrameTGID:])
 	path := fmt.Sprintf("/proc/%d", group)

@@ -1,8 +1,11 @@
 package sqlstat
 
 import (
+	"errors"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/event"
 )
@@ -17,6 +20,9 @@ type Options struct {
 	// and went.
 	Gone func(pid int) bool
 }
+
+// Gone tells that a process of this machine is no more.
+func Gone(pid int) bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 // Sink is where statements and tables go.
 type Sink interface {

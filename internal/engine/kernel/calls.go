@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -29,7 +30,7 @@ func (s *Session) Unfinished(fn func(engine.OpenCall) error) error {
 func (s *Session) Sweep(fn func(engine.OpenCall)) error {
 	alive := s.living()
 	for _, frames := range s.code.Frames {
-		err := s.sweep(frames.Name, alive, func(value []byte) {
+		err := s.sweep(frames.Name, alive.Has, func(value []byte) {
 			call := engine.Opened(frames, value, true)
 			s.swept.Open(call)
 			fn(call)
@@ -38,13 +39,22 @@ func (s *Session) Sweep(fn func(engine.OpenCall)) error {
 			return err
 		}
 	}
-	return s.sweep(codegen.DepthMap, alive, func([]byte) {})
+	return s.sweep(codegen.DepthMap, alive.Has, func([]byte) {})
+}
+
+// Forget removes from map m of the plan what is of processes that have ended: keys begin with their number.
+func (s *Session) Forget(m int) error {
+	if s.plan.Array(m) {
+		return nil
+	}
+	alive := s.living()
+	return s.sweep(codegen.MapName(m), func(key []byte) bool { return alive.Process(binary.NativeEndian.Uint32(key)) }, func([]byte) {})
 }
 
 // sweep removes the entries of dead owners from a map.
-func (s *Session) sweep(name string, alive *engine.Living, fn func(value []byte)) error {
+func (s *Session) sweep(name string, alive func(key []byte) bool, fn func(value []byte)) error {
 	table := s.maps[name]
-	if table == nil || alive.Foreign() {
+	if table == nil || s.foreign {
 		return nil
 	}
 	w, err := newWalk(table)
@@ -56,7 +66,7 @@ func (s *Session) sweep(name string, alive *engine.Living, fn func(value []byte)
 		return fmt.Errorf("map %s: %w", name, err)
 	}
 	for _, key := range keys {
-		if alive.Has(key) {
+		if alive(key) {
 			continue
 		}
 		value, err := table.LookupBytes(key)
