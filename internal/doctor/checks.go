@@ -194,7 +194,7 @@ func (m *Machine) namespaces() []Check {
 
 func (m *Machine) ptrace() []Check {
 	c := Check{Name: "ptrace", State: OK, Found: "this process may look into others"}
-	if m.Ptrace {
+	if m.Ptrace && m.Yama != "3" {
 		return []Check{c}
 	}
 	c.Found = "this process may look into those of its user"
@@ -203,6 +203,9 @@ func (m *Machine) ptrace() []Check {
 	case "1":
 		c.State, c.Found = Gap, "kernel.yama.ptrace_scope is 1: this process may look into its own children only"
 		c.Costs, c.Mend = "running processes cannot be examined with -p", "sudo sysctl kernel.yama.ptrace_scope=0"
+	case "3":
+		c.State, c.Found = Gap, "kernel.yama.ptrace_scope is 3: nobody may trace a process, root neither"
+		c.Costs, c.Mend = "commands cannot be started to be observed, nor processes from inside", "boot with a lower kernel.yama.ptrace_scope: it cannot be taken back before"
 	default:
 		c.State, c.Found = Gap, "kernel.yama.ptrace_scope is "+m.Yama+": this process may look into no other"
 		c.Costs, c.Mend = "neither -p nor a command that sonde starts can be observed", "run sonde as root"

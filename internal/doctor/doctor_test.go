@@ -74,7 +74,9 @@ func TestEachGapSaysWhatItCostsAndWhatMendsIt(t *testing.T) {
 		"no types":       {func(m *Machine) { m.HasTypes = false }, "BTF", "children", "CONFIG_DEBUG_INFO_BTF"},
 		"interpreted":    {func(m *Machine) { m.JIT = "0" }, "JIT", "takes longer", "sysctl net.core.bpf_jit_enable=1"},
 		"yama":           {func(m *Machine) { m.Ptrace, m.Yama = false, "1" }, "ptrace", "-p", "sysctl kernel.yama.ptrace_scope=0"},
-		"no way inside":  {func(m *Machine) { m.Ptrace, m.Yama = false, "3" }, "inside a process", "cannot run", "root"},
+		"no way inside":  {func(m *Machine) { m.Ptrace, m.Yama = false, "2" }, "inside a process", "cannot run", "root"},
+		"nobody inside":  {func(m *Machine) { m.Yama = "3" }, "inside a process", "cannot run", "boot"},
+		"nobody traces":  {func(m *Machine) { m.Yama = "3" }, "ptrace", "commands", "boot"},
 		"memfd_noexec":   {func(m *Machine) { m.NoExec = "2" }, "inside a process", "cannot map", "vm.memfd_noexec=1"},
 		"yama 2":         {func(m *Machine) { m.Ptrace, m.Yama = false, "2" }, "ptrace", "a command that sonde starts", "root"},
 		"neither": {func(m *Machine) {
@@ -177,5 +179,27 @@ func define(t *testing.T, mount, line string) {
 	defer f.Close()
 	if _, err := f.WriteString(line + "\n"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What keeps the engine inside a process from single processes, or may, is said without calling it a gap of the machine.
+func TestLimitsOfTheEngineInsideAreNamed(t *testing.T) {
+	for found, spoil := range map[string]func(*Machine){
+		"of this PID namespace that has no seccomp filter": func(*Machine) {},
+		"of this user and PID namespace":                   func(m *Machine) { m.Ptrace = false },
+		"without Yama, of this user":                       nil,
+		"commands that sonde starts":                       func(m *Machine) { m.Ptrace, m.Yama = false, "1" },
+		"SELinux is enforcing":                             func(m *Machine) { m.SELinux = "1" },
+		"may refuse ptrace":                                func(m *Machine) { m.Privileges.Seccomp = true },
+		"x86-64 only":                                      func(m *Machine) { m.Arch = "arm64" },
+	} {
+		if spoil == nil {
+			found, spoil = "of this user", func(m *Machine) { m.Ptrace, m.Yama = false, "" }
+		}
+		m := good()
+		spoil(m)
+		if got := find(t, m.Report(), "inside a process"); got.State == Gap || !strings.Contains(got.Found, found) {
+			t.Errorf("want %q: %+v", found, got)
+		}
 	}
 }

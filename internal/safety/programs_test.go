@@ -57,6 +57,7 @@ var programs = []program{
 	{name: "processes, entries that can be patched", source: "c/processes.c", flags: plain + " -fpatchable-function-entry=5", inside: "vforked vfork_exits"},
 	{name: "processes, static", source: "c/processes.c", flags: glibc},
 	{name: "processes, musl", source: "c/processes.c", flags: musl, needs: "musl-gcc"},
+	{name: "a storm of short children", source: "c/forks.c"},
 	{name: "threads", source: "c/threads.c", flags: "-fexceptions"},
 	{name: "threads, static", source: "c/threads.c", flags: "-fexceptions " + glibc, long: true},
 	{name: "threads, musl", source: "c/threads.c", flags: musl, needs: "musl-gcc"},

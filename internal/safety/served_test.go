@@ -54,3 +54,40 @@ func (c server) observed(r *serving) int {
 	}
 	return child
 }
+
+// A program that adds up its own code finds it as it was once sonde has gone, and while it is there the code does what it did.
+func TestProgramThatReadsItsOwnCodeFindsItAgain(t *testing.T) {
+	s := sonde(t)
+	s.Engine = "user"
+	p := start(t, worker{argv: built("safety/work/owntext.c")})
+	alone, _ := p.work()
+	a := s.attach(t, "time", p.pid, "fold", "main")
+	during, _ := p.work()
+	a.end()
+	after, _ := p.work()
+	_, result, _ := strings.Cut(alone, " ")
+	if text, got, _ := strings.Cut(during, " "); got != result || strings.HasPrefix(alone, text+" ") {
+		t.Errorf("observed it gives %s, alone %s; the sum of its code should differ, the result should not", during, alone)
+	}
+	if after != alone {
+		t.Errorf("afterwards it gives %s, before %s", after, alone)
+	}
+	p.end()
+}
+
+// Threads that are busy in the probed functions compute what they should through session after session.
+func TestHotThreadsSurviveManySessions(t *testing.T) { manySessions(t, 12) }
+
+func manySessions(t *testing.T, times int) {
+	s := sonde(t)
+	s.Engine = "user"
+	p := start(t, worker{argv: func(t *testing.T) []string { return []string{fixture.Build(t, "engine/hot.c"), "4"} }})
+	p.line() // where its functions are
+	for n := range times {
+		a := s.attach(t, []string{"count", "time"}[n%2], p.pid, "fold", "step")
+		if seen := a.end(); seen.Sonde != 0 || seen.Stats.Hits == 0 {
+			t.Fatalf("session %d: status %d, %d hits\n%s", n, seen.Sonde, seen.Stats.Hits, tail(seen.Stderr))
+		}
+	}
+	p.end()
+}

@@ -54,6 +54,9 @@ func TestSoakServersWorkAttachedTo(t *testing.T) {
 	TestServersWorkAttachedTo(t)
 }
 
+// A thousand sessions on the same threads.
+func TestSoakHotThreadsSurviveAThousandSessions(t *testing.T) { manySessions(t, 1000) }
+
 // Long work is done as it is done alone.
 func TestSoakWorkingProgramsDoNotNotice(t *testing.T) {
 	soaked(t)

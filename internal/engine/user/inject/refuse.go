@@ -131,12 +131,20 @@ func (p *Process) whyNot(tid int, err error) error {
 	}
 	what := fmt.Sprintf("process %d (%s) may not be traced", p.PID, commOf(p.PID))
 	scope, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
-	switch strings.TrimSpace(string(scope)) {
+	return forbidden(what, strings.TrimSpace(string(scope)))
+}
+
+// forbidden says what keeps a process from being traced where Yama's scope is such ("" where there is no Yama). Source:
+// Documentation/admin-guide/LSM/Yama.rst.
+func forbidden(what, scope string) error {
+	switch scope {
 	case "1":
 		return diagnosis(script.NotPermitted, what+": kernel.yama.ptrace_scope is 1, which allows a process's own ancestors only",
 			"start the program by sonde: sonde VERB ... -- COMMAND", "run as root, or set kernel.yama.ptrace_scope to 0")
-	case "2", "3":
-		return diagnosis(script.NotPermitted, what+": kernel.yama.ptrace_scope is "+strings.TrimSpace(string(scope)), "run as root, or set kernel.yama.ptrace_scope to 0 or 1")
+	case "2":
+		return diagnosis(script.NotPermitted, what+": kernel.yama.ptrace_scope is 2, which allows CAP_SYS_PTRACE only", "run as root, or set kernel.yama.ptrace_scope to 0 or 1")
+	case "3":
+		return diagnosis(script.NotPermitted, what+": kernel.yama.ptrace_scope is 3, which allows nobody until the next boot", kernelHint)
 	}
 	return diagnosis(script.NotPermitted, what+": it belongs to another user, has more rights than we have, or forbids it (PR_SET_DUMPABLE)",
 		"run as root or as the process's user")
