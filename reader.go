@@ -183,7 +183,7 @@ func (r *reader) unfinished() error {
 
 func (r *reader) unfinishedOf(p *part) error {
 	return p.engine.Unfinished(func(c engine.OpenCall) error {
-		if !c.Gone && !c.Dropped {
+		if !c.Gone {
 			r.s.open++
 		}
 		if c.Record != nil {

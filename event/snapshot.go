@@ -105,6 +105,7 @@ const (
 	MissedUnwound MissCause = "unwound"    // longjmp, exception, panic: the frame was reused
 	MissedExit    MissCause = "exit"       // the thread or process ended inside the call
 	MissedKernel  MissCause = "trampoline" // the kernel had no return instance left
+	MissedTail    MissCause = "tail call"  // it ended in another function, which makes the result that is asked for
 )
 
 // Function describes a function that can be probed: one line of `sonde list`.

@@ -113,13 +113,10 @@ func (c *compiler) stackFrames() int { return min(c.limits.Stack, maxStackFrames
 func (c *compiler) useFrames(probe int, f *frameLayout) {
 	fm := c.frames[probe]
 	if fm == nil {
-		fm = &FrameMap{Name: frameMapName(probe), Probe: probe, depth: max(f.depth, 0)}
+		fm = &FrameMap{Name: frameMapName(probe), Probe: probe}
 		c.frames[probe] = fm
 	}
 	fm.Record = max(fm.Record, f.record)
-	if !f.drops {
-		fm.depth = 0
-	}
 	c.frameSize[probe] = max(c.frameSize[probe], f.size)
 }
 

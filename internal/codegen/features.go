@@ -37,4 +37,6 @@ type TaskOffsets struct {
 	ThreadPID int // task_struct.thread_pid; used inside a PID namespace
 	Numbers   int // pid.numbers; used inside a PID namespace
 	FSBase    int // task_struct.thread.fsbase, 0 unknown
+	Uprobes   int // task_struct.utask, 0 unknown
+	Instances int // uprobe_task.depth: how many return addresses of the thread are replaced
 }

@@ -47,11 +47,11 @@ type frameLayout struct {
 	fixed  int
 	tail   tailSize
 	first  int  // emission of the call record, -1 none
-	drops  bool // the kernel sees the returns, and the depth is kept: see ReturnInstances
+	drops  bool // the kernel sees the returns, as long as it has room: see ReturnInstances
 }
 
-// ReturnInstances is how many calls of one thread the kernel can see return at a time. Of those above it no program is told, neither that nor
-// when they end. Source: MAX_URETPROBE_DEPTH, include/linux/uprobes.h.
+// ReturnInstances is how many calls of one thread the kernel can see return at a time, those that others watch included. Of the calls above no
+// program is told that they end. Source: MAX_URETPROBE_DEPTH, include/linux/uprobes.h.
 const ReturnInstances = 64
 
 // layoutFrames decides what the frames of a probe keep, by body: only the time if that does for all of them.
@@ -75,17 +75,17 @@ func (c *compiler) layoutFrames(i int) []*frameLayout {
 		} else if body.Frame.Depth {
 			list[j].depth, list[j].size = 8, 16
 		}
-		list[j].drops = body.Frame.Depth && list[j].depth >= 0 && c.onTrampolines(i, j)
+		list[j].drops = c.f.Task.Uprobes != 0 && onTrampolines(c.p, i, j)
 		c.useFrames(i, list[j])
 	}
 	return list
 }
 
 // onTrampolines reports whether the returns of a body are seen by the kernel's trampoline alone.
-func (c *compiler) onTrampolines(probe, body int) bool {
+func onTrampolines(p *plan.Plan, probe, body int) bool {
 	some := false
-	for i := range c.p.Probes[probe].Sites {
-		s := &c.p.Probes[probe].Sites[i]
+	for i := range p.Probes[probe].Sites {
+		s := &p.Probes[probe].Sites[i]
 		if s.Body != body || s.Role == site.Entry {
 			continue
 		}
@@ -173,6 +173,9 @@ func (x *code) enter() {
 	if x.body.Frame.Pred != nil {
 		x.require(x.body.Frame.Pred)
 	}
+	if x.frame.drops {
+		x.unlessDropped()
+	}
 	x.frameKey()
 	depth := x.allocStack(8)
 	if x.frame.depth >= 0 {
@@ -227,7 +230,7 @@ func (x *code) insert(value func(), again func()) {
 	x.update(x.framesMap(), x.key, updateNoExist, value)
 	x.jumpImm(asm.JEq, asm.R0, 0, stored)
 	x.unlessExists(lost)
-	x.countMissed()
+	x.count(plan.CountMissedUnwound)
 	again()
 	x.jump(stored)
 	x.place(lost)
@@ -235,22 +238,31 @@ func (x *code) insert(value func(), again func()) {
 	x.place(stored)
 }
 
-// countMissed counts the call that never returned, of which the frame is still there.
-func (x *code) countMissed() {
-	if !x.frame.drops {
-		x.count(plan.CountMissedUnwound)
-		return
-	}
-	unwound, counted := x.label(), x.label()
-	x.lookup(x.framesMap(), x.key)
-	x.jumpImm(asm.JEq, asm.R0, 0, unwound)
-	x.load(asm.R0, place{asm.R0, x.frame.depth}, asm.Word)
-	x.jumpImm(asm.JLT, asm.R0, ReturnInstances, unwound)
+// unlessDropped goes on if the kernel is going to see the call return; else it counts the call as missed. Programs at a function's entry run
+// before the kernel decides (prepare_uretprobe), by what it has in task_struct.utask, which is nil before a thread's first hit.
+func (x *code) unlessDropped() {
+	mark := x.used
+	defer x.release(mark)
+	to, room := x.allocStack(8), x.label()
+	x.storeImm(to, 0, asm.DWord)
+	x.call(asm.FnGetCurrentTask)
+	x.mov(asm.R3, asm.R0)
+	x.opImm(asm.Add, asm.R3, int64(x.c.f.Task.Uprobes))
+	x.addr(asm.R1, to)
+	x.imm(asm.R2, 8)
+	x.call(asm.FnProbeReadKernel)
+	x.load(asm.R3, to, asm.DWord)
+	x.jumpImm(asm.JEq, asm.R3, 0, room)
+	x.storeImm(to, 0, asm.DWord)
+	x.opImm(asm.Add, asm.R3, int64(x.c.f.Task.Instances))
+	x.addr(asm.R1, to)
+	x.imm(asm.R2, 4)
+	x.call(asm.FnProbeReadKernel)
+	x.load(asm.R0, to, asm.Word)
+	x.jumpImm(asm.JLT, asm.R0, ReturnInstances, room)
 	x.count(plan.CountMissedKernel)
-	x.jump(counted)
-	x.place(unwound)
-	x.count(plan.CountMissedUnwound)
-	x.place(counted)
+	x.jump(x.end)
+	x.place(room)
 }
 
 func (x *code) lostFrame() {

@@ -105,11 +105,6 @@ func PartOf(kind plan.ProbeKind, role site.Role) Part {
 	return EntryPart
 }
 
-// Dropped reports whether the kernel had no room to see the call of a value return.
-func (f *FrameMap) Dropped(value []byte) bool {
-	return f.depth > 0 && len(value) >= f.depth+4 && binary.NativeEndian.Uint32(value[f.depth:]) >= ReturnInstances
-}
-
 // Unfinished gives the record of a call that has not ended, from a value of the frames map, with its outcome set; false when the
 // frame holds none. The bytes are those of the value.
 func (f *FrameMap) Unfinished(value []byte) ([]byte, bool) {

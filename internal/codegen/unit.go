@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
@@ -134,6 +135,7 @@ func (x *code) write() {
 	case x.returns():
 		x.leave()
 		x.open()
+		x.unlessTailCall()
 		x.predicateAndStmts()
 	case x.frame != nil:
 		x.countHit()
@@ -142,11 +144,26 @@ func (x *code) write() {
 	default:
 		x.countHit()
 		x.open()
+		x.unlessTailCall()
 		x.predicateAndStmts()
 	}
 	x.place(x.end)
 	x.forget()
 	x.exit()
+}
+
+// unlessTailCall goes on if the function makes its result itself; else it counts the call as missed.
+func (x *code) unlessTailCall() {
+	if !x.body.Result || x.u.part != SitePart || x.c.f.Decides {
+		return
+	}
+	own := x.label()
+	x.load(asm.R0, x.cookie(), asm.DWord)
+	x.opImm(asm.RSh, asm.R0, cookieOutcome)
+	x.jumpImm(asm.JNE, asm.R0, int64(event.TailCalled), own)
+	x.count(plan.CountMissedTail)
+	x.jump(x.end)
+	x.place(own)
 }
 
 // countHit counts a hit that stands for itself.

@@ -16,13 +16,11 @@ type OpenCall struct {
 	// function that was given it returns.
 	Record []byte
 	Gone   bool // its thread or process has ended, so it never will
-	// Dropped: it may have ended, but the kernel had no room to see it return.
-	Dropped bool
 }
 
 // Opened reads a value of a map of open calls.
 func Opened(frames codegen.FrameMap, value []byte, gone bool) OpenCall {
-	call := OpenCall{Probe: frames.Probe, Gone: gone, Dropped: frames.Dropped(value)}
+	call := OpenCall{Probe: frames.Probe, Gone: gone}
 	if record, ok := frames.Unfinished(value); ok {
 		call.Record = record
 	}

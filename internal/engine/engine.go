@@ -17,15 +17,11 @@ type Counts struct {
 	Nested uint64
 	// Unfinished counts calls that had begun and not ended, Exited those whose thread or process ended first.
 	Unfinished, Exited uint64
-	// Dropped counts open calls whose return the kernel was never going to show.
-	Dropped uint64
 }
 
 // Open counts a call that has begun and not ended.
 func (c *Counts) Open(call OpenCall) {
 	switch {
-	case call.Dropped:
-		c.Dropped++
 	case call.Gone:
 		c.Exited++
 	default:
@@ -44,7 +40,6 @@ func (c *Counts) Add(other Counts) {
 	c.Nested += other.Nested
 	c.Unfinished += other.Unfinished
 	c.Exited += other.Exited
-	c.Dropped += other.Dropped
 }
 
 // Stats names the counts. Cost and Elapsed are not known here.
@@ -72,7 +67,8 @@ func (c *Counts) Stats() event.Stats {
 	for cause, n := range map[event.MissCause]uint64{
 		event.MissedUnwound: c.Of[plan.CountMissedUnwound],
 		event.MissedExit:    c.Exited,
-		event.MissedKernel:  c.Of[plan.CountMissedKernel] + c.Dropped,
+		event.MissedTail:    c.Of[plan.CountMissedTail],
+		event.MissedKernel:  c.Of[plan.CountMissedKernel],
 	} {
 		if n > 0 {
 			s.MissedBy = with(s.MissedBy, cause, n)

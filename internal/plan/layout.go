@@ -151,6 +151,7 @@ const (
 	CountLostScratch
 	CountMissedUnwound
 	CountMissedKernel
+	CountMissedTail
 	CountTruncated
 	CountUnreadable
 	Counters

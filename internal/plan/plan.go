@@ -101,6 +101,9 @@ type Body struct {
 	Frame *Frame
 	Pred  Expr // nil: always
 	Stmts []Stmt
+	// Result: what the function returned is asked for. A call that ends by a jump to another function, which has yet to make it, is counted as
+	// missed. Return probes only.
+	Result bool
 	// Goid is the offset of goid in runtime.g, for the call records of Go functions; 0 unknown or not Go.
 	Goid int64
 }

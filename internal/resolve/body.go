@@ -88,11 +88,9 @@ func (b *body) compile(p *script.Probe) (compiled, error) {
 	if err != nil {
 		return out, err
 	}
-	out.body.Stmts = stmts
+	out.body.Stmts, out.body.Result = stmts, b.result && b.kind == plan.Return
 	if b.kind == plan.Return && b.paired {
 		frame := b.frame
-		// So that a return which the kernel has no room for is counted as such.
-		frame.Depth = frame.Depth || b.r.scope.Return == ReturnTrampoline
 		out.body.Frame = &frame
 	}
 	for i := range b.emissions {

@@ -94,13 +94,24 @@ func (r *resolver) interrupts(obj *object) string {
 	}
 	if used, err := r.closure(obj.Path); err == nil {
 		for _, t := range used {
-			if other, err := r.objects.get(t); err == nil && !systemC(other) && slices.Contains(other.file.Imports(), "pthread_setcanceltype") {
+			if other, err := r.objects.get(t); err == nil && !systemC(other) && uses(other, "pthread_setcanceltype") {
 				why = filepath.Base(other.Path) + " has threads cancelled anywhere, and unwinding would end at a replaced return address"
 			}
 		}
 	}
 	r.interrupted[obj] = why
 	return why
+}
+
+// uses reports whether an object may call a function of the C library: it imports it or, if static, has it. A stripped static program may have any.
+func uses(obj *object, name string) bool {
+	if slices.Contains(obj.file.Imports(), name) {
+		return true
+	}
+	if !obj.file.Static() {
+		return false
+	}
+	return obj.file.Stripped() || slices.ContainsFunc(obj.file.Functions(), func(fn symbol.Function) bool { return slices.Contains(names(&fn), name) })
 }
 
 // mapped are the objects of the observed processes.

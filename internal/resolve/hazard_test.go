@@ -23,6 +23,8 @@ func TestReturnWayOfCFunctions(t *testing.T) {
 		{build("c/longjmp.c"), "thrower", plan.Sites, "calls itself"},
 		{build("c/threads.c", "-fexceptions"), "exits", plan.Sites, "cancelled"},
 		{build("c/threads.c", "-fexceptions"), "work", plan.Trampoline, "trampoline"},
+		{build("c/async.c", "-fexceptions"), "turns", plan.Sites, "cancelled anywhere"},
+		{build("c/async.c", "-fexceptions", "-static"), "turns", plan.Sites, "cancelled anywhere"},
 		{build("c/contexts.c"), "fiber", plan.Sites, "switches stacks"},
 		{build("c/contexts.c"), "switch_to", plan.Sites, "switches stacks"},
 		{build("c/environment.c"), "trace", plan.Sites, "walks its stacks"},

@@ -171,10 +171,11 @@ func (r *resolver) body(probe *script.Probe, kind plan.ProbeKind, fn *function) 
 	return &body{r: r, text: r.script.Text, kind: kind, fn: fn, vars: vars}
 }
 
-// hits plans the sites of a point. Functions whose types make no difference share a body.
+// hits plans the sites of a point. Functions whose types make no difference share a body, if their returns are seen in the same way: a program
+// must know whether the kernel has room to see a call return.
 func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, matches []match) error {
 	known := map[string]int{} // dump of a compiled body -> index in out.Bodies
-	var shared *compiled
+	shared := map[plan.ReturnWay]*compiled{}
 	var failed []error
 	refused := len(r.plan.Refusals)
 	for _, m := range matches {
@@ -189,8 +190,8 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 			continue
 		}
 		var c compiled
-		if shared != nil {
-			c = *shared
+		if s := shared[fn.place.way]; s != nil {
+			c = *s
 		} else {
 			b := r.body(probe, out.Kind, fn)
 			b.inside, b.note = m.inside(), m.note
@@ -200,7 +201,10 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 				continue
 			}
 			if !c.typed {
-				shared = &c
+				shared[fn.place.way] = &c
+			}
+			if c.body.Frame != nil {
+				c.key += fmt.Sprint(fn.place.way)
 			}
 		}
 		if c.result && out.Kind == plan.Return && !returns(sites) {
@@ -213,9 +217,6 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 		for _, s := range sites {
 			if s.Role == 0 && out.Kind == plan.Return && out.Bodies[index].Frame == nil {
 				continue // nothing of the entry is needed
-			}
-			if s.Role == site.TailJump && c.result {
-				continue // the function that it goes to has yet to make the result
 			}
 			s.Body = index
 			out.Sites = append(out.Sites, s)

@@ -81,6 +81,7 @@ var programs = []program{
 	{name: "asynchronous cancellation", source: "cc/async.cc", inside: "*"},
 	{name: "asynchronous cancellation, C", source: "c/async.c", flags: "-fexceptions", inside: "*"},
 	{name: "asynchronous cancellation, C without exception tables", source: "c/cancelled.c"},
+	{name: "asynchronous cancellation, static", source: "c/async.c", flags: "-fexceptions " + glibc, long: true, inside: "*"},
 	{name: "exceptions from signal handlers", source: "cc/faults.cc", flags: "-fnon-call-exceptions", inside: "divides reads"},
 	{name: "a plugin throws through its host", source: "c/host.c", shared: "cc/plugin.cc", sharedFlags: "-shared -fPIC"},
 	{name: "throws through C", source: "cc/visitor.cc", shared: "c/visit.c", sharedFlags: "-shared -fPIC -fexceptions"},

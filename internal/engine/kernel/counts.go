@@ -32,7 +32,6 @@ func (s *Session) Counts() (engine.Counts, error) {
 		return nil
 	})
 	c.Exited += s.swept.Exited
-	c.Dropped += s.swept.Dropped
 	return c, err
 }
 

@@ -1,10 +1,13 @@
 package kernel
 
 import (
+	"slices"
+
 	"github.com/cilium/ebpf"
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
 )
 
 // Needs says what is asked of the kernel beyond running a program at a site. Only that is probed, because a run that only
@@ -16,11 +19,13 @@ type Needs struct {
 	Loops    bool
 	Children bool // the process filter follows forks
 	Threads  bool // thread-local variables
+	// Trampolines: the kernel sees functions return.
+	Trampolines bool
 }
 
 // AllNeeds is everything there is.
 func AllNeeds() Needs {
-	return Needs{Memory: true, Scratch: true, Division: true, Loops: true, Children: true, Threads: true}
+	return Needs{Memory: true, Scratch: true, Division: true, Loops: true, Children: true, Threads: true, Trampolines: true}
 }
 
 // NeedsOf looks at what a plan does.
@@ -30,6 +35,7 @@ func NeedsOf(p *plan.Plan) Needs {
 		for j := range p.Probes[i].Bodies {
 			n.Scratch = n.Scratch || p.Probes[i].Bodies[j].Frame != nil
 		}
+		n.Trampolines = n.Trampolines || slices.ContainsFunc(p.Probes[i].Sites, func(s plan.Site) bool { return s.Role == site.Trampoline })
 	}
 	p.Walk(func(node any) {
 		switch node := node.(type) {
@@ -69,7 +75,7 @@ func Features(n Needs) (codegen.Features, error) {
 	f.CPUv4 = n.Division && hasSignedDivision()
 	f.MayGoto = n.Loops && hasMayGoto()
 	f.Sleepable = n.Memory && hasSleepable(f.Multi)
-	wantTask := n.Children || n.Threads || f.Namespace.Dev != 0
+	wantTask := n.Children || n.Threads || n.Trampolines || f.Namespace.Dev != 0
 	if !f.Sleepable && !wantTask {
 		return f, nil
 	}
@@ -94,7 +100,8 @@ func fromTypes(types *kernelTypes, f *codegen.Features) {
 	task := &wanted{kind: btfStruct, name: "task_struct"}
 	pid := &wanted{kind: btfStruct, name: "pid"}
 	thread := &wanted{kind: btfStruct, name: "thread_struct"}
-	types.find(copies, task, pid, thread)
+	uprobes := &wanted{kind: btfStruct, name: "uprobe_task"}
+	types.find(copies, task, pid, thread, uprobes)
 	if f.Sleepable && hasKfunc(f.Multi, copies.id) {
 		f.CopyFromUserStr = copies.id
 	}
@@ -118,6 +125,12 @@ func fromTypes(types *kernelTypes, f *codegen.Features) {
 	base, err2 := types.member(thread, "fsbase")
 	if err == nil && err2 == nil {
 		at.FSBase = threadAt + base
+	}
+	if at.Uprobes, err = types.member(task, "utask"); err == nil {
+		at.Instances, err = types.member(uprobes, "depth")
+	}
+	if err != nil {
+		at.Uprobes = 0
 	}
 	f.Task = at
 	if f.Namespace.Dev != 0 {

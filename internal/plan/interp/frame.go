@@ -4,6 +4,7 @@ import (
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
 )
 
 // owner is who makes a call: a thread, or in Go the goroutine whose descriptor is at an address.
@@ -45,8 +46,13 @@ func (x *thread) frameKey() frameKey {
 // same stack pointer again.
 func (x *thread) enter() {
 	body := x.body
+	unseen := x.unseen()
 	if body.Frame.Pred != nil && x.eval(body.Frame.Pred) == 0 {
 		x.m.Counts[plan.CountFiltered]++
+		return
+	}
+	if unseen {
+		x.m.Counts[plan.CountMissedKernel]++
 		return
 	}
 	key, frames := x.frameKey(), x.m.frames[x.probe]
@@ -72,6 +78,9 @@ func (x *thread) enter() {
 
 // leave ends the call whose frame is there. There is none when it began before sonde did, or was filtered.
 func (x *thread) leave() {
+	if x.Site.Role == site.Trampoline {
+		x.seen()
+	}
 	key := x.frameKey()
 	f, there := x.m.frames[x.probe][key]
 	if !there {
@@ -82,7 +91,9 @@ func (x *thread) leave() {
 	if x.body.Frame.Depth {
 		x.m.setDepth(key.owner, f.depth)
 	}
-	x.act()
+	if !x.tailCalled() {
+		x.act()
+	}
 	delete(x.m.frames[x.probe], key)
 }
 
@@ -110,6 +121,7 @@ func (m *Machine) Open(fn func(OpenCall) (keep bool)) {
 			if !fn(c) {
 				delete(frames, key)
 				delete(m.open, key.owner)
+				delete(m.replaced, key.owner)
 			}
 		}
 	}

@@ -45,16 +45,24 @@ type Machine struct {
 	tables []map[string][]byte
 	frames []map[frameKey]*frame // by probe
 	open   map[owner]uint32      // calls that an owner is in
+	// replaced are the calls that the kernel is to see return; onTrampolines says of which bodies, by probe.
+	replaced      map[owner]replaced
+	onTrampolines [][]bool
 }
 
 // New begins a run at a monotonic time. Records go to send, which keeps them.
 func New(p *plan.Plan, begun uint64, send func(record []byte)) *Machine {
-	m := &Machine{plan: p, begun: begun, send: send, open: map[owner]uint32{}}
+	m := &Machine{plan: p, begun: begun, send: send, open: map[owner]uint32{}, replaced: map[owner]replaced{}}
 	for range p.Maps {
 		m.tables = append(m.tables, map[string][]byte{})
 	}
-	for range p.Probes {
+	for i := range p.Probes {
 		m.frames = append(m.frames, map[frameKey]*frame{})
+		bodies := make([]bool, len(p.Probes[i].Bodies))
+		for j := range bodies {
+			bodies[j] = trampolinesOnly(&p.Probes[i], j)
+		}
+		m.onTrampolines = append(m.onTrampolines, bodies)
 	}
 	return m
 }
@@ -98,6 +106,9 @@ func (m *Machine) Hit(probe int, h *Hit) {
 		if p.Kind == plan.Return {
 			m.Counts[plan.CountReturns]++
 		}
+		if x.tailCalled() {
+			return
+		}
 		x.act()
 	}
 }
@@ -126,6 +137,15 @@ func (m *Machine) Run(probe int, h *Hit) {
 	for i := range m.plan.Probes[probe].Bodies {
 		(&thread{Hit: h, m: m, probe: probe, body: &m.plan.Probes[probe].Bodies[i]}).act()
 	}
+}
+
+// tailCalled reports, and counts, a call that ends by a jump to another function, which has yet to make the result that is asked for.
+func (x *thread) tailCalled() bool {
+	if !x.body.Result || x.Site.Role != site.TailJump {
+		return false
+	}
+	x.m.Counts[plan.CountMissedTail]++
+	return true
 }
 
 // act runs the predicate and the statements.
