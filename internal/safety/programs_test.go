@@ -97,6 +97,18 @@ var programs = []program{
 	{name: "stacks, race detector", source: "go/stacks", flags: "-race", long: true},
 	{name: "stacks, PIE", source: "go/stacks", flags: "-buildmode=pie", long: true},
 	{name: "callbacks", source: "go/callbacks"},
+	{name: "stacks, Go 1.21", source: "go/stacks", flags: "GO=go1.21.13"},
+	{name: "callbacks, Go 1.21", source: "go/callbacks", flags: "GO=go1.21.13", long: true},
+	{name: "stacks, Go 1.22", source: "go/stacks", flags: "GO=go1.22.12", long: true},
+	{name: "callbacks, Go 1.22", source: "go/callbacks", flags: "GO=go1.22.12", long: true},
+	{name: "stacks, Go 1.23", source: "go/stacks", flags: "GO=go1.23.12", long: true},
+	{name: "callbacks, Go 1.23", source: "go/callbacks", flags: "GO=go1.23.12", long: true},
+	{name: "stacks, Go 1.24", source: "go/stacks", flags: "GO=go1.24.13", long: true},
+	{name: "callbacks, Go 1.24", source: "go/callbacks", flags: "GO=go1.24.13", long: true},
+	{name: "stacks, Go 1.25", source: "go/stacks", flags: "GO=go1.25.5", long: true},
+	{name: "callbacks, Go 1.25", source: "go/callbacks", flags: "GO=go1.25.5", long: true},
+	{name: "stacks, Go 1.21, stripped", source: "go/stacks", flags: "GO=go1.21.13 -ldflags=-s -w", long: true, inside: "-"},
+	{name: "stacks, Go 1.21, PIE", source: "go/stacks", flags: "GO=go1.21.13 -buildmode=pie", long: true},
 	{name: "plugins", source: "go/plugged", shared: "go/plugin", sharedFlags: "-buildmode=plugin", long: true},
 }
 

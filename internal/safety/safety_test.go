@@ -17,6 +17,9 @@ const limit = 2 * time.Minute
 
 // options splits flags at spaces that begin a new flag, so that "-ldflags=-s -w" stays one.
 func options(flags string) []string {
+	if first, rest, more := strings.Cut(flags, " "); more && strings.HasPrefix(first, "GO=") {
+		return append([]string{first}, options(rest)...)
+	}
 	for _, whole := range []string{"-ldflags=", "-gcflags="} {
 		if strings.HasPrefix(flags, whole) {
 			return []string{flags}

@@ -105,3 +105,33 @@ func (u *unit) inAssembly(fn entryAt) bool {
 	name := u.lineFile(uint64(file))
 	return strings.HasSuffix(name, ".s") || strings.HasSuffix(name, ".S")
 }
+
+// leavesOutBlanks reports a Go compiler whose debug information has no parameters called "_": up to 1.21.
+func leavesOutBlanks(producer string) bool {
+	_, version, ok := strings.Cut(producer, " go1.")
+	var minor int
+	for ok && version != "" && version[0] >= '0' && version[0] <= '9' {
+		minor, version = 10*minor+int(version[0]-'0'), version[1:]
+	}
+	return minor > 0 && minor < 22
+}
+
+// believe takes the places that debug information names, because the convention would count parameters that it leaves out. What is not
+// placed in full has no place.
+func believe(params []ctype.Param, said []located) {
+	for i := range params {
+		size, covered := max(params[i].Type.Sizeof(), 0), int64(0)
+		for _, p := range said[i].pieces {
+			if p.Kind != ctype.Nowhere {
+				covered += p.Size
+			}
+		}
+		switch {
+		case size == 0:
+		case said[i].known && covered == size && inRegisters(said[i].pieces):
+			params[i].Where = said[i].pieces
+		default:
+			params[i].Where = nowhere(size)
+		}
+	}
+}

@@ -26,9 +26,11 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 	cfa := frameBaseIsCFA(e)
 	placement := ctype.Place(sig)
 	said := make([]located, len(params))
+	moved := false
 	for i, c := range params {
 		said[i] = c.whereAt(entry, sig.Params[i].Type.Sizeof(), cfa)
 		agrees, somewhere := compare(said[i], placement.Params[i], v.dense)
+		moved = moved || !agrees && inRegisters(said[i].pieces) && inRegisters(placement.Params[i])
 		// LLVM gives a parameter on the caller's stack the place that it has after the prologue, from the first instruction on.
 		late := v.llvm && !v.local && onStack(placement.Params[i]) && onStack(said[i].pieces)
 		if (said[i].whole || late) && !agrees && kept {
@@ -38,6 +40,10 @@ func (r *typeReader) locate(sig *ctype.Signature, params, chain []entryAt, fn *F
 		if somewhere && !agrees && !v.dense && len(placement.Params[i]) > 0 {
 			v.changed = true // one that moved tells that others may have
 		}
+	}
+	if v.dense && moved && leavesOutBlanks(e.unit.producer()) {
+		believe(sig.Params, said)
+		return
 	}
 	lost := v.changed
 	for i := range params {
@@ -92,6 +98,11 @@ func settle(said located, expected []ctype.Piece, size int64, v verdict) []ctype
 // onStack reports a value that the convention passes in memory.
 func onStack(pieces []ctype.Piece) bool {
 	return !slices.ContainsFunc(pieces, func(p ctype.Piece) bool { return p.Kind != ctype.OnStack })
+}
+
+// inRegisters reports a value that has a place, and all of it in registers.
+func inRegisters(pieces []ctype.Piece) bool {
+	return len(pieces) > 0 && !slices.ContainsFunc(pieces, func(p ctype.Piece) bool { return p.Kind != ctype.InRegister })
 }
 
 // scalar reports a type of which a value is one number: debug information does not lose parts of those.

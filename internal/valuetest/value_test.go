@@ -236,6 +236,8 @@ func TestEveryValueOfGoPrintsAsItsSourceSays(t *testing.T) {
 	table(t, "go/main.go", []build{
 		{"go", nil},
 		{"go-N", []string{"-gcflags=all=-N -l"}},
+		{"go1.21", []string{"GO=go1.21.13"}},
+		{"go1.21-N", []string{"GO=go1.21.13", "-gcflags=all=-N -l"}},
 	})
 }
 
