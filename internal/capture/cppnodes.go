@@ -131,10 +131,10 @@ func (b *builder) list(n *tree, u *ctype.Type, from origin, depth int) bool {
 	if next == nil {
 		next, link = inner(u, from, "__end_", "__next_"), 8
 	}
-	if !ok || next == nil {
-		return ok
-	}
-	if !b.elementKnown(u, depth) {
+	switch {
+	case !ok:
+		return b.ring(n, u, from, depth)
+	case next == nil || !b.elementKnown(u, depth):
 		return true
 	}
 	b.later(depth, func() {
@@ -142,6 +142,36 @@ func (b *builder) list(n *tree, u *ctype.Type, from origin, depth int) bool {
 			node := origin{addr: next, when: and(from.when, compare(">", length, i))}
 			b.element(n, u, node.from(16), depth+1)
 			next = node.word(link, 8, false)
+		}
+	})
+	return true
+}
+
+// ring is the list of libstdc++'s old ABI, which does not know its length: its nodes lead back to the list itself. One node more is looked at than is
+// shown, so that it is known whether there are more.
+func (b *builder) ring(n *tree, u *ctype.Type, from origin, depth int) bool {
+	at, _, ok := find(u, "_M_next")
+	head := from.address(at)
+	if !ok || head == nil || !b.elementKnown(u, depth) {
+		return false
+	}
+	n.View = plan.AsList
+	shown := min(b.limits.Elems, 4)
+	next, when := from.word(at, 8, false), from.when
+	var length plan.Expr = constant(0)
+	var nodes []origin
+	for i := range shown + 1 {
+		when = and(when, and(next, binary("!=", next, head)))
+		length = binary("+", length, &plan.Choose{C: when, X: constant(1), Y: constant(0), T: unsigned})
+		if i < shown {
+			nodes = append(nodes, origin{addr: next, when: when})
+			next = only(when, load(next, 8, false))
+		}
+	}
+	b.count(n, length)
+	b.later(depth, func() {
+		for _, node := range nodes {
+			b.element(n, u, node.from(16), depth+1)
 		}
 	})
 	return true
