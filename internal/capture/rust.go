@@ -54,9 +54,15 @@ func (b *builder) rust(n *tree, u *ctype.Type, from origin, depth int) bool {
 		return b.counter(n, from, counted{u, "value"}, depth)
 	case "Arc":
 		return b.counter(n, from, counted{u, "data"}, depth)
-	case "HashMap", "BTreeMap":
+	case "HashMap":
+		return b.rustMap(n, u, from, plan.AsPairs) && b.buckets(n, u, from, depth)
+	case "HashSet":
+		return b.rustMap(n, u, from, plan.AsList) && b.buckets(n, u, from, depth)
+	case "BTreeMap":
 		return b.rustMap(n, u, from, plan.AsPairs)
-	case "HashSet", "BTreeSet", "VecDeque", "BinaryHeap", "LinkedList":
+	case "VecDeque":
+		return b.ringBuffer(n, u, from, depth)
+	case "BTreeSet", "BinaryHeap", "LinkedList":
 		return b.rustMap(n, u, from, plan.AsList)
 	}
 	return false
