@@ -25,13 +25,13 @@ func TestCallsThatTheKernelHadNoRoomToSeeReturnAreCountedByThatCause(t *testing.
 		filtered uint64
 		events   uint64
 	}{
-		"trace":              {trace, []sonde.RunOption{sonde.ReturnBy("trampoline")}, 0, rounds * seen},
-		"trace, auto":        {trace, nil, 0, rounds * seen},
-		"time":               {time, []sonde.RunOption{sonde.ReturnBy("trampoline")}, 0, 0},
-		"time, auto":         {time, nil, 0, 0},
-		"time, in tracefs":   {time, []sonde.RunOption{sonde.WithEngine(sonde.EngineTracefs)}, 0, 0},
-		"trace, in tracefs":  {trace, []sonde.RunOption{sonde.WithEngine(sonde.EngineTracefs)}, 0, rounds * seen},
-		"behind a predicate": {trace, []sonde.RunOption{sonde.If("n % 2 == 0")}, rounds * depth / 2, rounds * seen / 2},
+		"trace":                          {trace, []sonde.RunOption{sonde.ReturnBy("trampoline")}, 0, rounds * seen},
+		"trace, auto":                    {trace, nil, 0, rounds * seen},
+		"time":                           {time, []sonde.RunOption{sonde.ReturnBy("trampoline")}, 0, 0},
+		"time, auto":                     {time, nil, 0, 0},
+		"time, in tracefs":               {time, []sonde.RunOption{sonde.WithEngine(sonde.EngineTracefs)}, 0, 0},
+		"trace, in tracefs":              {trace, []sonde.RunOption{sonde.WithEngine(sonde.EngineTracefs)}, 0, rounds * seen},
+		"behind a predicate":             {trace, []sonde.RunOption{sonde.If("n % 2 == 0")}, rounds * depth / 2, rounds * seen / 2},
 		"beside one that is seen at ret": {trace, []sonde.RunOption{sonde.Also(program + ":down")}, 0, rounds*seen + rounds*depth},
 	} {
 		t.Run(name, func(t *testing.T) {
