@@ -1,10 +1,15 @@
 package sonde_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -143,4 +148,138 @@ func TestReplacedProgramsLeaveNoCallsOpen(t *testing.T) {
 	if stats.Hits != 6 || stats.MissedBy[event.MissedExit] != 5 || stats.Unfinished != 0 || stats.Lost != 0 {
 		t.Errorf("%+v", stats)
 	}
+}
+
+// answering is a running program that works when it is told to.
+type answering struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+func answers(t *testing.T, argv ...string) *answering {
+	t.Helper()
+	a := &answering{t: t, cmd: exec.Command(argv[0], argv[1:]...)}
+	a.cmd.Env = append(os.Environ(), "FOLLOW_CALLS=/dev/null")
+	a.cmd.Stderr = os.Stderr
+	a.in, _ = a.cmd.StdinPipe()
+	out, _ := a.cmd.StdoutPipe()
+	a.out = bufio.NewScanner(out)
+	if err := a.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.cmd.Process.Kill(); _ = a.cmd.Wait() })
+	a.line()
+	return a
+}
+
+func (a *answering) line() string {
+	a.t.Helper()
+	if !a.out.Scan() {
+		a.t.Fatalf("the program has ended: %v", a.cmd.Wait())
+	}
+	return a.out.Text()
+}
+
+// ask tells it to work, and gives how often it has called step since it began.
+func (a *answering) ask(line string) (calls uint64) {
+	a.t.Helper()
+	fmt.Fprintln(a.in, line)
+	calls, err := strconv.ParseUint(a.line(), 10, 64)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return calls
+}
+
+// end lets it end, and expects that to go well.
+func (a *answering) end() {
+	a.t.Helper()
+	_ = a.in.Close()
+	for a.out.Scan() {
+	}
+	if err := a.cmd.Wait(); err != nil {
+		a.t.Error(err)
+	}
+}
+
+// Several processes of several programs are counted in one run, in the same maps, and each by itself where the key tells them apart.
+func TestSeveralProcessesAreCountedFromInside(t *testing.T) {
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
+	var all []*answering
+	var pids []int
+	for n, flags := range [][]string{{"-DLIBRARY", "-O1", "-Wl,--no-as-needed", library}, {"-DLIBRARY", "-O2", "-no-pie", "-Wl,--no-as-needed", library}, {"-DLIBRARY", "-O1", "-Wl,--no-as-needed", library}} {
+		all = append(all, answers(t, fixture.Build(t, "command/follow.c", flags...), "wait", fmt.Sprint(10*(n+1)), "0"))
+		pids = append(pids, all[n].cmd.Process.Pid)
+	}
+	target, err := sonde.Open(sonde.PID(append(pids, pids[0])...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	for range 3 {
+		session, err := target.Count(t.Context(), library+":step", sonde.WithEngine(sonde.EngineUser), sonde.By("pid"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[int64]uint64{}
+		for n, a := range all {
+			for range n + 2 {
+				a.ask("more")
+				want[int64(pids[n])] += uint64(10 * (n + 1))
+			}
+		}
+		if err := session.Close(); err != nil {
+			t.Fatal(err)
+		}
+		snapshot, err := session.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[int64]uint64{}
+		for _, entry := range snapshot.Maps[0].Entries {
+			got[entry.Key[len(entry.Key)-1].Int64()] += entry.Agg.Count
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("calls by process: %v, want %v", got, want)
+		}
+		for _, n := range session.Notes() {
+			t.Error(n)
+		}
+	}
+	for _, a := range all {
+		a.end()
+	}
+}
+
+// What a running process executes is not observed, which does it no harm and is said.
+func TestAProcessThatExecutesAnotherProgramIsTold(t *testing.T) {
+	program := fixture.Build(t, "command/follow.c", "-pthread")
+	a := answers(t, "/bin/sh", "-c", fmt.Sprintf("echo ready; read word; exec %s wait 100 0", program))
+	target, err := sonde.Open(sonde.PID(a.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	session, err := target.Count(t.Context(), "libc:read", sonde.WithEngine(sonde.EngineUser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(a.in, "word")
+	a.line()
+	if n := a.ask("more"); n != 200 {
+		t.Errorf("the program has called step %d times", n)
+	}
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("process %d has executed %s meanwhile, which was not observed", a.cmd.Process.Pid, program)
+	if notes := session.Notes(); len(notes) != 1 || notes[0] != want {
+		t.Errorf("notes %q, want %q", notes, want)
+	}
+	if session.Stats().Hits == 0 {
+		t.Error("the shell's read was not counted")
+	}
+	a.end()
 }

@@ -175,12 +175,19 @@ func (s *Session) Prepare() error {
 // Arm patches every window of the plan in one stop. Sites that are refused are reported; it is an error when nothing could be armed.
 func (s *Session) Arm() ([]plan.Refusal, error) {
 	var refusals []plan.Refusal
+	var errs []error
 	for _, im := range s.images {
 		more, err := im.arm()
 		refusals = append(refusals, more...)
 		if err != nil {
-			return refusals, err
+			errs = append(errs, err)
 		}
+	}
+	if len(errs) > 0 && len(errs) == len(s.images) {
+		return refusals, errors.Join(errs...)
+	}
+	for _, err := range errs { // it may have ended
+		s.say(err.Error())
 	}
 	return refusals, nil
 }

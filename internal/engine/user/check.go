@@ -45,13 +45,16 @@ func checkScope(p *plan.Plan) error {
 	f := &p.Filter
 	switch {
 	case len(f.PIDs) == 0:
-		return notOffered("observes one process, and every process is asked for")
-	case len(f.PIDs) > 1:
-		return notOffered("observes one process, and %d are asked for", len(f.PIDs))
+		return notOffered("observes processes that are named, and every process is asked for")
+	case len(f.PIDs) > 1 && decides(p):
+		return notOffered("decides for the kernel in one process, and %d are asked for", len(f.PIDs))
 	case f.Cgroup != 0:
 		return notOffered("does not tell cgroups")
-	case foreign(f.PIDs[0]):
-		return notOffered("does not translate process IDs of another PID namespace, which process %d is in", f.PIDs[0])
+	}
+	for _, pid := range f.PIDs {
+		if foreign(pid) {
+			return notOffered("does not translate process IDs of another PID namespace, which process %d is in", pid)
+		}
 	}
 	for i := range p.Probes {
 		for j := range p.Probes[i].Sites {
@@ -89,19 +92,33 @@ func planned(p *plan.Plan) (*places, *codegen.Program, error) {
 	return w, code, err
 }
 
-// placed finds the windows of sites in the plan's process as it is.
+// placed finds the windows of sites in the plan's processes as they are.
 func placed(p *plan.Plan, aims []spot) (*places, error) {
-	process, err := target.Open(p.Filter.PIDs[0])
-	if err != nil {
-		return nil, err
-	}
 	files := newFiles()
 	defer files.close()
-	w, err := place(p, aims, process, files, map[int]bool{})
-	if err == nil {
-		w.refused = slices.Concat(w.refused, w.absent)
+	var all []*places
+	for _, pid := range p.Filter.PIDs {
+		process, err := target.Open(pid)
+		if err != nil {
+			return nil, err
+		}
+		w, err := place(p, aims, process, files, map[int]bool{})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
 	}
-	return w, err
+	sum := all[0]
+	sum.refused = append(sum.refused, absent(all)...)
+	for _, w := range all[1:] {
+		sum.windows = append(sum.windows, w.windows...)
+		for _, r := range w.refused {
+			if !slices.Contains(sum.refused, r) {
+				sum.refused = append(sum.refused, r)
+			}
+		}
+	}
+	return sum, nil
 }
 
 // translatable tries whether every program can be translated.
@@ -158,7 +175,7 @@ func routines(layout *shm.Layout, at shm.Place, put func(code []byte) (uint64, e
 // compile writes the programs of a plan. Which processes are observed, the gates of the trampolines know.
 func compile(p *plan.Plan) (*codegen.Program, error) {
 	inside := *p
-	inside.Filter.Children = false
+	inside.Filter.Children, inside.Filter.PIDs = false, p.Filter.PIDs[:1]
 	features := translate.Features(cpus())
 	features.Decides = decides(p)
 	return codegen.Compile(&inside, features)

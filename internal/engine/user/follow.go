@@ -174,6 +174,13 @@ func (s *Session) note(pid int, err error) {
 	}
 }
 
+// say adds a note.
+func (s *Session) say(note string) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.notes = append(s.notes, note)
+}
+
 // Notes are sentences about what was not observed.
 func (s *Session) Notes() []string {
 	s.lock.Lock()

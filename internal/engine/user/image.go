@@ -37,28 +37,63 @@ func (im *image) find() error {
 	if err != nil {
 		return err
 	}
-	if im.places, err = place(im.plan, im.aims, process, im.files, im.placed); err != nil || im.follows {
-		return err
-	}
-	im.places.refused, im.places.absent = slices.Concat(im.places.refused, im.places.absent), nil
-	return nil
+	im.places, err = place(im.plan, im.aims, process, im.files, im.placed)
+	return err
 }
 
 // region is the one with the data.
 func (im *image) region() *inject.Region { return im.regions[0] }
 
-// begin makes the region of the first image. Where it has nothing to probe, and what it executes may have, there are the data alone.
-func (im *image) begin() (*inject.Region, error) {
-	switch {
-	case len(im.places.windows) > 0:
-		if err := im.mapRegion(nil); err != nil {
-			return nil, err
+// mapAll makes the regions of the images that there are. Where they have nothing to probe, and what they execute may have, there are the data alone.
+func (s *Session) mapAll() (err error) {
+	for _, im := range s.images {
+		if err := im.find(); err != nil {
+			return err
 		}
-		return im.region(), nil
-	case len(im.places.refused) > 0 && len(im.places.absent) == 0:
-		return nil, nothingArmed(refusals(im.plan, im.places.refused))
 	}
-	return inject.NewData(im.dataSize())
+	s.missing()
+	var refused []refused
+	for _, im := range s.images {
+		refused = append(refused, im.places.refused...)
+		if len(im.places.windows) == 0 {
+			continue
+		}
+		if err := im.mapRegion(s.data); err != nil {
+			return err
+		}
+		if s.data == nil {
+			s.data = im.region()
+		}
+	}
+	switch {
+	case s.data != nil:
+		return nil
+	case len(refused) > 0 && !(s.follows && len(s.images[0].places.absent) > 0):
+		return nothingArmed(refusals(s.plan, refused))
+	}
+	s.data, err = inject.NewData(s.dataSize())
+	return err
+}
+
+// missing refuses the objects that no process maps, unless they may come with what is executed later.
+func (s *Session) missing() {
+	if s.follows {
+		return
+	}
+	var all []*places
+	for _, im := range s.images {
+		all = append(all, im.places)
+	}
+	all[0].refused = append(all[0].refused, absent(all)...)
+}
+
+// absent gives the sites of objects that none of several processes maps.
+func absent(all []*places) []refused {
+	return slices.DeleteFunc(slices.Clone(all[0].absent), func(r refused) bool {
+		return slices.ContainsFunc(all[1:], func(w *places) bool {
+			return !slices.ContainsFunc(w.absent, func(other refused) bool { return other.site == r.site })
+		})
+	})
 }
 
 // close gives back what we map of an image's regions, but for the data of all.

@@ -56,12 +56,12 @@ func CheckObject(c *engine.Compiled, programs []asm.Instructions) ([]plan.Refusa
 	return append(refusals(c.Plan, w.refused), o.left...), nil
 }
 
-func openObject(c *engine.Compiled, programs []asm.Instructions, process func() (*inject.Process, error)) (*Object, error) {
+func openObject(c *engine.Compiled, programs []asm.Instructions, processes func() ([]*inject.Process, error)) (*Object, error) {
 	o, err := prepare(c, programs)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.start(process); err != nil {
+	if err := o.start(processes); err != nil {
 		return nil, err
 	}
 	if err := o.fill(); err != nil {
@@ -82,7 +82,7 @@ func prepare(c *engine.Compiled, programs []asm.Instructions) (*Object, error) {
 		return nil, err
 	}
 	inside := *p
-	inside.Filter.Children = false // gates know which processes are observed
+	inside.Filter.Children, inside.Filter.PIDs = false, p.Filter.PIDs[:1] // gates know which processes are observed
 	guard, err := codegen.NewGuard(&inside, translate.Features(cpus()), "")
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,18 +90,30 @@ func OpenFollowed(p *plan.Plan, trace func(func())) (*Session, error) {
 	return open(p, held(p, trace), true)
 }
 
-// running opens a process that runs, held a command that does not run yet.
-func running(p *plan.Plan) func() (*inject.Process, error) {
-	return func() (*inject.Process, error) { return inject.Open(p.Filter.PIDs[0]) }
+// running opens processes that run, held a command that does not run yet.
+func running(p *plan.Plan) func() ([]*inject.Process, error) {
+	return func() (all []*inject.Process, err error) {
+		for i, pid := range p.Filter.PIDs {
+			if slices.Contains(p.Filter.PIDs[:i], pid) {
+				continue
+			}
+			one, err := inject.Open(pid)
+			if err != nil {
+				return all, err
+			}
+			all = append(all, one)
+		}
+		return all, nil
+	}
 }
 
-func held(p *plan.Plan, trace func(func())) func() (*inject.Process, error) {
-	return func() (*inject.Process, error) {
+func held(p *plan.Plan, trace func(func())) func() ([]*inject.Process, error) {
+	return func() ([]*inject.Process, error) {
 		process, err := inject.Adopt(p.Filter.PIDs[0], trace)
 		if err != nil {
 			return nil, err
 		}
-		return process, process.RunToStart()
+		return []*inject.Process{process}, process.RunToStart()
 	}
 }
 
@@ -124,7 +137,7 @@ func ofProgram(p *plan.Plan) error {
 // Released says that the command runs by itself.
 func (s *Session) Released() { s.images[0].process.Release() }
 
-func open(p *plan.Plan, process func() (*inject.Process, error), follows bool) (*Session, error) {
+func open(p *plan.Plan, processes func() ([]*inject.Process, error), follows bool) (*Session, error) {
 	if err := Check(p); err != nil {
 		return nil, err
 	}
@@ -137,34 +150,33 @@ func open(p *plan.Plan, process func() (*inject.Process, error), follows bool) (
 		return nil, err
 	}
 	s := &Session{plan: p, wake: newWake(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p), follows: follows}
-	if err := s.start(process); err != nil {
+	if err := s.start(processes); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// start opens the process, and gives everything back where that or what follows fails.
-func (s *Session) start(process func() (*inject.Process, error)) (err error) {
+// start opens the processes, and gives everything back where that or what follows fails.
+func (s *Session) start(processes func() ([]*inject.Process, error)) error {
 	for i := range s.code.Progs {
 		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
 	}
 	s.files = newFiles()
-	first, err := process()
-	if err != nil {
-		return err
+	all, err := processes()
+	for _, process := range all {
+		s.images = append(s.images, s.newImage(process))
 	}
-	if err = s.open(s.newImage(first)); err != nil {
+	if err == nil {
+		err = s.open()
+	}
+	if err != nil {
 		return errors.Join(err, s.Close())
 	}
 	return nil
 }
 
-func (s *Session) open(im *image) (err error) {
-	s.images = []*image{im}
-	if err = im.find(); err != nil {
-		return err
-	}
-	if s.data, err = im.begin(); err != nil {
+func (s *Session) open() (err error) {
+	if err = s.mapAll(); err != nil {
 		return err
 	}
 	s.memory = s.data.Data.Local[:s.layout.Size]
@@ -242,6 +254,7 @@ func (s *Session) detach() {
 		all = append(all, im.regions...)
 	}
 	left := map[int]bool{}
+	defer func() { s.replaced(left) }()
 	for again := len(all) > 0; again; {
 		again = false
 		for pid, regions := range inject.Users(all) {
@@ -250,6 +263,17 @@ func (s *Session) detach() {
 				s.leave(pid, regions)
 			}
 		}
+	}
+}
+
+// replaced tells of processes that were found and are no longer what they were: they have executed another program.
+func (s *Session) replaced(left map[int]bool) {
+	for _, im := range s.images {
+		if im.process == nil || len(im.regions) == 0 || left[im.process.PID] || !im.process.Alive() {
+			continue
+		}
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", im.process.PID))
+		s.say(fmt.Sprintf("process %d has executed %s meanwhile, which was not observed", im.process.PID, exe))
 	}
 }
 

@@ -71,6 +71,12 @@ func newProcess(p *target.Process, t *thread) *Process {
 	return &Process{PID: p.PID, start: p.StartTime, thread: t, step: func(string) {}, self: whoWeAre()}
 }
 
+// Alive reports whether the process still runs, whatever program.
+func (p *Process) Alive() bool {
+	one := target.Process{PID: p.PID, StartTime: p.start}
+	return one.Alive()
+}
+
 // Close lets the tracing thread go. The process is left as it is: Detach takes back what was done.
 func (p *Process) Close() {
 	if p.thread.close != nil { // somebody else's thread is his to end
