@@ -144,7 +144,6 @@ func TestRecordsOfAnObjectInsideAProcessAreAllAccountedFor(t *testing.T) {
 
 func TestWhatAnObjectCannotDoInsideAProcessIsNamed(t *testing.T) {
 	program, pid := running(t)
-	_, other := running(t)
 	static := fixture.Build(t, "command/static.c")
 	inside := sonde.WithEngine(sonde.EngineUser)
 	process := []sonde.Option{sonde.PID(pid)}
@@ -157,7 +156,6 @@ func TestWhatAnObjectCannotDoInsideAProcessIsNamed(t *testing.T) {
 		"a helper":        {"parts", process, []sonde.RunOption{sonde.Attach("on_say=" + program + ":twice"), sonde.Set("tell_task=true")}, "program on_say: it calls bpf_get_current_task"},
 		"a session":       {"session", process, []sonde.RunOption{sonde.Attach("around=" + program + ":twice")}, "no sessions, which program around is written for"},
 		"a semaphore":     {"usdt", []sonde.Option{sonde.Command(static)}, []sonde.RunOption{sonde.Attach("on_begin=" + static + ":app:begin")}, "semaphores"},
-		"two processes":   {"multi", []sonde.Option{sonde.PID(pid, other)}, []sonde.RunOption{sonde.Attach("any=" + program + ":twice")}, "2 are asked for"},
 		"the kernel says": {"rejected", process, []sonde.RunOption{sonde.Attach("careless=" + program + ":twice")}, "the kernel's verifier refuses it"},
 		"tracefs":         {"multi", process, []sonde.RunOption{sonde.Attach("any=" + program + ":twice"), sonde.WithEngine(sonde.EngineTracefs)}, "engine tracefs runs none"},
 	} {

@@ -139,6 +139,9 @@ func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
 	if err := e.Check(p); err != nil {
 		t.Skipf("refused: %v", err)
 	}
+	if _, patches := e.(Patching); patches && !slices.Contains(p.Filter.PIDs, target.Process.Pid) {
+		t.Skip("refused: it enters the processes that are named, of which this is none")
+	}
 	got, err := e.Observe(p, func() error { return target.drive(c.Stays) })
 	if err != nil {
 		t.Fatal(err)
