@@ -376,3 +376,34 @@ func TestAStormDoesNotNotice(t *testing.T) {
 		t.Errorf("%v, %q, %d hits\n%s", err, out, hits, r.errs.String())
 	}
 }
+
+// Calls of signal handlers that interrupt the predicate are lost, and counted; all others are counted as what they are.
+func TestCallsOfSignalHandlersAreInTheAccount(t *testing.T) {
+	for name, c := range map[string]struct {
+		script  string
+		returns resolve.ReturnPolicy
+	}{
+		"entries":             {`uprobe:PROGRAM:leaf /arg0 % 100 == 0/ { @ = count(); }`, resolve.ReturnAuto},
+		"returns":             {`uretprobe:PROGRAM:leaf /arg0 % 100 == 0/ { @ = count(); }`, resolve.ReturnTrampoline},
+		"returns, by ret":     {`uretprobe:PROGRAM:leaf /arg0 % 100 == 0/ { @ = count(); }`, resolve.ReturnSites},
+		"all returns, by ret": {`uretprobe:PROGRAM:leaf { @ = count(); }`, resolve.ReturnSites},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := run(t, "engine/handled.c")
+			r.line()
+			p := r.resolved(c.script, c.returns)
+			s := r.arm(p)
+			calls := r.number("go")
+			_ = r.cmd.Wait()
+			s.Disarm()
+			counts, err := s.Counts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stats, passed := counts.Stats(), total(t, p, s)
+			if stats.Hits != calls || stats.Hits != passed+stats.Filtered+stats.Lost+stats.MissedReturns+stats.Unfinished || r.errs.Len() > 0 {
+				t.Errorf("the program made %d calls: %d hits, %d passed, %+v\n%s", calls, stats.Hits, passed, stats, r.errs.String())
+			}
+		})
+	}
+}

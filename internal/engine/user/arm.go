@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/relocate"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
@@ -242,9 +243,11 @@ func (im *image) writeGates(t *text, program int) error {
 	if err != nil {
 		return err
 	}
+	wants := trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: im.deciding}
+	wants.Undecided = im.deciding && im.code.Progs[program].Part == codegen.SitePart // the kernel knows which calls it has seen begin
 	for _, golang := range []bool{false, true} {
 		c := &x86.Code{}
-		trampoline.Gate(c, im.gates(), golang, trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: im.deciding})
+		trampoline.Gate(c, im.gates(), golang, wants)
 		code, err := c.Assemble(t.next())
 		if err != nil {
 			return err

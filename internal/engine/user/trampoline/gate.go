@@ -57,6 +57,8 @@ type Wants struct {
 	Forward bool
 	// Decides: what the program gives says whether the hit goes on to the site's pad.
 	Decides bool
+	// Undecided: so does a hit that the program cannot look at; it is not counted.
+	Undecided bool
 }
 
 // All is everything.
@@ -84,12 +86,24 @@ func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
 	g.restore()
 	g.Bind(g.leave)
 	g.back()
+	if wants.Undecided {
+		g.Bind(g.nested)
+		g.Bind(g.full)
+		g.goOn(0)
+		g.Jmp(g.leave)
+		return
+	}
 	g.Bind(g.nested)
 	g.count(p.Nested)
 	g.Jmp(g.leave)
 	g.Bind(g.full)
 	g.count(p.Full)
 	g.Jmp(g.leave)
+}
+
+// goOn makes the gate return to where hits go on that are handed on; what its entry pushed lies in bytes above the stack pointer.
+func (g *gate) goOn(in int32) {
+	g.OpToImm(x86.Add, x86.Quad, x86.At(x86.RSP, in+inStub), taken(g.golang))
 }
 
 type gate struct {
@@ -368,7 +382,7 @@ func (g *gate) run() {
 		no := g.Label()
 		g.Test(x86.Word, x86.RAX, x86.RAX)
 		g.Jcc(x86.Equal, no)
-		g.OpToImm(x86.Add, x86.Quad, x86.At(x86.RSP, g.in()+inStub), taken(g.golang))
+		g.goOn(g.in())
 		g.Bind(no)
 	}
 }

@@ -18,10 +18,13 @@ func TestAHitGoesThroughItsPadWhereTheProgramSaysSo(t *testing.T) {
 	for _, golang := range []bool{false, true} {
 		for _, flags := range []int32{0, 1, 4, 16, 64, 128, 1024, 2048, 1 | 4 | 16 | 64 | 128 | 1024 | 2048} {
 			for name, c := range map[string]struct {
-				gives uint64
-				gate  bool
-				goes  bool
-			}{"passed": {1, true, true}, "filtered": {0, true, false}, "always": {0, false, true}} {
+				gives           uint64
+				gate, busy, all bool // all: what is undecided goes too
+				goes            bool
+			}{
+				"passed": {gives: 1, gate: true, goes: true}, "filtered": {gate: true}, "always": {goes: true},
+				"busy": {gives: 1, gate: true, busy: true}, "undecided": {gate: true, busy: true, all: true, goes: true},
+			} {
 				t.Run(fmt.Sprintf("go=%v/%s/%#x", golang, name, flags), func(t *testing.T) {
 					slots := SlotsFor(1000)
 					b := newBench(t, slots)
@@ -34,7 +37,7 @@ func TestAHitGoesThroughItsPadWhereTheProgramSaysSo(t *testing.T) {
 					code.Ret()
 					program := b.put(code)
 					gate := &x86.Code{}
-					Gate(gate, Process{Private: addr(&b.private[0]), Slots: slots, Nested: addr(&b.words[0]), Full: addr(&b.words[1]), FSBase: true}, golang, Wants{Decides: true})
+					Gate(gate, Process{Private: addr(&b.private[0]), Slots: slots, Nested: addr(&b.words[0]), Full: addr(&b.words[1]), FSBase: true}, golang, Wants{Decides: true, Undecided: c.all})
 					site := Site{Program: program, Gate: b.put(gate)}
 					if !c.gate {
 						site.Gate = 0
@@ -55,24 +58,39 @@ func TestAHitGoesThroughItsPadWhereTheProgramSaysSo(t *testing.T) {
 					}
 					copy(b.text[len(b.text)-64:], append(note, pad...))
 					run := b.harness(b.raw(w.Bytes), flags|usualFlags)
-					for range 2 { // the first has to find a slot
+					for n := range 2 { // the first has to find a slot
+						if n == 1 && c.busy {
+							b.occupy(slots)
+						}
 						b.words[through] = 0
 						jump(run)
 						b.kept(uint64(flags | usualFlags))
 						want := uint64(0)
-						if c.goes {
+						if c.goes && (n == 1 || !c.busy) || c.gives == 1 && n == 0 {
 							want = initial(len(order) - 1)
 						}
 						if got := b.words[through]; got != want {
 							t.Errorf("the pad left %#x, not %#x", got, want)
 						}
 						top := b.words[3] + 8*uint64(len(order)+1)
+						if nested := c.busy && !c.all && n == 1; (b.words[0] == 1) != nested {
+							t.Errorf("%d hits are counted as nested", b.words[0])
+						}
 						if lowest := b.stackWords(top-8-Red, 1)[0]; !golang && int64(lowest) != -3 {
 							t.Errorf("the red zone was overwritten: %d", lowest)
 						}
 					}
 				})
 			}
+		}
+	}
+}
+
+// occupy makes the slots of all threads busy.
+func (b *bench) occupy(slots Slots) {
+	for i := range 1 << slots.bits {
+		if slot := b.private[PrivateSlots+i<<slots.shift:]; binary.NativeEndian.Uint64(slot) != 0 {
+			slot[slotBusy] = 1
 		}
 	}
 }
