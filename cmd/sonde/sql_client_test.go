@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,29 @@ func (s servers) libpqCountsAsItsProgram(t *testing.T) {
 	for _, s := range seen.statements {
 		if s.Digest == slow && (s.FirstRow < 20*time.Millisecond || s.Duration-s.FirstRow < 40*time.Millisecond) {
 			t.Errorf("the first row after %v, the last after %v", s.FirstRow, s.Duration)
+		}
+	}
+}
+
+// The first row and the last result came when the program says that they did: not before the call began that gave them, and not after it had
+// returned.
+func TestFirstRowsComeWhenTheProgramGetsThem(t *testing.T) {
+	pg := fixture.Postgres(t)
+	program := fixture.Build(t, "sql/firstrow.c", "-Wl,--no-as-needed", "-lpq")
+	const rounds = 10
+	said := filepath.Join(t.TempDir(), "said")
+	seen := observed(t, sonde.SQLOptions{}, nil, silenced(pg, program, strconv.Itoa(rounds), said))
+	lines := strings.Split(strings.TrimSpace(read(t, said)), "\n")
+	if len(lines) != rounds || len(seen.statements) != rounds {
+		t.Fatalf("%d statements seen, %d executed, %d wanted", len(seen.statements), len(lines), rounds)
+	}
+	for i, s := range seen.statements {
+		var first, last [2]time.Duration
+		if _, err := fmt.Sscan(lines[i], &first[0], &first[1], &last[0], &last[1]); err != nil {
+			t.Fatal(err)
+		}
+		if s.FirstRow < first[0] || s.FirstRow > first[1] || s.Duration < last[0] || s.Duration > last[1] || s.Rows != 3 {
+			t.Errorf("round %d: first row after %v, not within %v; last after %v, not within %v; %d rows", i, s.FirstRow, first, s.Duration, last, s.Rows)
 		}
 	}
 }
