@@ -233,7 +233,11 @@ func list(_ context.Context, w world, l listing) (err error) {
 		return err
 	}
 	defer func() { err = firstError(err, to.Close()) }()
-	return render.List(l.output.kind(), to, found, render.Terminal(to, w.env))
+	err = render.List(l.output.kind(), to, found, render.Terminal(to, w.env))
+	for _, note := range render.Unread(found) {
+		fmt.Fprintln(w.err, "sonde: "+note)
+	}
+	return err
 }
 
 // describe finds the one function that a probe names.

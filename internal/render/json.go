@@ -172,6 +172,7 @@ type jsonFunction struct {
 	Provider  string `json:"provider,omitempty"`
 	Linkage   string `json:"linkage,omitempty"`
 	Signature string `json:"signature,omitempty"`
+	Split     string `json:"split_types,omitempty"`
 	Address   string `json:"address,omitempty"`
 	Size      uint64 `json:"size,omitempty"`
 	File      string `json:"file,omitempty"`
@@ -184,7 +185,7 @@ type jsonFunction struct {
 
 func newFunction(f event.Function) jsonFunction {
 	return jsonFunction{Type: "function", Target: f.Target, Function: f.Name, Provider: f.Provider, Linkage: f.Linkage,
-		Signature: f.Signature, Address: address(f.Address), Size: f.Size, File: f.File, Line: f.Line,
+		Signature: f.Signature, Split: f.SplitTypes, Address: address(f.Address), Size: f.Size, File: f.File, Line: f.Line,
 		Language: f.Language.String(), Cost: f.Cost, IFunc: f.IFunc, Inlined: f.Inlined}
 }
 

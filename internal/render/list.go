@@ -94,6 +94,30 @@ func listText(w io.Writer, functions []event.Function, o Options) error {
 	return err
 }
 
+// Unread says which files have the types of functions and are not read.
+func Unread(functions []event.Function) []string {
+	var files, out []string
+	of := map[string]int{}
+	for _, f := range functions {
+		if f.SplitTypes == "" {
+			continue
+		}
+		if of[f.SplitTypes] == 0 {
+			files = append(files, f.SplitTypes)
+		}
+		of[f.SplitTypes]++
+	}
+	const most = 3
+	for i, file := range files {
+		if i == most {
+			out = append(out, fmt.Sprintf("and so it is with %s more", count(uint64(len(files)-most), "file")))
+			break
+		}
+		out = append(out, fmt.Sprintf("the types of %s are in %s, which is not read: compiled with -gsplit-dwarf", count(uint64(of[file]), "function"), clean(file)))
+	}
+	return out
+}
+
 func nonZero(n int) string {
 	if n == 0 {
 		return ""

@@ -74,8 +74,12 @@ func (r *resolver) describe(m match) event.Function {
 	if m.fn.Name != f.Name {
 		f.Linkage = m.fn.Name
 	}
-	if sig := r.signature(match{obj: m.obj, fn: m.fn}); sig != nil {
+	sig := r.signature(match{obj: m.obj, fn: m.fn})
+	if sig != nil {
 		f.Signature = sig.String(f.Name)
+	}
+	if sig == nil || named(sig) {
+		f.SplitTypes = m.obj.file.SplitTypes(m.fn)
 	}
 	f.File, f.Line, _ = m.obj.file.Line(m.fn.Addr + symbol.Addr(m.offset))
 	return f

@@ -198,6 +198,17 @@ func TestExplainNamesEachSiteWithItsReason(t *testing.T) {
 	}
 }
 
+func TestListNamesTheFileWithTypesThatIsNotRead(t *testing.T) {
+	prog := fixture.Build(t, "resolve/many.c", "-gsplit-dwarf")
+	found, err := resolve.List(script.Point{Kind: script.Uprobe, Target: prog, Function: "main"}, resolve.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != 1 || found[0].Signature != "" || !strings.HasSuffix(found[0].SplitTypes, ".dwo") {
+		t.Errorf("got %+v", found)
+	}
+}
+
 func TestListDescribesFunctionsInOrderOfAddress(t *testing.T) {
 	prog := fixture.Build(t, "resolve/many.c", "-foptimize-sibling-calls", "-fcf-protection=none")
 	found, err := resolve.List(script.Point{Kind: script.Uprobe, Target: prog, Function: "leaf|make|main", Regexp: true}, resolve.Scope{})
