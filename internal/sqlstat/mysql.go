@@ -194,9 +194,7 @@ func (m *mariadbd) done(x *execution, r *record) {
 		m.waiting[r.owner("thd")] = x
 		return
 	}
-	if x.Rows < 0 {
-		x.rows(r.given())
-	}
+	x.rows(r.given())
 	if x.end(r.Time); !x.other || x.Failed {
 		m.ended(x)
 	}
