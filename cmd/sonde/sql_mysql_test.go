@@ -35,7 +35,7 @@ func (s servers) mariaDBCountsAsTheServerDoes(t *testing.T) {
 		}
 	}, sonde.PID(my.PID))
 	got.agree(t, sqlprobe.MySQL, read(t, said))
-	got.asTold(t, performanceSchema(t, my), 16) // prepared ones are not there
+	got.asTold(t, performanceSchema(t, my), 16)          // prepared ones are not there
 	got.check(t, "CALL some_rows ( )", expect{1, 50, 0}) // performance_schema has them at the statement inside, and that among no digests
 	if q := got["SELECT ? FROM absent"]; q == nil || q.Error != "Table ? doesn't exist" {
 		t.Errorf("%+v", q)

@@ -46,7 +46,7 @@ func (d *Digester) Digest(system, text string, cut bool) string {
 }
 
 func (d *Digester) digest(system, text string) string {
-	text = doubleQuoted(system, text)
+	text = legible(system, text)
 	digest, _, err := sqllexer.ObfuscateAndNormalize(text, d.obfuscator, d.normalizer, sqllexer.WithDBMS(dialect(system)))
 	if err != nil {
 		return d.Redact(system, text)
@@ -56,7 +56,7 @@ func (d *Digester) digest(system, text string) string {
 
 // Redact is the statement as it was written, with literals replaced.
 func (d *Digester) Redact(system, text string) string {
-	return strings.TrimSpace(d.obfuscator.Obfuscate(doubleQuoted(system, text), sqllexer.WithDBMS(dialect(system))))
+	return strings.TrimSpace(d.obfuscator.Obfuscate(legible(system, text), sqllexer.WithDBMS(dialect(system))))
 }
 
 func dialect(system string) sqllexer.DBMSType {

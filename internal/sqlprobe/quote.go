@@ -2,14 +2,15 @@ package sqlprobe
 
 import "strings"
 
-// doubleQuoted turns double-quoted text that stands where a value stands into single-quoted text. In MySQL's SQL it is a string, in standard
-// SQL a name, and in SQLite a string when there is no such name; where the system leaves that open, a name in place of a value is
-// better lost than a value shown.
-func doubleQuoted(system, text string) string {
-	if system == MySQL || system == PostgreSQL || !strings.Contains(text, `"`) {
+// legible is a statement as the lexer understands it. Double-quoted text that stands where a value stands becomes single-quoted: in MySQL's SQL it is
+// a string, in standard SQL a name, and in SQLite a string when there is no such name; where the system leaves that open, a name in place of
+// a value is better lost than a value shown. And a sign between two operands is parted from the second one, which is no negative literal.
+func legible(system, text string) string {
+	named := system == MySQL || system == PostgreSQL || !strings.Contains(text, `"`)
+	if named && !strings.ContainsAny(text, "+-") {
 		return text
 	}
-	s := quotes{text: text, escapes: system != SQLite3}
+	s := quotes{text: text, named: named, escapes: system != SQLite3}
 	for s.at < len(text) {
 		s.next()
 	}
@@ -19,6 +20,7 @@ func doubleQuoted(system, text string) string {
 // quotes is a pass over a statement.
 type quotes struct {
 	text    string
+	named   bool // double quotes stay as they are
 	escapes bool // a backslash takes the meaning from a quote
 	at      int
 	out     strings.Builder
@@ -31,6 +33,9 @@ func (s *quotes) next() {
 	rest := s.text[s.at:]
 	c := rest[0]
 	switch {
+	case c == '"' && s.named:
+		s.copy(s.closing(rest))
+		s.before = `"`
 	case c == '"':
 		s.quoted(rest[:s.closing(rest)])
 	case c == '\'' || c == '`':
@@ -49,6 +54,10 @@ func (s *quotes) next() {
 		s.values = s.values || s.before == "VALUES"
 		s.list = s.list && s.before != "SELECT"
 		s.copy(n)
+	case (c == '+' || c == '-') && len(rest) > 1 && digit(rest[1]) && s.operand():
+		s.copy(1)
+		s.out.WriteByte(' ')
+		s.before = string(c)
 	default:
 		if c > ' ' {
 			s.list = c == '(' && s.before == "IN" || s.list && c != ')'
@@ -81,6 +90,23 @@ func (s *quotes) value() bool {
 	return s.values || s.list
 }
 
+// operand says whether what stands before may be one, so that a sign here is an operator.
+func (s *quotes) operand() bool {
+	switch s.before {
+	case "":
+		return false
+	case "'", `"`, ")", "]", "?":
+		return true
+	case "SELECT", "DISTINCT", "ALL", "WHERE", "HAVING", "ON", "AND", "OR", "XOR", "NOT", "IN", "IS", "BETWEEN", "LIKE", "CASE", "WHEN", "THEN", "ELSE", "LIMIT",
+		"OFFSET", "VALUES", "SET", "BY", "AS", "RETURN", "RETURNING", "DEFAULT", "INTERVAL", "DIV", "MOD", "FETCH", "NEXT", "FIRST", "START", "WITH", "TO", "FROM":
+		return false
+	}
+	exponent := digit(s.before[0]) && !strings.HasPrefix(s.before, "0X") && strings.HasSuffix(s.before, "E") && s.text[s.at-1]|0x20 == 'e'
+	return wordByte(s.before[0]) && !exponent
+}
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
+
 func (s *quotes) copy(n int) {
 	s.out.WriteString(s.text[s.at : s.at+n])
 	s.at += n
@@ -110,5 +136,5 @@ func until(text, end string) int {
 }
 
 func wordByte(c byte) bool {
-	return c == '_' || c == '$' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+	return c == '_' || c == '$' || c >= 0x80 || digit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
