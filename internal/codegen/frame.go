@@ -16,7 +16,7 @@ import (
 //	+12  u32 function
 //	+16  u64 position  entry stack pointer; Go: its distance from the stack's top, since stacks move
 //
-// The first 12 bytes are the key of the depth map. Its value, when nothing but the time is kept:
+// Without function and position it is the key of the depth map. The value, when nothing but the time is kept:
 //
 //	+0   u64 time of the entry
 //	+8   u32 depth (only if kept), u32 0
@@ -29,7 +29,6 @@ import (
 const (
 	frameKeySize = 24
 	noEmission   = -1 // as the emission of a record that is never sent
-	depthKeySize = 12
 	FrameOwner   = 0
 	// FrameTGID is where the key of a frame has the thread group: frames of dead processes can be told and removed.
 	FrameTGID     = 8
@@ -202,8 +201,10 @@ func (x *code) findDepth(depth place) {
 	if !x.body.Frame.Depth {
 		return
 	}
+	mark := x.used
+	defer x.release(mark)
 	none := x.label()
-	x.lookup(DepthMap, x.key)
+	x.lookup(DepthMap, x.depthKey())
 	x.jumpImm(asm.JEq, asm.R0, 0, none)
 	x.load(asm.R0, place{asm.R0, 0}, asm.Word)
 	x.store(depth, asm.R0, asm.Word)
@@ -213,14 +214,29 @@ func (x *code) findDepth(depth place) {
 // setDepth stores R0 as the owner's depth, through memory on the stack; a depth of 0 is not kept, so that owners that
 // come and go leave nothing behind.
 func (x *code) setDepth(temp place) {
+	mark := x.used
+	defer x.release(mark)
 	none, end := x.label(), x.label()
+	x.store(temp, asm.R0, asm.DWord)
+	key := x.depthKey()
+	x.load(asm.R0, temp, asm.DWord)
 	x.jumpImm(asm.JEq, asm.R0, 0, none)
-	x.store(temp, asm.R0, asm.Word)
-	x.update(DepthMap, x.key, updateAny, func() { x.addr(asm.R3, temp) })
+	x.update(DepthMap, key, updateAny, func() { x.addr(asm.R3, temp) })
 	x.jump(end)
 	x.place(none)
-	x.remove(DepthMap, x.key)
+	x.remove(DepthMap, key)
 	x.place(end)
+}
+
+// depthKey builds the key of the owner's depth, in memory that lasts until the caller releases it.
+func (x *code) depthKey() place {
+	key := x.allocStack(frameKeySize)
+	x.load(asm.R0, x.key.plus(FrameOwner), asm.DWord)
+	x.store(key.plus(FrameOwner), asm.R0, asm.DWord)
+	x.load(asm.R0, x.key.plus(FrameTGID), asm.Word)
+	x.store(key.plus(FrameTGID), asm.R0, asm.DWord)
+	x.storeImm(key.plus(FramePosition), 0, asm.DWord)
+	return key
 }
 
 // insert stores a new frame. One that is there already is that of a call that never returned: the same function

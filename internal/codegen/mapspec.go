@@ -29,7 +29,7 @@ func (c *compiler) allMaps() []*ebpf.MapSpec {
 		{Name: StacksMap, Type: ebpf.Hash, KeySize: 8, ValueSize: uint32(8 * c.stackFrames()), MaxEntries: uint32(c.limits.Keys), Flags: noPrealloc},
 		c.scratchMap(),
 		{Name: zeroMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(c.template()), MaxEntries: 1, Flags: readOnlyProg},
-		{Name: DepthMap, Type: ebpf.Hash, KeySize: depthKeySize, ValueSize: 4, MaxEntries: uint32(c.limits.Frames), Flags: noPrealloc},
+		{Name: DepthMap, Type: ebpf.Hash, KeySize: frameKeySize, ValueSize: 4, MaxEntries: uint32(c.limits.Frames), Flags: noPrealloc},
 		{Name: PlacesMap, Type: ebpf.Hash, KeySize: 8, ValueSize: 8, MaxEntries: uint32(max(c.sites(), 1)), Flags: noPrealloc},
 	}
 	for i := range c.p.Probes {

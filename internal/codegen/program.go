@@ -82,7 +82,7 @@ const (
 	StacksMap  = "stacks"  // HASH u64 stack ID -> u64 PCs, innermost first, 0 after the last
 	ScratchMap = "scratch" // memory of one hit: TASK_STORAGE, or HASH by thread
 	zeroMap    = "zero"    // ARRAY of one value of zeros: the template of new map values
-	DepthMap   = "depth"   // HASH owner -> u32 calls open; see frame.go
+	DepthMap   = "depth"   // HASH owner, as the key of a frame -> u32 calls open; see frame.go
 	PlacesMap  = "places"  // HASH u64 instruction pointer at a hit -> u64 PC of the site; the engine fills it. Features.Moved only
 )
 

@@ -30,9 +30,10 @@ func Specs(p *codegen.Program) []shm.Spec {
 	for _, m := range p.Kept {
 		own[codegen.MapName(m)] = true
 	}
-	nested := map[string]*shm.Nest{}
+	nest := &shm.Nest{Owner: codegen.FrameOwner, What: codegen.FrameTGID, Place: codegen.FramePosition}
+	nested := map[string]*shm.Nest{codegen.DepthMap: nest}
 	for _, f := range p.Frames {
-		nested[f.Name] = &shm.Nest{Owner: codegen.FrameOwner, What: codegen.FrameTGID, Place: codegen.FramePosition}
+		nested[f.Name] = nest
 	}
 	var specs []shm.Spec
 	for _, m := range p.Maps {
