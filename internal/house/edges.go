@@ -46,7 +46,7 @@ var rooms = map[string]room{
 	"internal/engine/kernel": {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/user": {left, "event script internal/codegen internal/engine internal/object internal/engine/user/inject internal/engine/user/local internal/engine/user/relocate " +
 		"internal/engine/user/shm internal/engine/user/trampoline internal/engine/user/translate internal/engine/user/x86 internal/plan internal/site internal/symbol internal/target"},
-	"internal/engine/hybrid":          {left, "internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/plan internal/site"},
+	"internal/engine/hybrid":          {left, "internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/plan internal/site internal/symbol"},
 	"internal/engine/user/trampoline": {left, "internal/engine/user/shm internal/engine/user/x86"},
 	"internal/engine/user/inject":     {left, "script internal/symbol internal/target"},
 	"internal/engine/user/relocate":   {left, "internal/site"},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
 )
 
 // halves are the two plans that a plan is run as.
@@ -57,7 +58,7 @@ func (h *halves) probe(i int, p *plan.Probe, whole map[int]bool) {
 	if slices.ContainsFunc(p.Sites, func(s plan.Site) bool { return whole[s.Function] }) {
 		out.Sites, out.Bodies = slices.Clone(p.Sites), append(out.Bodies, p.Bodies...)
 	}
-	left := leaves(p)
+	left, entries := leaves(p), map[entry]int{}
 	h.pads[i] = make([]int, len(p.Sites))
 	for j := range p.Sites {
 		s := p.Sites[j]
@@ -67,7 +68,7 @@ func (h *halves) probe(i int, p *plan.Probe, whole map[int]bool) {
 			continue
 		}
 		if s.Role == site.Trampoline {
-			if at, ok := entered(in.Sites, &s); ok { // one pad serves both
+			if at, ok := entries[entryOf(&s)]; ok { // one pad serves both
 				h.pads[i][j] = at
 				continue
 			}
@@ -82,7 +83,10 @@ func (h *halves) probe(i int, p *plan.Probe, whole map[int]bool) {
 		case s.Role == site.Entry:
 			kind = deciding
 		}
-		if s.Role == site.Trampoline {
+		switch s.Role {
+		case site.Entry:
+			entries[entryOf(&s)] = len(in.Sites)
+		case site.Trampoline:
 			s.Role = site.Entry
 		}
 		s.Body = kinds*s.Body + kind
@@ -103,16 +107,13 @@ func leaves(p *plan.Probe) map[int]bool {
 	return found
 }
 
-// entered finds the entry of a trampoline's function.
-func entered(sites []plan.Site, trampoline *plan.Site) (int, bool) {
-	for i := range sites {
-		s := &sites[i]
-		if s.Role == site.Entry && s.Function == trampoline.Function && s.Addr == trampoline.Addr && s.Body/kinds == trampoline.Body {
-			return i, true
-		}
-	}
-	return 0, false
+// entry is what the entry of a function and the site of its trampoline have in common.
+type entry struct {
+	function, body int
+	addr           symbol.Addr
 }
+
+func entryOf(s *plan.Site) entry { return entry{s.Function, s.Body, s.Addr} }
 
 // body divides a body: what decides about it inside, by kind, and what is left for the kernel.
 func (h *halves) body(b *plan.Body, kind plan.ProbeKind) (inside [kinds]plan.Body, rest plan.Body, decided bool) {

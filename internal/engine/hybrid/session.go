@@ -156,10 +156,11 @@ func (s *Session) Close() error {
 // Refused says which sites of a plan cannot be patched in its process, and why, without touching it. The functions that have any are left to the
 // kernel, predicate included.
 func Refused(p *plan.Plan) ([]plan.Refusal, error) {
-	if err := Check(p); err != nil {
+	h := halve(p, nil)
+	if err := kernel.Check(h.outside); err != nil {
 		return nil, err
 	}
-	return user.Refused(halve(p, nil).inside)
+	return user.Refused(h.inside)
 }
 
 // unpatched are the functions that are the kernel's alone. If that is all of them there are none: then the process is asked to be patched, and says
