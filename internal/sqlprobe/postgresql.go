@@ -22,8 +22,8 @@ func libpq() Driver {
 		d.Probes = append(d.Probes, Probe{Function: p.function, Says: p.says, Optional: p.says.Role == Describe})
 	}
 	d.Probes = append(d.Probes,
-		Probe{Function: "PQgetResult", Return: true, If: "retval != 0", Body: "$r = (uint64)retval;", Says: result},
-		Probe{Function: "PQgetResult", Return: true, If: "retval == 0", Says: Record{Role: Done, Fields: []string{"conn=%p", "arg0"}}},
+		Probe{Function: "PQgetResult", Return: true, Body: "$r = (uint64)retval;\nif ($r != 0) {\n\tSAYS\n} else {\n\tELSE\n}",
+			Says: result, Else: Record{Role: Done, Fields: []string{"conn=%p", "arg0"}}},
 		Probe{Function: "PQfinish", Says: gone},
 		Probe{Function: "PQreset", Says: gone},
 	)
