@@ -142,18 +142,21 @@ func TestAnObjectsReturnProgramsDoNoHarmToGo(t *testing.T) {
 	program := fixture.Build(t, "go/grows")
 	place := program + ":main.deep"
 	target := open(t, sonde.Command(program))
-	session, err := target.RunObject(context.Background(), fixture.Build(t, "object/latency.bpf.c"), sonde.Attach("handle_entry="+place, "handle_return="+place))
-	if err != nil {
-		t.Fatal(err)
+	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineUser} {
+		session, err := target.RunObject(context.Background(), fixture.Build(t, "object/latency.bpf.c"), sonde.WithEngine(engine),
+			sonde.Attach("handle_entry="+place, "handle_return="+place))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := session.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		const calls = 20 * 201
+		if status, ended := session.ExitStatus(); status != 0 || !ended || session.Stats().Hits != 2*calls {
+			t.Errorf("%s: status %d, ended %v, %d hits; want 0 and %d entries and returns", engine, status, ended, session.Stats().Hits, 2*calls)
+		}
 	}
-	if err := session.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	const calls = 20 * 201
-	if status, ended := session.ExitStatus(); status != 0 || !ended || session.Stats().Hits != 2*calls {
-		t.Errorf("status %d, ended %v, %d hits; want 0 and %d entries and returns", status, ended, session.Stats().Hits, 2*calls)
-	}
-	_, err = target.RunObject(context.Background(), fixture.Build(t, "object/session.bpf.c"), sonde.Attach("around="+place))
+	_, err := target.RunObject(context.Background(), fixture.Build(t, "object/session.bpf.c"), sonde.Attach("around="+place))
 	if !errors.Is(err, script.Code("not-armed")) {
 		t.Errorf("a session in Go: %v", err)
 	}

@@ -122,8 +122,10 @@ func TestRecordsOfAnObjectInsideAProcessAreAllAccountedFor(t *testing.T) {
 		switch e := e.(type) {
 		case *event.Record:
 			records++
-			if word := e.Value.Field("word"); word.Text(event.LangC) != `"something"` || e.Value.Field("number").Uint64()&1 != 0 {
-				t.Fatalf("a record %s", e.Value.Text(event.LangC))
+			n := e.Value.Field("number").Uint64()
+			want := fmt.Sprintf(`{number=%d, word="something", sum=%d, twice={%d, %d}}`, n, 6*n+2, ^n, ^n)
+			if got := e.Value.Text(event.LangC); got != want || n&1 != 0 {
+				t.Fatalf("a record %s, want %s", got, want)
 			}
 		case *event.MapPrint:
 			for _, entry := range e.Map.Entries {
