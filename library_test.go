@@ -27,8 +27,13 @@ import (
 // running starts the fixture that calls twice(1) a thousand times a second.
 func running(t *testing.T) (program string, pid int) {
 	t.Helper()
+	return runningAs(t, fixture.Build(t, "command/work.c"))
+}
+
+// runningAs is running for a program that is a copy of it.
+func runningAs(t *testing.T, program string) (string, int) {
+	t.Helper()
 	fixture.NeedRoot(t)
-	program = fixture.Build(t, "command/work.c")
 	cmd := exec.Command(program, "wait")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
