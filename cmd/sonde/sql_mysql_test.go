@@ -82,13 +82,15 @@ func mySQLCountsAsTheServerDoes(t *testing.T, my *fixture.Server) {
 
 // MySQL's own client library, its functions that do not block included, tells what its program counts.
 func libmysqlclientCountsAsItsProgram(t *testing.T, my *fixture.Server) {
-	client, path := my.MySQLClient(t, "sql/mysql.c", "20", "wait")
-	got := standIn(t, client, sonde.SQLOptions{}, 0)
-	said := strings.Replace(read(t, path), "1 1 0 select 'before', ?\n", "", 1)
-	got.agree(t, sqlprobe.MySQL, asItComes(said, 20))
-	got.check(t, "(prepared before attach)", expect{1, 1, 0})
-	if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
-		t.Errorf("%+v", q)
+	for _, pid := range []int{0, everyProcess} {
+		client, path := my.MySQLClient(t, "sql/mysql.c", "20", "wait")
+		got := standIn(t, client, sonde.SQLOptions{}, pid)
+		said := strings.Replace(read(t, path), "1 1 0 select 'before', ?\n", "", 1)
+		got.agree(t, sqlprobe.MySQL, asItComes(said, 20))
+		got.check(t, "(prepared before attach)", expect{1, 1, 0})
+		if q := got["SELECT nope FROM m"]; q == nil || q.Error != "Unknown column ? in ?" {
+			t.Errorf("%+v", q)
+		}
 	}
 }
 
