@@ -68,6 +68,7 @@ func (s servers) nonBlockingLibmariadb(t *testing.T) {
 	}
 	got.check(t, "INSERT INTO nb VALUES ( ? )", expect{rounds, rounds, 0})
 	got.check(t, "SELECT a FROM nb WHERE a < ?", expect{rounds, 3 * rounds, 0})
+	got.check(t, "SELECT x.a, y.a, repeat ( ? ) FROM nb, nb", expect{rounds, rounds * rounds * rounds, 0}) // in many parts
 	got.check(t, "SELECT nope", expect{1, 0, 1})
 }
 
