@@ -31,6 +31,10 @@ func TestAScriptReadsWhatATraceShows(t *testing.T) {
 			`uretprobe:libc:write /args.count == 5/ { @s = str(args.buf, args.count); if (@s == "ab") { printf("%%s", @s) } }`, "ab",
 		},
 		{
+			"parameters that a mangled name tells", "valuetable/bare.cc", []string{"-std=c++17", "-g0"},
+			`uprobe:%[1]s:shop::Store::put /args.arg2 == 5/ { printf("%%d %%s", args.arg2, str(args.arg3)) }`, "5 note",
+		},
+		{
 			"a result in memory is where the caller wants it", "valuetable/rust.rs", nil,
 			`uretprobe:%[1]s:rust::in_memory { printf("%%d %%d", retval.a, retval.c) }`, "7 9",
 		},
