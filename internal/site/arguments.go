@@ -16,8 +16,14 @@ type Arguments struct {
 	Repeats bool
 }
 
+// maxFollowed bounds the code that is followed: nothing is said of larger functions.
+const maxFollowed = 64 << 10
+
 // ReadArguments follows the registers from a function's entry to where they are overwritten.
 func ReadArguments(code []byte) Arguments {
+	if len(code) > maxFollowed {
+		return Arguments{Repeats: true}
+	}
 	insts, err := Decode(code)
 	if err != nil {
 		return Arguments{Repeats: true}

@@ -21,6 +21,9 @@ func FuzzChoices(f *testing.F) {
 		if len(code) > 4096 {
 			return
 		}
+		if read := ReadArguments(code); read.Wide&^read.Read != 0 || read.Narrow&^read.Read != 0 || read.Address&^read.Read != 0 {
+			t.Fatalf("what is not read is read as something: %+v", read)
+		}
 		insts, err := Decode(code)
 		boundary := map[uint64]bool{}
 		end := uint64(0)

@@ -6,8 +6,12 @@ import "golang.org/x/arch/x86/x86asm"
 // not followed in time: a register or slot of the frame that once got it may always have it.
 func (x *arguments) repeats(size int64) bool {
 	c := copies{regs: map[x86asm.Reg]bool{x86asm.RDI: true}, slots: map[int64]bool{}}
-	for changed := true; changed; {
-		changed = false
+	const most = 16 // compilers do not copy on and on
+	changed := true
+	for round := 0; changed; round++ {
+		if changed = false; round == most {
+			return true
+		}
 		for _, in := range x.insts {
 			away := in.Target < 0 || in.Target >= size
 			if in.Flow == JumpIndirect || away && (in.Flow == Jump || in.Flow == CondJump) {
