@@ -3,7 +3,7 @@
 # test-kernels  the kernel engine under Linux 6.1 and 6.12, in a virtual machine (a few minutes)
 # soak    long runs that look for losses and leaks
 # fuzz    every fuzz target for FUZZTIME
-# bench   side by side with bpftrace, perf, ltrace and BCC
+# bench   side by side with bpftrace, perf, ltrace, uftrace and BCC
 # safety-table  write the table of docs/safety.md anew: its programs alone, under other tools, under sonde
 # golden  write the expected outputs, and the lists that projects are made with, anew
 

@@ -122,6 +122,9 @@ func (d *database) selects(mode string) (perSecond, all float64, err error) {
 // many of them the tool saw.
 func throughput(k kind, mode string) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
+		if b.tool.starts {
+			return nil, errStarts
+		}
 		db := b.victims.database
 		if err := db.up(); err != nil {
 			return nil, err

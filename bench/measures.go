@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,14 +65,19 @@ func measures() []measure {
 		{name: "pass-mov", metrics: ns("call that passes a predicate, first instruction mov"), take: cost(passing, "f_mov")},
 		{name: "time-push", metrics: ns("timed call, first instruction push"), take: cost(timing, "f_push")},
 		{name: "time-endbr", metrics: ns("timed call, endbr64 then push"), take: cost(timing, "f_endbr")},
+		{name: "count-contended", metrics: ns("counted call, a thread on each CPU at once"), take: costOn(counting, "f_push", runtime.NumCPU())},
+		{name: "record", metrics: ns("call recorded with three numbers and a short text"), take: cost(recording, "note")},
+		{name: "redis-count", metrics: redisMetrics("counted"), take: redisUnder(counting)},
+		{name: "redis-time", metrics: redisMetrics("timed"), take: redisUnder(timing)},
 		{name: "together-1000", once: true, metrics: attachMetrics(1000, "together"), take: attach(together, 1000)},
 		{name: "together-10000", once: true, metrics: attachMetrics(10000, "together"), take: attach(together, 10000)},
 		{name: "each-1000", once: true, metrics: attachMetrics(1000, "each"), take: attach(each, 1000)},
 		{name: "each-10000", once: true, metrics: attachMetrics(10000, "each"), take: attach(each, 10000)},
-		{name: "print-1", once: true, metrics: lineMetrics("printf of a string", "1 thread"), take: lines(printing, 1)},
-		{name: "print-4", once: true, metrics: lineMetrics("printf of a string", "4 threads"), take: lines(printing, 4)},
-		{name: "trace-1", once: true, metrics: lineMetrics("arguments, result and duration", "1 thread"), take: lines(tracing, 1)},
-		{name: "trace-4", once: true, metrics: lineMetrics("arguments, result and duration", "4 threads"), take: lines(tracing, 4)},
+		{name: "record-1", once: true, metrics: lineMetrics("printf of three numbers and a short text", "1 thread"), take: lines(recording, "note", 1)},
+		{name: "print-1", once: true, metrics: lineMetrics("printf of a string", "1 thread"), take: lines(printing, "work", 1)},
+		{name: "print-4", once: true, metrics: lineMetrics("printf of a string", "4 threads"), take: lines(printing, "work", 4)},
+		{name: "trace-1", once: true, metrics: lineMetrics("arguments, result and duration", "1 thread"), take: lines(tracing, "work", 1)},
+		{name: "trace-4", once: true, metrics: lineMetrics("arguments, result and duration", "4 threads"), take: lines(tracing, "work", 4)},
 		{name: "sql-server-simple", metrics: shareMetrics("server", "simple"), take: throughput(servingSQL, "simple")},
 		{name: "sql-server-prepared", metrics: shareMetrics("server", "prepared"), take: throughput(servingSQL, "prepared")},
 		{name: "sql-client-simple", metrics: shareMetrics("client", "simple"), take: throughput(sendingSQL, "simple")},
@@ -172,8 +178,13 @@ func (b *bed) tidy(j job) {
 
 const patience = 30 * time.Second
 
+var errStarts = errors.New("does not attach to a program that runs")
+
 // firstEvent is the time from the tool's start to the first call that it printed.
 func (b *bed) firstEvent() ([]float64, error) {
+	if b.tool.starts {
+		return nil, errStarts
+	}
 	victim, err := start([]string{b.victims.loop, "tick", "f_push"}, nil, "")
 	if err != nil {
 		return nil, err
@@ -219,18 +230,22 @@ func (b *bed) wholeRun() ([]float64, error) {
 }
 
 // cost is what a call takes longer when it is observed.
-func cost(k kind, function string) func(*bed) ([]float64, error) {
+func cost(k kind, function string) func(*bed) ([]float64, error) { return costOn(k, function, 1) }
+
+// costOn is the same where so many threads call at once.
+func costOn(k kind, function string, threads int) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
-		calls := 200000
-		if b.tool.name == "ltrace" {
-			calls = 5000
-		}
-		plain, err := unobserved(b.victims.loop, function)
+		calls := b.calls(k)
+		plain, err := unobserved(b.victims.loop, function, threads)
 		if err != nil {
 			return nil, err
 		}
 		j := job{kind: k, program: b.victims.loop, function: function}
-		victim, t, err := b.armed(&j, calls, 1)
+		if b.tool.starts {
+			each, err := b.started(j, calls, threads)
+			return []float64{each - plain}, err
+		}
+		victim, t, err := b.armed(&j, calls, threads)
 		if err != nil {
 			return nil, err
 		}
@@ -249,8 +264,39 @@ func cost(k kind, function string) func(*bed) ([]float64, error) {
 	}
 }
 
-func unobserved(program, function string) (float64, error) {
-	p, err := start([]string{program, "run", function, "5000000"}, nil, "")
+// calls is how many are made for a cost: as many as take a fraction of a second, and records no more than fit into any tool's buffer.
+func (b *bed) calls(k kind) int {
+	switch {
+	case b.tool.name == "ltrace":
+		return 5000
+	case k == recording:
+		return 10000
+	case b.tool.name == "sonde, inside":
+		return 5000000
+	}
+	return 200000
+}
+
+// started is what a call takes in a program that the tool starts.
+func (b *bed) started(j job, calls, threads int) (float64, error) {
+	j.command = []string{j.program, "run", j.function, strconv.Itoa(calls), strconv.Itoa(threads)}
+	t, err := b.launch(j)
+	if err != nil {
+		return 0, err
+	}
+	defer b.tidy(j)
+	if err := t.ended(2 * time.Minute); err != nil {
+		return 0, err
+	}
+	each, err := t.figure("ns")
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s", err, t.reason())
+	}
+	return each, nil
+}
+
+func unobserved(program, function string, threads int) (float64, error) {
+	p, err := start([]string{program, "run", function, "5000000", strconv.Itoa(threads)}, nil, "")
 	if err != nil {
 		return 0, err
 	}
@@ -307,8 +353,11 @@ func awaited(victim, t *process, line string, limit time.Duration) error {
 // attach measures how long it takes to count n functions, and to stop.
 func attach(k kind, n int) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
-		if b.slow[k] != nil {
+		switch {
+		case b.slow[k] != nil:
 			return nil, b.slow[k]
+		case b.tool.starts:
+			return nil, errStarts
 		}
 		program := b.victims.many[n]
 		victim, err := start([]string{program}, nil, "")
@@ -348,13 +397,16 @@ func attach(k kind, n int) func(*bed) ([]float64, error) {
 }
 
 // lines lets threads call a function with a string as fast as they can.
-func lines(k kind, threads int) func(*bed) ([]float64, error) {
+func lines(k kind, function string, threads int) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
+		if b.tool.starts {
+			return nil, errStarts
+		}
 		calls := 400000 / threads
 		if b.tool.name == "ltrace" {
 			calls = 8000 / threads
 		}
-		j := job{kind: k, program: b.victims.loop, function: "work"}
+		j := job{kind: k, program: b.victims.loop, function: function}
 		victim, t, err := b.armed(&j, calls, threads)
 		if err != nil {
 			return nil, err

@@ -13,7 +13,7 @@ import (
 
 // perf needs a probe defined before it counts or records, and removed afterwards.
 func perf() tool {
-	recording := func(j job) string { return filepath.Join(j.scratch, "perf.data") }
+	recorded := func(j job) string { return filepath.Join(j.scratch, "perf.data") }
 	return tool{name: "perf", missing: lookup("perf"),
 		argv: func(j job) ([]string, error) {
 			if j.kind == timing || j.kind == tracing || j.kind.ofSQL() {
@@ -23,11 +23,12 @@ func perf() tool {
 				return nil, errNotOffered
 			}
 			argv := map[kind][]string{
-				counting: {"perf", "stat", "-e", "bench:hit"},
-				each:     {"perf", "stat", "-e", "probe_*:fn_*"},
-				together: {"perf", "stat", "-e", "bench:hit"},
-				firing:   {"perf", "trace", "--no-syscalls", "-e", "bench:hit"},
-				printing: {"perf", "record", "-q", "-e", "bench:hit", "-o", recording(j)},
+				counting:  {"perf", "stat", "-e", "bench:hit"},
+				each:      {"perf", "stat", "-e", "probe_*:fn_*"},
+				together:  {"perf", "stat", "-e", "bench:hit"},
+				firing:    {"perf", "trace", "--no-syscalls", "-e", "bench:hit"},
+				printing:  {"perf", "record", "-q", "-e", "bench:hit", "-o", recorded(j)},
+				recording: {"perf", "record", "-q", "-e", "bench:hit", "-o", recorded(j)},
 			}[j.kind]
 			if j.command != nil {
 				return append(append(argv, "--"), j.command...), nil
@@ -37,7 +38,7 @@ func perf() tool {
 		marker:  func(job) string { return "bench:hit" },
 		before:  perfDefine,
 		after:   perfRemove,
-		counted: func(j job) (int, int, error) { return perfCount(recording(j)) }}
+		counted: func(j job) (int, int, error) { return perfCount(recorded(j)) }}
 }
 
 var perfLost = regexp.MustCompile(`PERF_RECORD_LOST(_SAMPLES)? lost (\d+)`)
@@ -76,6 +77,9 @@ func perfDefine(j job) error {
 		return perfProbe("-x", j.program, "--max-probes=20000", "--add", j.function)
 	case printing:
 		return perfProbe("-x", j.program, "--add", "bench:hit="+j.function+" number=%di:s32 statement=+0(%si):string")
+	}
+	if j.kind == recording {
+		return perfProbe("-x", j.program, "--add", "bench:hit="+j.function+" a=%di:s32 b=%si:s64 c=%dx:s32 text=+0(%cx):string")
 	}
 	return perfProbe("-x", j.program, "--max-probes=20000", "--add", "bench:hit="+j.function)
 }

@@ -20,6 +20,7 @@ const (
 	passing                // the same, of which all do
 	timing                 // a latency histogram of a function
 	firing                 // print a line for each call
+	recording              // print a line for each call of note(a, b, c, text) with its arguments, as it is entered
 	printing               // print a line for each call of work(number, statement) with its arguments, as it is entered
 	tracing                // print a line for each call of work with arguments, result and duration
 	servingSQL             // time the statements that a PostgreSQL server executes
@@ -49,6 +50,8 @@ type tool struct {
 	marker func(j job) string // part of every line about a call
 	// before and after make and remove what outlives the tool's process; nil: nothing does.
 	before, after func(j job) error
+	// starts: it observes only what it starts itself.
+	starts bool
 	// counted reads how many events a recording holds and how many it says were lost, where they are not printed as they come.
 	counted func(j job) (seen, lost int, err error)
 	missing error // why it is not there at all
@@ -68,6 +71,7 @@ func tools(c config) []tool {
 		bpftrace("bpftrace 0.17", "bpftrace", lookup("bpftrace")),
 		perf(),
 		ltrace(),
+		uftrace(),
 		bcc(),
 	}
 }
@@ -100,6 +104,7 @@ func sonde(name, path, engine string) tool {
 				rejecting: "/arg0 == 0x7654321/ { @ = count(); }",
 				passing:   "/arg0 != 0x7654321/ { @ = count(); }",
 				printing:  `{ printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+				recording: `{ printf("note(%d, %d, %d, %s)\n", arg0, arg1, arg2, str(arg3)); }`,
 			}[j.kind]
 			if script != "" {
 				argv := []string{path, "run", "--engine=" + engine, "-e", "uprobe:" + j.program + ":" + j.function + " " + script}
@@ -140,8 +145,9 @@ func bpftrace(name, path string, missing error) tool {
 				each:      probe + " { @[probe] = count(); }",
 				timing: probe + " { @start[tid] = nsecs; } uretprobe:" + j.program + ":" + j.function +
 					" /@start[tid]/ { @ = hist(nsecs - @start[tid]); delete(@start[tid]); }",
-				firing:   probe + ` { printf("call of ` + j.function + `\n"); }`,
-				printing: probe + ` { printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+				firing:    probe + ` { printf("call of ` + j.function + `\n"); }`,
+				printing:  probe + ` { printf("work(%d, %s)\n", arg0, str(arg1)); }`,
+				recording: probe + ` { printf("note(%d, %d, %d, %s)\n", arg0, arg1, arg2, str(arg3)); }`,
 				tracing: probe + ` { @a[tid] = arg0; @s[tid] = str(arg1); @t[tid] = nsecs; } uretprobe:` + j.program + ":" + j.function +
 					` /@t[tid]/ { printf("work(%d, %s) = %d <%d>\n", @a[tid], @s[tid], retval, nsecs - @t[tid]); delete(@a[tid]); delete(@s[tid]); delete(@t[tid]); }`,
 			}[j.kind]
@@ -155,8 +161,11 @@ func bpftrace(name, path string, missing error) tool {
 			return argv, nil
 		},
 		marker: func(j job) string {
-			if j.kind == printing || j.kind == tracing {
+			switch j.kind {
+			case printing, tracing:
 				return "work("
+			case recording:
+				return "note("
 			}
 			return "call of "
 		}}

@@ -1,6 +1,6 @@
 // The program that all tools observe.
 //
-//   loop run FUNCTION CALLS            calls at once and prints "ns N", nanoseconds per call
+//   loop run FUNCTION CALLS [THREADS]  calls at once and prints "ns N", nanoseconds per call
 //   loop armed FUNCTION CALLS THREADS  waits until a probe changes the function's code, prints "armed", then as run, in THREADS threads
 //   loop tick FUNCTION                 calls every millisecond until it is killed
 //
@@ -22,7 +22,7 @@ FUNCTION(f_endbr, "endbr64\npush %rbp\nmov %rsp,%rbp\n", "pop %rbp\n")
 FUNCTION(f_push, "push %rbp\nmov %rsp,%rbp\n", "pop %rbp\n")
 FUNCTION(f_mov, "mov %edi,%ecx\nmov %ecx,%edx\n", "nop\n")
 
-static volatile int sink;
+static __thread volatile int sink;
 
 __attribute__((noinline, noipa)) static int touch(const char *s) { return sink + s[0]; }
 
@@ -31,6 +31,9 @@ __attribute__((noinline)) int work(int number, const char *statement) {
     int total = touch(statement) + number;
     return total + touch(statement + 1);
 }
+
+// note is recorded with three numbers and a short text.
+__attribute__((noinline)) int note(int a, long b, int c, const char *text) { return touch(text) + a + (int)b + c; }
 
 static double now(void) {
     struct timespec t;
@@ -41,10 +44,13 @@ static double now(void) {
 static void *code;  // of the observed function
 static int (*plain)(int);
 static long calls;
+static int noting;
 
 static double run(void) {
     double start = now();
-    if (plain) {
+    if (noting) {
+        for (long i = 0; i < calls; i++) sink = note((int)i, i * 3, 7, "a short text");
+    } else if (plain) {
         for (long i = 0; i < calls; i++) sink = plain((int)i);
     } else {
         char statement[64];
@@ -65,8 +71,9 @@ static void choose(const char *name) {
     if (!strcmp(name, "f_endbr")) plain = f_endbr;
     else if (!strcmp(name, "f_push")) plain = f_push;
     else if (!strcmp(name, "f_mov")) plain = f_mov;
+    else if (!strcmp(name, "note")) noting = 1;
     else if (strcmp(name, "work")) exit(2);
-    code = plain ? (void *)plain : (void *)work;
+    code = noting ? (void *)note : plain ? (void *)plain : (void *)work;
 }
 
 int main(int argc, char **argv) {
