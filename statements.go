@@ -38,8 +38,8 @@ func (e *ended) End(event.Stats) error { return nil }
 const SQLText = 2048
 
 // SQL observes the SQL statements of the target: of the drivers that its processes map, or that its command or any process could load
-// (libpq, libmariadb, SQLite, Go's database/sql and pgx), or of database servers. It is what `sonde sql` shows. A target in whose reach no
-// driver is gives a *script.Diagnostic.
+// (libpq, libmariadb, libmysqlclient, SQLite, Go's database/sql and pgx), or of database servers. It is what `sonde sql` shows. A target in
+// whose reach no driver is gives a *script.Diagnostic.
 func (t *Target) SQL(ctx context.Context, o SQLOptions, options ...RunOption) (*SQLSession, error) {
 	var err error
 	q := &SQLSession{}

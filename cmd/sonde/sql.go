@@ -31,8 +31,8 @@ func sqlCommand(w world) *cobra.Command {
 		Use:   "sql [flags] [-- COMMAND ARGS...]",
 		Short: "the slowest SQL statements of any program or database server",
 		Long: `Show which SQL statements take the time: of programs, through the drivers that they load (libpq,
-libmariadb, SQLite, Go's database/sql, pgx), or of database servers (PostgreSQL, MariaDB). Statements
-are told apart without their literals, which are not shown.`,
+libmariadb, libmysqlclient, SQLite, Go's database/sql, pgx), or of database servers (PostgreSQL, MariaDB,
+MySQL). Statements are told apart without their literals, which are not shown.`,
 		Example: `  sonde sql -p 4242
   sonde sql -- ./report.py
   sonde sql --server -d 10s
