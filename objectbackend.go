@@ -51,7 +51,7 @@ func (r *run) openInside(p *plan.Plan, held *target.Command) (engine.Session, er
 	}
 	var s *user.Object
 	if held != nil {
-		s, err = user.OpenObjectCommand(c, programs, held.Trace)
+		s, err = user.OpenObjectFollowed(c, programs, held.Trace)
 	} else {
 		s, err = user.OpenObject(c, programs)
 	}

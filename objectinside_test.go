@@ -99,6 +99,8 @@ func TestObjectsShowTheSameInsideAProcessAsInTheKernel(t *testing.T) {
 			sonde.EventType("struct event"), sonde.Prototypes("")}, `times=3, debt=-3, known=true, word=67305985, bytes={1, 2, 3, 4}, rest={low=-5, at=0x1234}, list={17, 443, 0}}`, 3},
 		"entries and returns, a perf event array": {"latency", []string{work}, []sonde.RunOption{sonde.Attach("handle_entry="+work+":twice", "handle_return="+work+":twice"),
 			sonde.EventType("struct sample_event")}, `result=18, comm="`, 20},
+		"what a command executes": {"latency", []string{"/bin/sh", "-c", work + "; exec " + work}, []sonde.RunOption{sonde.Attach("handle_entry="+work+":twice", "handle_return="+work+":twice"),
+			sonde.EventType("struct sample_event")}, `result=18, comm="`, 40},
 		"one program at many functions": {"multi", []string{work}, []sonde.RunOption{sonde.Attach("any=" + work + ":[tg][wr]*"), sonde.SumCPUs()}, "nine came, 9 before it", 13},
 		"an object without types":       {"legacy", []string{work}, []sonde.RunOption{sonde.Attach("old=" + work + ":twice")}, `@table`, 10},
 		"lines of aya-log":              {"ayalog", []string{work}, []sonde.RunOption{sonde.Attach("demo=" + work + ":twice")}, "twice(9) by01:02:ab:04:05:06/ff", 10},

@@ -31,15 +31,12 @@ const ownEach = 4096
 
 // OpenObject maps the region of an object into its process. The programs are those of kernel.Verify.
 func OpenObject(c *engine.Compiled, programs []asm.Instructions) (*Object, error) {
-	return openObject(c, programs, running(c.Plan))
+	return openObject(c, programs, running(c.Plan), false)
 }
 
-// OpenObjectCommand is OpenObject for a command that is held; see OpenCommand.
-func OpenObjectCommand(c *engine.Compiled, programs []asm.Instructions, trace func(func())) (*Object, error) {
-	if err := ofProgram(c.Plan); err != nil {
-		return nil, err
-	}
-	return openObject(c, programs, held(c.Plan, trace))
+// OpenObjectFollowed is OpenObject for a command that is held, and for what it executes; see OpenFollowed.
+func OpenObjectFollowed(c *engine.Compiled, programs []asm.Instructions, trace func(func())) (*Object, error) {
+	return openObject(c, programs, held(c.Plan, trace), true)
 }
 
 // CheckObject says why an object cannot run inside a process, and which of its sites cannot be patched there; those of a command that is not there yet
@@ -56,11 +53,12 @@ func CheckObject(c *engine.Compiled, programs []asm.Instructions) ([]plan.Refusa
 	return append(refusals(c.Plan, w.refused), o.left...), nil
 }
 
-func openObject(c *engine.Compiled, programs []asm.Instructions, processes func() ([]*inject.Process, error)) (*Object, error) {
+func openObject(c *engine.Compiled, programs []asm.Instructions, processes func() ([]*inject.Process, error), follows bool) (*Object, error) {
 	o, err := prepare(c, programs)
 	if err != nil {
 		return nil, err
 	}
+	o.follows = follows
 	if err := o.start(processes); err != nil {
 		return nil, err
 	}
