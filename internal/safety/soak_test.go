@@ -61,6 +61,7 @@ func TestSoakHotThreadsSurviveAThousandSessions(t *testing.T) { manySessions(t, 
 func TestSoakWorkingProgramsDoNotNotice(t *testing.T) {
 	soaked(t)
 	for _, c := range longWorks {
-		t.Run(c.name, c.unnoticed)
+		t.Run(c.name, func(t *testing.T) { c.unnoticed(t, "") })
+		t.Run(c.name+", from inside", func(t *testing.T) { c.unnoticed(t, "user") })
 	}
 }
