@@ -52,22 +52,25 @@ func (f *frontRoutine) begin(none, other x86.Label) {
 
 func (f *frontRoutine) limit() int32 { return int32(f.m.FrontDepth) * f.stride() }
 
-// search looks for the key from the last entry on, and goes to missing when it is not in the front, else on with the entry's end at R10. RAX is lost.
-func (f *frontRoutine) search(missing x86.Label) {
-	step, next, found := f.Label(), f.Label(), f.Label()
+// search looks for the key from the last entry on, and goes to missing when it is not in the front, else on with the entry's end at R10. RAX is
+// lost. The last entry is the most likely one: what writes the rest of the search, for behind the routine, is given back.
+func (f *frontRoutine) search(missing x86.Label) (rest func()) {
+	step, differs, next := f.Label(), f.Label(), f.Label()
 	f.Bind(step)
 	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.R8)
 	f.Jcc(x86.BelowEqual, missing)
 	f.OpTo(x86.Cmp, x86.Quad, f.entry(f.m.Nest.Place), x86.R11)
-	f.Jcc(x86.Above, missing)
-	f.Jcc(x86.Below, next)
+	f.Jcc(x86.NotEqual, differs)
 	f.Load(x86.Quad, x86.RAX, f.key(f.m.Nest.What))
 	f.OpFrom(x86.Cmp, x86.Quad, x86.RAX, f.entry(f.m.Nest.What))
-	f.Jcc(x86.Equal, found)
-	f.Bind(next)
-	f.OpImm(x86.Sub, x86.Quad, x86.R10, f.stride())
-	f.Jmp(step)
-	f.Bind(found)
+	f.Jcc(x86.NotEqual, next)
+	return func() {
+		f.Bind(differs)
+		f.Jcc(x86.Above, missing)
+		f.Bind(next)
+		f.OpImm(x86.Sub, x86.Quad, x86.R10, f.stride())
+		f.Jmp(step)
+	}
 }
 
 // spilled goes to a label when the hash may have entries of the thread.
@@ -80,9 +83,10 @@ func (f *frontRoutine) spilled(to x86.Label) {
 func (f *frontRoutine) lookup() {
 	missing := f.Label()
 	f.begin(f.lookupHash, f.lookupHash)
-	f.search(missing)
+	rest := f.search(missing)
 	f.Lea(x86.RAX, f.entry(nestKey))
 	f.Ret()
+	rest()
 	f.Bind(missing)
 	f.spilled(f.lookupHash)
 	f.MovImm(x86.RAX, 0)
@@ -92,14 +96,19 @@ func (f *frontRoutine) lookup() {
 // update looks through the front as search does, but moves what lies below the new entry out of the way.
 func (f *frontRoutine) update() {
 	invalid, again, step, next, found, missing := f.Label(), f.Label(), f.Label(), f.Label(), f.Label(), f.Label()
-	none, other, apart, push, full := f.Label(), f.Label(), f.Label(), f.Label(), f.Label()
+	none, other, apart, push, full, look, check := f.Label(), f.Label(), f.Label(), f.Label(), f.Label(), f.Label(), f.Label()
 	f.OpImm(x86.Cmp, x86.Quad, x86.RCX, updateExist)
 	f.Jcc(x86.Above, invalid)
 	f.Bind(again)
 	f.begin(none, other)
 	f.Bind(step)
 	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.R8)
-	f.Jcc(x86.BelowEqual, missing)
+	f.Jcc(x86.Above, look)
+	f.Bind(missing)
+	f.spilled(check)
+	f.Bind(push)
+	f.push(full)
+	f.Bind(look)
 	f.OpTo(x86.Cmp, x86.Quad, f.entry(f.m.Nest.Place), x86.R11)
 	f.Jcc(x86.Above, missing)
 	f.Jcc(x86.Below, next)
@@ -108,10 +117,8 @@ func (f *frontRoutine) update() {
 	f.Jcc(x86.Equal, found)
 	f.OpImm(x86.Sub, x86.Quad, x86.R10, f.stride())
 	f.Jmp(step)
-	f.Bind(missing)
+	f.Bind(check)
 	f.inHash(push)
-	f.Bind(push)
-	f.push(full)
 	f.Bind(found)
 	f.replace()
 	f.Bind(full)
@@ -135,12 +142,11 @@ func (f *frontRoutine) update() {
 
 // inHash leaves the work to the hash when it has the key, and goes to a label when it has not.
 func (f *frontRoutine) inHash(not x86.Label) {
-	f.OpToImm(x86.Cmp, x86.Word, f.ofSlot(SlotSpilled), 0)
-	f.Jcc(x86.Equal, not)
 	kept := []x86.Reg{x86.RSI, x86.RDX, x86.RCX, x86.R8, x86.R9}
 	f.keep(kept, func() { f.Call(f.lookupHash) })
 	f.Test(x86.Quad, x86.RAX, x86.RAX)
 	f.Jcc(x86.NotEqual, f.updateHash)
+	f.Jmp(not)
 }
 
 // keep writes code that may lose registers.
@@ -287,9 +293,9 @@ func (f *frontRoutine) writeSpill() {
 
 // remove takes the key at RSI out.
 func (f *frontRoutine) remove() {
-	missing, apart, middle, lower, done := f.Label(), f.Label(), f.Label(), f.Label(), f.Label()
+	missing, apart, middle, lower, below, done := f.Label(), f.Label(), f.Label(), f.Label(), f.Label(), f.Label()
 	f.begin(apart, apart)
-	f.search(missing)
+	rest := f.search(missing)
 	f.Load(x86.Word, x86.RAX, x86.At(x86.R8, frontTop))
 	f.Op(x86.Add, x86.Quad, x86.RAX, x86.R8)
 	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.RAX)
@@ -297,14 +303,17 @@ func (f *frontRoutine) remove() {
 	f.Bind(lower)
 	f.OpImm(x86.Sub, x86.Quad, x86.R10, f.stride())
 	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.R8)
-	f.Jcc(x86.BelowEqual, done)
-	f.OpToImm(x86.Cmp, x86.Quad, f.entry(f.m.Nest.What), -1) // gone
-	f.Jcc(x86.Equal, lower)
+	f.Jcc(x86.Above, below)
 	f.Bind(done)
 	f.Op(x86.Sub, x86.Quad, x86.R10, x86.R8)
 	f.Store(x86.Word, x86.At(x86.R8, frontTop), x86.R10)
 	f.MovImm(x86.RAX, 0)
 	f.Ret()
+	f.Bind(below)
+	f.OpToImm(x86.Cmp, x86.Quad, f.entry(f.m.Nest.What), -1) // gone
+	f.Jcc(x86.Equal, lower)
+	f.Jmp(done)
+	rest()
 	f.Bind(middle)
 	f.StoreImm(x86.Quad, f.entry(f.m.Nest.What), -1) // gone
 	f.MovImm(x86.RAX, 0)

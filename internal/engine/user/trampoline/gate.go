@@ -86,6 +86,9 @@ func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
 	g.restore()
 	g.Bind(g.leave)
 	g.back()
+	for _, code := range g.cold {
+		code()
+	}
 	if wants.Undecided {
 		g.Bind(g.nested)
 		g.Bind(g.full)
@@ -112,6 +115,8 @@ type gate struct {
 	golang              bool
 	wants               Wants
 	nested, leave, full x86.Label
+	// cold is what is seldom run: it comes behind the rest, which has few jumps then.
+	cold []func()
 }
 
 // slot puts the thread's key in RAX, which is the FS base and 1, as a free slot has 0, and the address of the slot where it is looked for
@@ -135,9 +140,20 @@ func (p Process) slot(c *x86.Code) {
 
 // findSlot leaves the thread's slot, now busy, in RCX.
 func (g *gate) findSlot() {
-	next, other, found := g.Label(), g.Label(), g.Label()
+	found, search := g.Label(), g.Label()
 	g.p.slot(g.Code)
-	g.Jcc(x86.Equal, found)
+	g.Jcc(x86.NotEqual, search)
+	g.Bind(found)
+	g.occupy()
+	g.aside(func() {
+		g.Bind(search)
+		g.search(found)
+	})
+}
+
+// search looks on for the slot of the thread whose key is in RAX, from RCX on.
+func (g *gate) search(found x86.Label) {
+	next, other := g.Label(), g.Label()
 	g.MovImm(x86.RDX, probes)
 	g.Bind(next)
 	g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
@@ -150,21 +166,28 @@ func (g *gate) findSlot() {
 	g.OpImm(x86.Sub, x86.Word, x86.RDX, 1)
 	g.Jcc(x86.NotEqual, next)
 	g.Jmp(g.full)
-	g.Bind(found)
-	g.occupy()
 }
 
 // occupy makes the slot at RCX busy. One instruction keeps out what interrupts the thread; only threads without thread-local storage,
 // whose FS base is 0, share a slot with others that run.
 func (g *gate) occupy() {
-	bare := g.Label()
+	alone, marked := g.Label(), g.Label()
+	mark := []byte{0x0f, 0xba, 0x69, slotBusy, 0} // bts $0,slotBusy(%rcx)
 	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, 1)
-	g.Jcc(x86.NotEqual, bare)
-	g.Raw(0xf0) // lock
-	g.Bind(bare)
-	g.Raw(0x0f, 0xba, 0x69, slotBusy, 0) // bts $0,slotBusy(%rcx)
+	g.Jcc(x86.Equal, alone)
+	g.Raw(mark...)
+	g.Bind(marked)
 	g.Jcc(x86.Below, g.nested)
+	g.aside(func() {
+		g.Bind(alone)
+		g.Raw(0xf0) // lock
+		g.Raw(mark...)
+		g.Jmp(marked)
+	})
 }
+
+// aside keeps code for the end of the gate that is seldom run.
+func (g *gate) aside(code func()) { g.cold = append(g.cold, code) }
 
 // claim takes the free slot at RCX for the thread whose key is in RAX. When somebody was faster it looks
 // again: it may have been a signal handler of this thread. In a child that is not observed it leaves.
@@ -312,10 +335,21 @@ const (
 // task notes thread group and thread. Where another thread has come to be at the same FS base, what was known of the former is
 // forgotten.
 func (g *gate) task() {
-	same, first := g.Label(), g.Label()
+	same, other := g.Label(), g.Label()
 	g.tid()
 	g.OpTo(x86.Cmp, x86.Word, x86.At(x86.RCX, slotThread+shm.SlotIDs), x86.RAX) // the thread group stays, or the slots are new
-	g.Jcc(x86.Equal, same)
+	g.Jcc(x86.NotEqual, other)
+	g.Bind(same)
+	g.aside(func() {
+		g.Bind(other)
+		g.another()
+		g.Jmp(same)
+	})
+}
+
+// another notes that the slot is another thread's now, or its first one's.
+func (g *gate) another() {
+	first := g.Label()
 	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotIDs), 0)
 	g.Jcc(x86.Equal, first)
 	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotSpilled), shm.SpilledUnknown)
@@ -328,7 +362,6 @@ func (g *gate) task() {
 	for _, at := range []int32{shm.SlotLow, shm.SlotHigh, shm.SlotStamp} {
 		g.StoreImm(x86.Quad, x86.At(x86.RCX, slotThread+at), 0)
 	}
-	g.Bind(same)
 }
 
 // tid puts the thread's number in RAX. A thread that does not know its own yet has a 0 there, and one without thread-local storage nothing. RDX is lost.
@@ -346,9 +379,23 @@ func (g *gate) tid() {
 		g.Jcc(x86.Equal, ask)
 		g.Load(x86.Word, x86.RAX, x86.AtFS(at))
 		g.Test(x86.Word, x86.RAX, x86.RAX)
-		g.Jcc(x86.NotEqual, known)
+		g.Jcc(x86.Equal, ask)
+		g.Bind(known)
+		g.aside(func() {
+			g.Bind(ask)
+			g.askTID(own, at, learns)
+			g.Jmp(known)
+		})
+		return
 	}
 	g.Bind(ask)
+	g.askTID(own, at, learns)
+	g.Bind(known)
+}
+
+// askTID asks for the thread's number, and learns whether it is found in its memory too.
+func (g *gate) askTID(own x86.Mem, at int32, learns bool) {
+	known := g.Label()
 	g.MovImm(x86.RAX, sysGettid) // R11 is kept already
 	g.Syscall()
 	g.Mov(x86.Word, x86.RAX, x86.RAX)

@@ -92,13 +92,17 @@ func (t *translator) identity() { t.asked(shm.SlotIDs, x86.Quad, t.env.Routines.
 
 // asked leaves a word of the slot in RAX, which a routine fills in as long as it is 0.
 func (t *translator) asked(at int32, size x86.Size, routine uint64) {
-	have := t.Label()
+	have, ask := t.Label(), t.Label()
 	t.Load(size, x86.RAX, x86.At(slotReg, at))
 	t.Test(size, x86.RAX, x86.RAX)
-	t.Jcc(x86.NotEqual, have)
-	t.Mov(x86.Quad, x86.R9, slotReg)
-	t.CallTo(routine)
+	t.Jcc(x86.Equal, ask)
 	t.Bind(have)
+	t.aside(func() {
+		t.Bind(ask)
+		t.Mov(x86.Quad, x86.R9, slotReg)
+		t.CallTo(routine)
+		t.Jmp(have)
+	})
 }
 
 // callMap translates what is done to the map in r1.
@@ -183,10 +187,12 @@ func (t *translator) element(m *shm.Map, first bool) {
 	t.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RSI, 0), int32(m.Entries-1))
 	t.Jcc(x86.Above, beyond)
 	t.value(m)
-	t.Jmp(done)
-	t.Bind(beyond)
-	t.MovImm(x86.RAX, 0)
 	t.Bind(done)
+	t.aside(func() {
+		t.Bind(beyond)
+		t.MovImm(x86.RAX, 0)
+		t.Jmp(done)
+	})
 }
 
 // value leaves the address of the value in RAX whose index is at RSI, or of the only one.

@@ -138,6 +138,15 @@ func (t *translator) asksForValue(i int) bool {
 		in.op == classJMP|opJeq && in.dst == 0 && in.imm == 0
 }
 
+// jumpsOverJump reports whether an instruction does nothing but decide whether the jump behind it is taken: one jump does the work of both.
+func (t *translator) jumpsOverJump(i int) bool {
+	in := &t.list[i]
+	if !in.branches() || in.code() == opJa || in.code() == opMayGoto || in.to != i+2 || i+1 >= t.to || t.joins[i+1] {
+		return false
+	}
+	return t.list[i+1].branches() && t.list[i+1].code() == opJa
+}
+
 // bitLength recognises the instructions that count the bits of a number (codegen.BitLength), for which the machine has one. It gives how many
 // they are, 0: none.
 func (t *translator) bitLength(i int) int {

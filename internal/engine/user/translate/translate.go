@@ -68,6 +68,8 @@ type translator struct {
 	function
 	saved []x86.Reg
 	out   x86.Label
+	// cold is code that is seldom run: it comes behind the function, so that what is run often has few jumps.
+	cold []func()
 	// helpers and loops say which words the frame has, slots that the slot has a register.
 	helpers, loops, slots bool
 }
@@ -116,7 +118,7 @@ func (t *translator) body() error {
 	t.enter()
 	for i := t.from; i < t.to; i++ {
 		t.Bind(t.labels[i])
-		if !t.before[i].seen || t.list[i].class() != classLD && t.idle(i) || t.asksForValue(i) {
+		if !t.before[i].seen || t.list[i].class() != classLD && t.idle(i) || t.asksForValue(i) || i > t.from && t.jumpsOverJump(i-1) {
 			continue
 		}
 		if n := t.bitLength(i); n > 0 {
@@ -131,8 +133,15 @@ func (t *translator) body() error {
 		}
 	}
 	t.leave()
+	for _, code := range t.cold {
+		code()
+	}
+	t.cold = nil
 	return nil
 }
+
+// aside keeps code for later that is seldom run.
+func (t *translator) aside(code func()) { t.cold = append(t.cold, code) }
 
 // survey finds out what must be saved and kept.
 func (t *translator) survey() {
@@ -291,6 +300,10 @@ func (t *translator) jump(in *inst, size x86.Size, i int) {
 		t.Test(size, dst, dst)
 	default:
 		t.OpImm(x86.Cmp, size, dst, in.imm)
+	}
+	if t.jumpsOverJump(i) {
+		t.Jcc(condition(in.code()).Not(), t.labels[t.list[i+1].to])
+		return
 	}
 	t.Jcc(condition(in.code()), to)
 }
