@@ -23,7 +23,11 @@ func (im *image) mapRegion(share *inject.Region) error {
 		return err
 	}
 	slots := trampoline.SlotsFor(im.layout.SlotSize())
-	q := inject.Request{Text: text, Sites: len(im.places.windows), Pads: im.padRoom()}
+	q := inject.Request{Text: text, Sites: len(im.places.windows) + 1, Pads: im.padRoom()}
+	if im.hook != nil && len(im.regions) == 0 {
+		q.Text += doorRoom
+		q.Near = append(q.Near, inject.Span{Start: im.hook.addr, End: im.hook.addr + jumpLen})
+	}
 	first := len(im.regions) == 0
 	if first {
 		q.Data, q.Private, q.Share = im.dataSize(), uint64(slots.Size()), share
@@ -175,6 +179,8 @@ func (s *Session) Prepare() error {
 
 // Arm patches every window of the plan in one stop. Sites that are refused are reported; it is an error when nothing could be armed.
 func (s *Session) Arm() ([]plan.Refusal, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	var refusals []plan.Refusal
 	var errs []error
 	for _, im := range s.images {

@@ -12,6 +12,7 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/internal/target"
 	"github.com/sonde-project/sonde/script"
 )
@@ -102,7 +103,7 @@ func placed(p *plan.Plan, aims []spot) (*places, error) {
 		if err != nil {
 			return nil, err
 		}
-		w, err := place(p, aims, process, files, map[int]bool{})
+		w, err := place(p, aims, process, files, map[int]symbol.Bias{})
 		if err != nil {
 			return nil, err
 		}

@@ -75,6 +75,7 @@ func (s *Session) loaded(pid int, process *inject.Process, err error) {
 	im := f.starting[pid]
 	if im == nil {
 		im = s.newImage(process)
+		im.pid = pid
 		f.starting[pid] = im
 	}
 	if err == nil {
@@ -89,10 +90,14 @@ func (s *Session) loaded(pid int, process *inject.Process, err error) {
 
 // extend arms what an image maps and has not armed yet.
 func (s *Session) extend(im *image) error {
+	f := s.following
 	if err := im.find(); err != nil {
 		return err
 	}
-	if len(im.places.windows) == 0 {
+	if len(im.regions) == 0 && f.libraries {
+		im.findHook()
+	}
+	if len(im.places.windows) == 0 && (im.hook == nil || len(im.regions) > 0) {
 		s.refuseLater(refusals(im.plan, im.places.refused))
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/internal/target"
 )
 
@@ -23,11 +24,16 @@ type image struct {
 	env     *translate.Env
 	// programs are where the image has them.
 	programs []uint64
-	placed   map[int]bool // objects of the plan whose places are found
+	placed   map[int]symbol.Bias // objects of the plan whose places are found, and where they were
+	made     map[int]made
+	hook     *hook // nil: libraries that come later are not noticed
+	pid      int
+	// inherited is how many of the regions are those of the process that forked this one.
+	inherited int
 }
 
 func (s *Session) newImage(process *inject.Process) *image {
-	return &image{Session: s, process: process, placed: map[int]bool{}}
+	return &image{Session: s, process: process, pid: process.PID, placed: map[int]symbol.Bias{}, made: map[int]made{}}
 }
 
 // find plans the windows of the objects that the image maps by now.
@@ -50,12 +56,15 @@ func (s *Session) mapAll() (err error) {
 		if err := im.find(); err != nil {
 			return err
 		}
+		if s.libraries() {
+			im.findHook()
+		}
 	}
 	s.missing()
 	var refused []refused
 	for _, im := range s.images {
 		refused = append(refused, im.places.refused...)
-		if len(im.places.windows) == 0 {
+		if len(im.places.windows) == 0 && im.hook == nil {
 			continue
 		}
 		if err := im.mapRegion(s.data); err != nil {
@@ -84,7 +93,12 @@ func (s *Session) missing() {
 	for _, im := range s.images {
 		all = append(all, im.places)
 	}
-	all[0].refused = append(all[0].refused, absent(all)...)
+	hooked := slices.ContainsFunc(s.images, func(im *image) bool { return im.hook != nil })
+	for _, r := range absent(all) {
+		if !hooked || !s.library(r.site.Object) {
+			all[0].refused = append(all[0].refused, r)
+		}
+	}
 }
 
 // absent gives the sites of objects that none of several processes maps.
@@ -99,7 +113,7 @@ func absent(all []*places) []refused {
 // close gives back what we map of an image's regions, but for the data of all.
 func (im *image) close(data *inject.Region) error {
 	var errs []error
-	for _, r := range im.regions {
+	for _, r := range im.regions[im.inherited:] {
 		if r != data {
 			errs = append(errs, r.Close())
 		}
@@ -120,12 +134,20 @@ func (im *image) prepare() error {
 	}
 	ready := &patches{refused: refusals(im.plan, im.places.refused)}
 	im.ready = ready
-	if len(im.places.windows) == 0 {
+	if len(im.places.windows) == 0 && !im.needsDoor() {
 		return nil
 	}
 	texts, err := im.write()
 	if err != nil {
 		return err
+	}
+	if im.needsDoor() {
+		area, _ := im.region().Text(im.hook.addr)
+		door, err := im.door(texts[area.Addr])
+		if err != nil {
+			return err
+		}
+		ready.list, ready.of = append(ready.list, door), append(ready.of, nil)
 	}
 	for i := range im.places.windows {
 		w := &im.places.windows[i]
@@ -139,22 +161,41 @@ func (im *image) prepare() error {
 	return nil
 }
 
+// needsDoor: the hook is to be made the bell, with the first region.
+func (im *image) needsDoor() bool { return im.hook != nil && len(im.regions) == 1 }
+
 // arm makes what find found into jumps, in one stop.
 func (im *image) arm() ([]plan.Refusal, error) {
 	if err := im.prepare(); err != nil {
 		return nil, err
 	}
 	ready, refusals := im.ready, im.ready.refused
-	if len(im.places.windows) == 0 {
+	if len(ready.list) == 0 {
 		return refusals, nil
 	}
-	result, err := im.process.Patch(im.regions[len(im.regions)-1], ready.list)
+	region := im.regions[len(im.regions)-1]
+	result, err := im.process.Patch(region, ready.list)
 	im.stood(result)
 	if err != nil {
 		return refusals, err
 	}
 	for _, r := range result.Refused {
+		if ready.of[r.Patch] == nil {
+			im.say("libraries that are mapped later are not observed: " + r.Err.Error())
+			continue
+		}
 		refusals = append(refusals, im.refuse(ready.of[r.Patch], r.Err)...)
+	}
+	for i, w := range ready.of {
+		if w == nil || slices.ContainsFunc(result.Refused, func(r inject.Refusal) bool { return r.Patch == i }) {
+			continue
+		}
+		m := im.made[w.object.index]
+		if m.region != region {
+			m = made{bias: w.object.bias, region: region}
+		}
+		m.list = append(m.list, ready.list[i])
+		im.made[w.object.index] = m
 	}
 	if len(result.Refused) == len(ready.list) {
 		return refusals, nothingArmed(refusals)

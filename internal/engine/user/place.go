@@ -141,7 +141,7 @@ func aims(p *plan.Plan, code *codegen.Program) []spot {
 }
 
 // place plans the windows of the objects of a plan that a process maps, but for those that were placed before, and notes which they are.
-func place(p *plan.Plan, aims []spot, process *target.Process, files *files, placed map[int]bool) (*places, error) {
+func place(p *plan.Plan, aims []spot, process *target.Process, files *files, placed map[int]symbol.Bias) (*places, error) {
 	maps, err := process.Maps()
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func place(p *plan.Plan, aims []spot, process *target.Process, files *files, pla
 	var order []*group
 	for _, aim := range aims {
 		s := aim.site
-		if placed[s.Object] {
+		if _, known := placed[s.Object]; known {
 			continue
 		}
 		obj, err := w.object(s.Object, maps)
@@ -186,7 +186,7 @@ func place(p *plan.Plan, aims []spot, process *target.Process, files *files, pla
 	}
 	for i, o := range w.objects {
 		if o != nil {
-			placed[i] = true
+			placed[i] = o.bias
 		}
 	}
 	w.all(order)

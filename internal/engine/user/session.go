@@ -44,6 +44,9 @@ type Session struct {
 	// follows: what the processes execute is observed too.
 	follows bool
 	*following
+	listener *listener // nil: no library can come later
+	// changing is held by who arms probes.
+	changing sync.Mutex
 	// lock guards images and what follows against the thread that traces.
 	lock    sync.Mutex
 	refused []plan.Refusal // of programs that were executed later
@@ -193,7 +196,9 @@ func (s *Session) open() (err error) {
 	if err = s.begin(); err != nil {
 		return err
 	}
-	s.own, err = newOwn(s.code, s.layout, s.memory)
+	if s.own, err = newOwn(s.code, s.layout, s.memory); err == nil {
+		s.listen()
+	}
 	return err
 }
 
@@ -222,6 +227,7 @@ func (s *Session) Disarm() {
 		return
 	}
 	s.disarmed = true
+	s.hush()
 	if s.following != nil && s.tracer != nil {
 		s.tracer.Close()
 	}
@@ -255,6 +261,7 @@ func (s *Session) detach() {
 	}
 	left := map[int]bool{}
 	defer func() { s.replaced(left) }()
+	s.absences()
 	for again := len(all) > 0; again; {
 		again = false
 		for pid, regions := range inject.Users(all) {

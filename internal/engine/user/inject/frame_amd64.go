@@ -64,6 +64,9 @@ func (h *hold) buildFrame(g *gate, code borrowed) error {
 
 // unusedStack gives the low end of the main thread's stack when that is far from what is in use.
 func (h *hold) unusedStack() (uint64, bool) {
+	if h.alone != 0 {
+		return h.farBelow(h.stopped[0].regs.Rsp)
+	}
 	m, ok := h.mainStack()
 	if !ok || m.End-m.Start < 4*reserve {
 		return 0, false
@@ -74,6 +77,17 @@ func (h *hold) unusedStack() (uint64, bool) {
 		}
 	}
 	return m.Start, true
+}
+
+// farBelow gives a place on a thread's own stack that it is far from using.
+func (h *hold) farBelow(sp uint64) (uint64, bool) {
+	base := (sp - 2*reserve) &^ (xstateAlign - 1)
+	for _, m := range h.maps {
+		if sp >= m.Start && sp < m.End {
+			return base, base >= m.Start
+		}
+	}
+	return 0, false
 }
 
 // layFrame writes what a thread needs that comes out of the gate without us.

@@ -25,6 +25,8 @@ type Process struct {
 	held bool
 	// followed: that thread is a Follower's, and the process outlives us.
 	followed bool
+	// alone is the one thread that is held while others run; 0: there is only the first.
+	alone int
 	// step is called after each thing done to the process; tests end the tracer there.
 	step func(what string)
 	mem  *os.File // while the process is stopped

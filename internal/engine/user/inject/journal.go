@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -132,6 +133,8 @@ func (j journal) spans() []Span {
 
 // add writes entries, and only then counts them.
 func (j journal) add(entries []entry) error {
+	known := j.entries()
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return slices.Contains(known, e) })
 	n := j.count()
 	if n+len(entries) > j.capacity() {
 		return errors.New("the region's journal is full")

@@ -37,6 +37,21 @@ func (p *Process) RunToStart() error {
 	return err
 }
 
+// LoaderHook is the function that the dynamic linker calls when its list of objects changes, for debuggers to see; it does nothing.
+func (p *Process) LoaderHook() (addr uint64, ok bool) {
+	maps, err := p.mappings()
+	if err != nil {
+		return 0, false
+	}
+	h := &hold{Process: p, maps: maps}
+	aux, err := h.auxiliary()
+	if err != nil || aux[auxBase] == 0 {
+		return 0, false
+	}
+	addr, _ = h.linker(aux[auxBase])
+	return addr, addr != 0
+}
+
 func (h *hold) auxiliary() (map[uint64]uint64, error) {
 	data, err := os.ReadFile(procFile(h.PID, "auxv"))
 	if err != nil {

@@ -40,6 +40,15 @@ type Watch struct {
 // Follow takes over a command.
 func Follow(int, Watch) (*Follower, error) { return nil, Supported() }
 
+// Visit holds one thread of a followed process.
+func (*Follower) Visit(pid, tid int, do func(*Process)) error { return Supported() }
+
+// Visit holds one thread of a running process.
+func Visit(pid, tid int, f func(*Process)) error { return Supported() }
+
+// LoaderHook is where the dynamic linker tells debuggers of what it has mapped.
+func (p *Process) LoaderHook() (addr uint64, ok bool) { return 0, false }
+
 // Close lets go of all.
 func (*Follower) Close() {}
 

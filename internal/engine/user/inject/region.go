@@ -148,6 +148,24 @@ func (l layout) region(local []byte, inode uint64) *Region {
 	return r
 }
 
+// Maps gives those of some regions that a process maps.
+func Maps(pid int, regions []*Region) (mapped []*Region) {
+	p, err := target.Open(pid)
+	if err != nil {
+		return nil
+	}
+	maps, err := p.Maps()
+	if err != nil {
+		return nil
+	}
+	for _, r := range regions {
+		if slices.ContainsFunc(maps, r.journalOf) {
+			mapped = append(mapped, r)
+		}
+	}
+	return mapped
+}
+
 // journalOf reports whether a mapping shows the region's journal. Its data may be those of others too.
 func (r *Region) journalOf(m target.Mapping) bool {
 	return isRegion(m) && m.Ino == r.inode && m.Offset == 0

@@ -77,12 +77,15 @@ func (p *Process) hold() (*hold, error) {
 	var err error
 	if p.held {
 		t := &stoppedThread{tid: p.PID, at: true}
+		if p.alone != 0 {
+			t.tid = p.alone
+		}
 		h.stopped = append(h.stopped, t)
 		options := ptraceOptions | unix.PTRACE_O_EXITKILL
 		if p.followed {
 			options = followOptions
 		}
-		err = unix.PtraceSetOptions(p.PID, options)
+		err = unix.PtraceSetOptions(t.tid, options)
 	} else {
 		err = h.stopAll()
 	}

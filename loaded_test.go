@@ -1,0 +1,80 @@
+package sonde_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// A library that a running process loads has its probes before any of its code runs, as often as it is loaded, closed and loaded again.
+func TestLibrariesThatAreLoadedLaterAreCountedFromInside(t *testing.T) {
+	for name, c := range map[string]struct {
+		early int
+		words []string
+	}{"one thread": {3, nil}, "threads": {0, []string{"5"}}} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("STEP_EARLY", fmt.Sprint(c.early))
+			library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
+			a := answers(t, append([]string{fixture.Build(t, "command/loads.c", "-ldl", "-pthread"), library}, c.words...)...)
+			target, err := sonde.Open(sonde.PID(a.cmd.Process.Pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer target.Close()
+			before := a.ask("2 5")
+			for range 3 {
+				session, err := target.Count(t.Context(), library+":step", sonde.WithEngine(sonde.EngineUser))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					a.ask("20 10")
+				}
+				now := a.ask("1 1")
+				if err := session.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if hits := session.Stats().Hits; hits != now-before {
+					t.Errorf("%d calls counted, the program made %d", hits, now-before)
+				}
+				for _, n := range session.Notes() {
+					t.Error(n)
+				}
+				before = now
+			}
+			if got := a.ask("3 10"); got <= before {
+				t.Errorf("%d calls", got)
+			}
+			a.end()
+		})
+	}
+}
+
+// The same in what a command executes and forks.
+func TestLibrariesThatACommandLoadsAreCountedFromInside(t *testing.T) {
+	t.Setenv("STEP_EARLY", "3")
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
+	program := fixture.Build(t, "command/loads.c", "-ldl", "-pthread")
+	script := fmt.Sprintf("for i in 1 2 3; do (echo 5 10; echo 1 2) | %s %s; done > /dev/null", program, library)
+	target, err := sonde.Open(sonde.Command("/bin/sh", "-c", script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	session, err := target.Count(t.Context(), library+":step", sonde.WithEngine(sonde.EngineUser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	const want = 3 * (5*(10+3) + 2 + 3)
+	if hits := session.Stats().Hits; hits != want {
+		t.Errorf("%d calls counted, the programs made %d", hits, want)
+	}
+	for _, n := range session.Notes() {
+		t.Error(n)
+	}
+}
