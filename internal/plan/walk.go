@@ -13,6 +13,16 @@ func (p *Plan) Walk(fn func(node any)) {
 	}
 }
 
+// WalkBody calls fn as Walk does for one body, and for what it sends.
+func (p *Plan) WalkBody(b *Body, fn func(node any)) {
+	b.walk(func(node any) {
+		fn(node)
+		if e, ok := node.(*Emit); ok {
+			walkSlots(p.Emissions[e.Emission].Slots, fn)
+		}
+	})
+}
+
 // WalkExpr calls fn for every Expr of an expression, outer before inner.
 func WalkExpr(e Expr, fn func(node any)) { walkExpr(e, fn) }
 

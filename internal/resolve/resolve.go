@@ -85,7 +85,7 @@ func (r *resolver) pass(p *plan.Plan) error {
 	return nil
 }
 
-// finish settles what needs the whole plan: dense maps, and which tail jump goes to which probed function.
+// finish settles what needs the whole plan: dense maps, which tail jump goes to which probed function, and where entries cost less.
 func (r *resolver) finish() {
 	p := r.plan
 	for i := range p.Maps {
@@ -93,6 +93,7 @@ func (r *resolver) finish() {
 		m.Dense = len(m.Keys) == 1 && m.Keys[0].Kind == plan.FuncType && !forgets(p, i)
 	}
 	r.nameCallees()
+	r.moveEntries()
 }
 
 // nameCallees says of each direct tail jump which probed function it goes to.

@@ -20,7 +20,7 @@ func ChooseEntry(code []byte, lang event.Language) (Choice, error) {
 		return goEntry(code, first)
 	}
 	best, why := first, "start of the function"
-	for _, in := range candidates(code, first) {
+	for _, in := range candidates(code, first, harmless) {
 		if in.refusal() != "" || best.refusal() == "" && in.Cost() >= best.Cost() {
 			continue
 		}
@@ -40,9 +40,9 @@ func skipped(first, site Inst) string {
 	return "the first instruction that the kernel emulates; nothing an observer reads has changed yet"
 }
 
-// candidates are the instructions after the first that every call passes exactly once with its arguments intact.
-func candidates(code []byte, first Inst) []Inst {
-	if first.Cost() < Stepped && first.refusal() == "" || !harmless(first) {
+// candidates are the instructions after the first that every call passes exactly once, behind instructions that may be passed.
+func candidates(code []byte, first Inst, passes func(Inst) bool) []Inst {
+	if first.Cost() < Stepped && first.refusal() == "" || !passes(first) {
 		return nil
 	}
 	insts, err := Decode(code)
@@ -60,7 +60,7 @@ func candidates(code []byte, first Inst) []Inst {
 			break
 		}
 		out = append(out, in)
-		if !harmless(in) {
+		if !passes(in) {
 			break
 		}
 	}
