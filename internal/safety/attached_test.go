@@ -54,7 +54,7 @@ var workers = []worker{
 
 // A running program of which every function of every library is probed from inside gives the same results, is counted as it counts itself, and
 // is left as it was.
-func TestWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, false) }
+func TestWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, false, "user") }
 
 // backend starts a PostgreSQL server, and a client that sends what it reads.
 func backend(t *testing.T) []string {
@@ -81,21 +81,21 @@ const query = `begin; update t set r = r + 1 where i % 7 = 0; savepoint s; delet
 	`(select substr(m, 1, 1) k, count(*) n, sum(r) x, rank() over (order by count(*), substr(m, 1, 1)) from t group by 1) b on b.k = substr(a.m, 1, 1) ` +
 	`where a.m like '%a%' or a.i in (select i from t where m < '3');`
 
-func wholePrograms(t *testing.T, long bool) {
+func wholePrograms(t *testing.T, long bool, engine string, flags ...string) {
 	for _, w := range workers {
 		if w.long != long {
 			continue
 		}
 		t.Run(w.name, func(t *testing.T) {
 			s := sonde(t)
-			s.Engine = "user"
+			s.Engine = engine
 			fixture.Need(t, w.needs...)
 			p := start(t, w)
 			want, _ := p.work()
 			p.work()
 			before := p.code()
 			for _, verb := range []string{"count", "time"} {
-				w.attachedTo(t, s, p, verb, want)
+				w.attachedTo(t, s, p, verb, want, flags)
 			}
 			if got, _ := p.work(); got != want {
 				t.Errorf("afterwards: gives %s, alone %s", got, want)
@@ -108,9 +108,9 @@ func wholePrograms(t *testing.T, long bool) {
 	}
 }
 
-func (w worker) attachedTo(t *testing.T, s Sonde, p *working, verb, want string) {
+func (w worker) attachedTo(t *testing.T, s Sonde, p *working, verb, want string, flags []string) {
 	_, from := p.work()
-	a := s.attach(t, verb, p.pid, "*:*")
+	a := s.attach(t, verb, p.pid, append(flags, "*:*")...)
 	var to uint64
 	for range 2 {
 		var got string
@@ -122,7 +122,7 @@ func (w worker) attachedTo(t *testing.T, s Sonde, p *working, verb, want string)
 	if seen.Sonde != 0 || seen.Stats.Hits < w.hits {
 		t.Errorf("%s: status %d, %d hits\n%s", verb, seen.Sonde, seen.Stats.Hits, tail(seen.Stderr))
 	}
-	if w.calls == "" {
+	if w.calls == "" || len(flags) > 0 {
 		return
 	}
 	if wrong := Miscounts(map[string]uint64{w.calls: to - from}, seen, verb != "count"); len(wrong) > 0 {

@@ -46,7 +46,14 @@ func TestSoakServersDoNotNotice(t *testing.T) {
 }
 
 // Large programs work attached to.
-func TestSoakWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, true) }
+func TestSoakWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, true, "user") }
+
+// So do those of which every function is sampled from inside, where one call in a hundred traps.
+func TestSoakWholeProgramsWorkWhileSampled(t *testing.T) {
+	for _, long := range []bool{false, true} {
+		wholePrograms(t, long, "hybrid", "--sample", "100")
+	}
+}
 
 // Servers under load for minutes do not notice that they are attached to.
 func TestSoakServersWorkAttachedTo(t *testing.T) {
