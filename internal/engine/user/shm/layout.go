@@ -7,7 +7,7 @@
 //
 // The memory holds distances only, no addresses: each process maps it where it can.
 //
-//	page 0     header: clock, ranges that are safe to read (header.go)
+//	page 0     header: clock (header.go), bell (bell.go)
 //	then       the maps, each from a page on: a head of its own, and its data
 //
 // Beside it each thread has a slot: private memory that the process does not share with anybody (slot.go).
