@@ -48,6 +48,8 @@ type Prog struct {
 	// From and To say which bodies of the probe it serves: the sites with From <= Body < To. A probe with
 	// many bodies has several programs per part.
 	From, To int
+	// Ends: its hits end calls, which were counted when they began.
+	Ends bool
 	// Tracepoint is the raw tracepoint of ForkPart and ExitPart.
 	Tracepoint string
 }

@@ -99,7 +99,7 @@ func (c *compiler) unit(u *unit, bodies []int) error {
 			}
 			group, size = nil, 0
 		}
-		group = append(group, built{body, text, x.needs})
+		group = append(group, built{body, text, x.needs, x.returns()})
 		size += text.at
 	}
 	return c.link(u, group)
@@ -110,6 +110,7 @@ type built struct {
 	body  int
 	text  *emitter
 	needs needs
+	ends  bool // it ends calls that have a frame
 }
 
 // body writes the code of one body. A former draft of it tells which variables it has.
@@ -210,7 +211,9 @@ func (c *compiler) link(u *unit, group []built) error {
 	if err := e.finish(); err != nil {
 		return err
 	}
-	c.progs = append(c.progs, Prog{Spec: c.spec(u, len(c.progs), e), Probe: u.probe, Part: u.part, From: group[0].body, To: group[len(group)-1].body + 1})
+	prog := Prog{Spec: c.spec(u, len(c.progs), e), Probe: u.probe, Part: u.part, From: group[0].body, To: group[len(group)-1].body + 1}
+	prog.Ends = !slices.ContainsFunc(group, func(b built) bool { return !b.ends })
+	c.progs = append(c.progs, prog)
 	return nil
 }
 

@@ -19,7 +19,10 @@ func (s *Session) Counts() (engine.Counts, error) {
 	if err := s.addDenseHits(&c); err != nil {
 		return c, err
 	}
-	for _, p := range s.progs {
+	for i, p := range s.progs {
+		if s.code.Progs[i].Ends {
+			continue // the call's frame stays, and is counted as a return that was missed
+		}
 		if stats, err := p.Stats(); err == nil {
 			c.Nested += stats.RecursionMisses
 		}

@@ -249,7 +249,7 @@ func (im *image) writeGates(t *text, program int) error {
 	if err != nil {
 		return err
 	}
-	wants := trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: im.deciding}
+	wants := trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: im.deciding, Ends: im.code.Progs[program].Ends}
 	wants.Undecided = im.deciding && im.code.Progs[program].Part == codegen.SitePart // the kernel knows which calls it has seen begin
 	for _, golang := range []bool{false, true} {
 		c := &x86.Code{}

@@ -30,7 +30,6 @@ func (s *Session) Wake() {
 // Read hands every record to fn until the deadline has passed, or until Wake is called; what is in the ring then is read to its end first,
 // so a deadline in the past drains it. The record is gone when fn returns.
 func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
-	pause := shortestPause
 	for {
 		if err := s.clock.keep(s.memory); err != nil {
 			return err
@@ -44,14 +43,14 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 		case left <= 0:
 			return nil
 		case some || busy:
-			pause = shortestPause
+			s.pause = shortestPause
 		default:
-			pause = min(2*pause, longestPause)
+			s.pause = min(max(2*s.pause, shortestPause), longestPause)
 		}
 		select {
 		case <-s.wake:
 			deadline = time.Time{} // one more drain
-		case <-time.After(min(left, pause)):
+		case <-time.After(min(left, s.pause)):
 		}
 	}
 }

@@ -59,6 +59,7 @@ type Session struct {
 	deciding bool
 	pads     []Pad
 	wake     wake
+	pause    time.Duration // until the rings are looked at again
 	clock    clock
 	// stopped is for how long the process stood still, the longest time.
 	stopped  time.Duration

@@ -10,12 +10,17 @@ import (
 
 // Unasked says what of a plan is better left to the kernel's probes by who has both: what Refused says, and places that others are likely
 // to put a kernel probe on while a jump lies there. The error says why all of it is: a filter that the process sets up later may punish system calls
-// that programs make in it, and a return is known better where its address is replaced.
+// that programs make in it, a return is known better where its address is replaced, and many places keep the process waiting.
 func Unasked(p *plan.Plan) ([]plan.Refusal, error) {
+	sites := 0
 	for i := range p.Probes {
 		if p.Probes[i].Kind == plan.Return && len(p.Probes[i].Sites) > 0 {
 			return nil, notOffered("does not see results of tail calls")
 		}
+		sites += len(p.Probes[i].Sites)
+	}
+	if sites > mostUnasked {
+		return nil, notOffered("stops a process longer than a user would expect, to patch %d places", sites)
 	}
 	w, code, err := planned(p)
 	if err != nil {
@@ -30,6 +35,9 @@ func Unasked(p *plan.Plan) ([]plan.Refusal, error) {
 	}
 	return refusals(p, refused), nil
 }
+
+// mostUnasked is how many places are patched within a few milliseconds.
+const mostUnasked = 1000
 
 // silent says why programs may make system calls.
 func silent(code *codegen.Program) error {

@@ -59,6 +59,8 @@ type Wants struct {
 	Decides bool
 	// Undecided: so does a hit that the program cannot look at; it is not counted.
 	Undecided bool
+	// Ends: hits end calls that were counted when they began, so one that the program cannot look at is not counted.
+	Ends bool
 }
 
 // All is everything.
@@ -93,6 +95,12 @@ func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
 		g.Bind(g.nested)
 		g.Bind(g.full)
 		g.goOn(0)
+		g.Jmp(g.leave)
+		return
+	}
+	if wants.Ends {
+		g.Bind(g.nested)
+		g.Bind(g.full)
 		g.Jmp(g.leave)
 		return
 	}
