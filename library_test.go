@@ -137,13 +137,14 @@ func TestNothingIsLeftOfASession(t *testing.T) {
 			return held
 		}},
 		{"its context cancelled", func(t *testing.T) []ebpf.ProgramID {
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			s, err := target.Count(ctx, program+":twice")
 			if err != nil {
 				t.Fatal(err)
 			}
 			held := programs(t)
+			time.AfterFunc(50*time.Millisecond, cancel)
 			if err := s.Wait(); err != nil {
 				t.Fatalf("a context that ends is an end as asked for: %v", err)
 			}
