@@ -255,20 +255,7 @@ func (t *pclntab) function(i int) (fn goFunc, ok bool) {
 }
 
 // nameAt reads a function's name.
-func (t *pclntab) nameAt(offset uint32) string {
-	if uint64(offset) >= uint64(len(t.names)) {
-		return ""
-	}
-	text := t.names[offset:]
-	if len(text) > maxName {
-		text = text[:maxName]
-	}
-	end := strings.IndexByte(text, 0)
-	if end < 0 {
-		return ""
-	}
-	return text[:end]
-}
+func (t *pclntab) nameAt(offset uint32) string { return nameAt(t.names, uint64(offset)) }
 
 // goFunctions gives the functions of the table as symbols.
 func (f *File) goFunctions() []entry {

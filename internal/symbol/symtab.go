@@ -118,12 +118,15 @@ func (r *symbolReader) one(index int, b []byte) (entry, bool) {
 	return e, true
 }
 
-// name reads a NUL-terminated string; "" when it is out of bounds or longer than any name.
-func (r *symbolReader) name(offset uint32) string {
-	if uint64(offset) >= uint64(len(r.names)) {
+// name reads the name at an offset of the string table.
+func (r *symbolReader) name(offset uint32) string { return nameAt(r.names, uint64(offset)) }
+
+// nameAt reads a NUL-terminated string; "" when it is out of bounds or longer than any name.
+func nameAt(names string, offset uint64) string {
+	if offset >= uint64(len(names)) {
 		return ""
 	}
-	text := r.names[offset:]
+	text := names[offset:]
 	if len(text) > maxName {
 		text = text[:maxName]
 	}

@@ -161,6 +161,19 @@ func (h *hold) release() {
 	h.entries, h.links = nil, nil
 }
 
+// end takes every probe away and waits for the programs that run, so that what they write is final when it returns. What it leaves to
+// closing, kernels without uprobe_multi need a while for: they go on taking their breakpoints out.
+func (h *hold) end(closing *sync.WaitGroup) {
+	single := len(h.events) > 0
+	h.release()
+	if single {
+		waitForHandlers()
+		events := *h
+		*h = hold{}
+		closing.Go(events.finish)
+	}
+}
+
 // finish closes what is left of single links. The kernel does so one after the other, 0.1 s each, under one lock
 // (perf_uprobe_destroy of kernel/trace/trace_event_perf.c), whoever asks: so it comes after everything that matters.
 func (h *hold) finish() {

@@ -192,14 +192,7 @@ func (s *Object) Arm() ([]plan.Refusal, error) {
 
 // Disarm takes every probe away: what rings and maps hold is final when it returns.
 func (s *Object) Disarm() {
-	single := len(s.held.events) > 0
-	s.held.release()
-	if single {
-		waitForHandlers()
-		events := s.held
-		s.held = hold{}
-		s.closing.Go(events.finish)
-	}
+	s.held.end(&s.closing)
 	closeAll(s.follow)
 	s.follow = nil
 	if s.printk != nil {

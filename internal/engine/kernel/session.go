@@ -101,14 +101,7 @@ func (s *Session) Run(probe int) error {
 // Disarm takes every probe away. No program runs when it returns, so what the ring and the maps hold is final. Kernels without
 // uprobe_multi go on for a while taking their breakpoints out; Close waits for that.
 func (s *Session) Disarm() {
-	single := len(s.held.events) > 0
-	s.held.release()
-	if single {
-		waitForHandlers()
-		events := s.held
-		s.held = hold{}
-		s.closing.Go(events.finish)
-	}
+	s.held.end(&s.closing)
 	closeAll(s.follow)
 	s.follow = nil
 	s.disarmed = true
