@@ -29,6 +29,7 @@ func TestStatements(t *testing.T) {
 		{"LibmariadbCountsAsItsProgram", s.libmariadbCountsAsItsProgram},
 		{"PgbenchCountsAsTheServerDoes", s.pgbenchCountsAsTheServerDoes},
 		{"PostgresErrors", s.postgresErrors},
+		{"SeveralStatementsInOneText", s.severalStatementsInOneText},
 	} {
 		t.Run(tt.name, tt.test)
 	}

@@ -208,6 +208,13 @@ func (x *execution) end(at time.Time) *execution {
 	return x
 }
 
+// after makes the execution that begins where this one ends, of the next statement of the same text.
+func (x *execution) after() *execution {
+	next := *x
+	next.Time, next.Duration, next.FirstRow, next.Rows = x.Time.Add(x.Duration), 0, 0, -1
+	return &next
+}
+
 func (x *execution) fail(message string) {
 	x.Failed = true
 	if message != "" {

@@ -2,6 +2,7 @@ package sqlstat
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,9 @@ func printed(line string) *event.Print {
 		name, value, _ := strings.Cut(pair, "=")
 		e.Format += " " + name + "=%s"
 		var number int64
+		if value == "all" {
+			value = fmt.Sprint(math.MaxInt64)
+		}
 		if _, err := fmt.Sscan(value, &number); err == nil {
 			e.Args = append(e.Args, event.Int(number))
 		} else {
@@ -108,16 +112,16 @@ func TestStories(t *testing.T) {
 			1 postgres idle
 			1 postgres running text=A
 			1 postgres running text=A
-			1 postgres execute
+			1 postgres execute most=all
 			1 postgres ran rows=2
 			1 postgres running text=B
 			1 postgres running text=B
-			1 postgres execute
+			1 postgres execute most=all
 			1 postgres ran rows=1
 			1 postgres idle`, []string{"A 4ms rows=2", "B 4ms rows=1"}, 0},
 		{"a parallel worker ends no statement", `
 			1 postgres running text=A
-			1 postgres execute
+			1 postgres execute most=all
 			2 postgres running text=A
 			1 postgres ran rows=1
 			1 postgres idle`, []string{"A 4ms rows=1"}, 0},
@@ -128,54 +132,49 @@ func TestStories(t *testing.T) {
 		{"a portal that is fetched in parts is one statement", `
 			1 postgres running text=A
 			1 postgres running text=A
-			1 postgres execute portal=7
-			1 postgres ran rows=2 complete=0
+			1 postgres execute portal=7 most=2
 			1 postgres idle
 			1 postgres running text=B
-			1 postgres execute portal=8
-			1 postgres ran rows=1 complete=1
+			1 postgres execute portal=8 most=all
+			1 postgres ran rows=1
 			1 postgres idle
 			1 postgres running text=A
-			1 postgres execute portal=7
-			1 postgres ran rows=2 complete=0
+			1 postgres execute portal=7 most=2
 			1 postgres running text=A
-			1 postgres execute portal=7
-			1 postgres ran rows=1 complete=1
-			1 postgres idle`, []string{"B 3ms rows=1", "A 15ms rows=5"}, 0},
+			1 postgres execute portal=7 most=all
+			1 postgres ran rows=1
+			1 postgres idle`, []string{"B 3ms rows=1", "A 13ms rows=5"}, 0},
 		{"a portal that is left ends with its last part, and lends nothing to the one at its address", `
 			1 postgres running text=A
-			1 postgres execute portal=7
-			1 postgres ran rows=2 complete=0
+			1 postgres execute portal=7 most=2
 			1 postgres idle
 			1 postgres running text=A
 			1 postgres running text=A
-			1 postgres execute portal=7
-			1 postgres ran rows=2 complete=0
+			1 postgres execute portal=7 most=2
 			1 postgres idle
 			1 postgres running text=COMMIT
-			1 postgres execute portal=9
-			1 postgres ran rows=0 complete=1
-			1 postgres idle`, []string{"A 3ms rows=2", "A 4ms rows=2", "COMMIT 3ms rows=0"}, 0},
+			1 postgres execute portal=9 most=all
+			1 postgres ran rows=0
+			1 postgres idle`, []string{"A 2ms rows=2", "A 3ms rows=2", "COMMIT 3ms rows=0"}, 0},
 		{"a portal that rests is open", `
 			1 postgres running text=A
-			1 postgres execute portal=7
-			1 postgres ran rows=2 complete=0
+			1 postgres execute portal=7 most=2
 			1 postgres idle`, nil, 1},
 		{"what runs when its backend ends has failed, and a process of the same number begins anew", `
 			1 postgres running text=A
-			1 postgres execute portal=7
+			1 postgres execute portal=7 most=all
 			1 postgres failed message=terminating
 			1 postgres closed
 			1 postgres running text=B
-			1 postgres execute portal=7
+			1 postgres execute portal=7 most=all
 			1 postgres forget
 			1 postgres running text=C
-			1 postgres execute portal=7
-			1 postgres ran rows=1 complete=1
+			1 postgres execute portal=7 most=all
+			1 postgres ran rows=1
 			1 postgres idle`, []string{"A 3ms failed: terminating", "C 3ms rows=1"}, 0},
 		{"a killed backend leaves its statement open", `
 			1 postgres running text=A
-			1 postgres execute`, nil, 1},
+			1 postgres execute most=all`, nil, 1},
 		{"a statement of libmariadb ends once, and its rows come after its end", `
 			1 libmariadb send conn=9 text=A
 			1 libmariadb done conn=9 status=0 rows=-1 message=
@@ -334,12 +333,11 @@ func TestWhatIsKeptDoesNotGrowWithProcesses(t *testing.T) {
 		pgx prepare goid=5 conn=9 name=n text=P
 		pgx result goid=5
 		postgres running text=A
-		postgres execute portal=7
-		postgres ran rows=1 complete=0
+		postgres execute portal=7 most=1
 		postgres idle
 		postgres running text=A
 		postgres running text=A
-		postgres execute portal=8`, "\n")
+		postgres execute portal=8 most=all`, "\n")
 	const processes, openOfEach = 3000, 7
 	s := NewStream(&sink{}, Options{Gone: func(int) bool { return true }})
 	at := start

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
+)
+
+// severalTexts are texts of more than one statement, executed on one connection.
+func severalTexts() []string {
+	return []string{
+		"select 1, 'a;b'; select 2, 2 /* ; */ from pg_class limit 3; -- c ; d\n select 3, 3, 3 as \"q;\", $$x;y$$",
+		";;; select 'only', 'this', 1, 2, 3;;", ";;", "-- nothing;",
+		"begin; insert into m values (1); insert into m values (2), (3); update m set a = a + 10; commit",
+		"insert into m values (4, 4); select 1 / 0; insert into m values (5, 5, 5)", // the first one is undone, and was executed
+		"begin; insert into m values (6); select nope, e'\\';'; commit", "select pi(); commit", "rollback; select 5, 5",
+		"select random(); selec 7; select random()", "select 'ééé€', random(); selec 9",
+		"insert into once values (1); insert into once values (1)",
+		"begin; insert into once values (2); insert into once values (2); commit; select random()",
+		"prepare x(int) as select generate_series(1, $1); execute x(3); execute x(2); deallocate x",
+		"begin; declare c cursor for select generate_series(1, 10); fetch 4 from c; fetch 3 from c; close c; end",
+		"create rule r as on insert to n do also (insert into m values (7); insert into m values (8)); insert into n values (1), (2); drop rule r on n",
+		"create function f() returns int begin atomic select 1; select case when true then 11 end; end; select f(); drop function f",
+		"do $$ begin perform 1; perform 2; end $$; select a from m where a > 2; copy m to stdout; delete from m",
+	}
+}
+
+// Each statement of a text of several counts by itself, with its rows, at the server and at the client, as the server's own statistics have
+// them; an error is that of the statement that failed, and what stands behind it was not executed.
+func (s servers) severalStatementsInOneText(t *testing.T) {
+	pg := s.pg
+	pg.Run(t, "psql", "-Xqc", "drop table if exists m, n, once; create table m (a int, b int, c int); create table n (a int); create table once (a int unique deferrable initially deferred)")
+	argv := []string{pg.Tool("psql"), "-Xq"}
+	for _, text := range severalTexts() {
+		argv = append(argv, "-c", text)
+	}
+	for _, side := range []string{"server", "client"} {
+		t.Run(side, func(t *testing.T) {
+			pg.Run(t, "psql", "-XAtc", "select pg_stat_statements_reset()")
+			var seen *everything
+			if side == "server" {
+				seen = observed(t, sonde.SQLOptions{Server: true}, func() {
+					pg.Run(t, append([]string{"sh", "-c", `"$@" >/dev/null 2>&1; true`, "sh"}, argv...)...)
+				}, sonde.PID(pg.PID))
+			} else {
+				seen = observed(t, sonde.SQLOptions{}, nil, silenced(pg, argv...))
+			}
+			got := seen.queries
+			counted := pgStatStatements(t, pg)
+			for digest, want := range map[string]expect{
+				"INSERT INTO once VALUES ( ? )": {4, 3, 1}, "COMMIT": {2, 0, 1}, // failed behind their execution, which was counted
+				"INSERT INTO n VALUES ( ? )":                        {1, 2, 0},                               // what its rule does was counted as well
+				"prepare x ( int ) as SELECT generate_series ( ? )": {1, 0, 0}, "EXECUTE x ( ? )": {2, 5, 0}, // counted with what was prepared
+				"deallocate x": {1, 0, 0}, // not counted
+			} {
+				counted[digest] = want
+			}
+			compared := got.same(t, counted)
+			if compared < 25 {
+				t.Errorf("%d statements compared:\n%s", compared, got)
+			}
+			for digest, message := range map[string]string{"SELECT ? / ?": "division by zero", "SELECT nope, e ?": "column ? does not exist",
+				"SELECT pi ( )": "current transaction is aborted, commands ignored until end of transaction block", "selec ?": "syntax error at or near ?"} {
+				if q := got[digest]; q == nil || q.Errors != q.Count || q.Error != message {
+					t.Errorf("%s: %+v", digest, q)
+				}
+			}
+			for digest := range got {
+				if strings.Contains(digest, "random") {
+					t.Errorf("%s was not executed", digest)
+				}
+			}
+			checkOrder(t, seen)
+		})
+	}
+}
+
+// checkOrder says that the statements of a connection followed each other.
+func checkOrder(t *testing.T, seen *everything) {
+	t.Helper()
+	last := map[int]int{}
+	for i, s := range seen.statements {
+		if before, ok := last[s.PID]; ok {
+			if b := seen.statements[before]; s.Time.Before(b.Time.Add(b.Duration)) || s.Duration <= 0 {
+				t.Errorf("%q began at %v and took %v, though %q ended at %v", s.Text, s.Time, s.Duration, b.Text, b.Time.Add(b.Duration))
+			}
+		}
+		last[s.PID] = i
+	}
+}
+
+// pgStatStatements is what a server counted since its statistics were reset.
+func pgStatStatements(t *testing.T, pg *fixture.Server) map[string]expect {
+	t.Helper()
+	truth := pg.Run(t, "psql", "-XAtc", `select calls || ' ' || rows || ' ' || translate(query, E'\n', E'\f') from pg_stat_statements where query !~ 'pg_stat'`)
+	digester, counted := sqlprobe.NewDigester(), map[string]expect{}
+	for line := range strings.Lines(truth) {
+		var one expect
+		fmt.Sscan(line, &one.calls, &one.rows)
+		text := strings.ReplaceAll(strings.SplitN(strings.TrimSpace(line), " ", 3)[2], "\f", "\n")
+		digest := digester.Digest(sqlprobe.PostgreSQL, text, false)
+		sum := counted[digest]
+		counted[digest] = expect{sum.calls + one.calls, sum.rows + one.rows, 0}
+	}
+	return counted
+}
+
+// same compares every statement with what was counted, which has none that failed unless it says so.
+func (q queries) same(t *testing.T, counted map[string]expect) (compared int) {
+	t.Helper()
+	for digest, query := range q {
+		have, want := expect{int64(query.Count), max(query.Rows, 0), int64(query.Errors)}, counted[digest]
+		delete(counted, digest)
+		if want.errors == 0 {
+			have.calls, have.errors = have.calls-have.errors, 0
+		}
+		if have != want {
+			t.Errorf("%s: %+v, counted %+v", digest, have, want)
+		}
+		compared++
+	}
+	for digest := range counted {
+		t.Errorf("%q was not seen in\n%s", digest, q)
+	}
+	return compared
+}
