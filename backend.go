@@ -25,8 +25,15 @@ type backend struct {
 	// returns is how this engine sees returns, where it has only one way.
 	returns resolve.ReturnPolicy
 	// open loads a plan, or says why it cannot be run. The command is held before its first instruction; nil: none was started.
-	open  func(p *plan.Plan, c *target.Command) (engine.Session, error)
+	open func(p *plan.Plan, c *target.Command) (loaded, error)
+	// means says how a plan would be run.
 	means func(p *plan.Plan) plan.Means
+}
+
+// loaded is a plan that an engine has.
+type loaded struct {
+	engine engine.Session
+	means  func() plan.Means // how it runs it, but for what it could not arm
 }
 
 // backend decides which engine runs the scripts of a run, and says why. By itself that is the kernel's eBPF, which can do
@@ -66,8 +73,22 @@ func (t *Target) backend(r *run) (backend, string) {
 func kernelBackend() backend {
 	return backend{
 		name: EngineKernel, traps: true,
-		open: func(p *plan.Plan, _ *target.Command) (engine.Session, error) { return openKernel(p) }, means: kernelMeans,
+		open: func(p *plan.Plan, _ *target.Command) (loaded, error) { return trapping(p, "") }, means: kernelMeans,
 	}
+}
+
+// trapping has the kernel run a plan, for a reason.
+func trapping(p *plan.Plan, why string) (loaded, error) {
+	s, err := openKernel(p)
+	return loaded{s, func() plan.Means { return because(kernelMeans(p), why) }}, err
+}
+
+// because adds why an engine runs a plan, unless it says by itself.
+func because(m plan.Means, why string) plan.Means {
+	if m.Why == "" {
+		m.Why = why
+	}
+	return m
 }
 
 // openKernel compiles the plan for the kernel and loads it.
@@ -98,13 +119,10 @@ func compileKernel(p *plan.Plan) (*codegen.Program, error) {
 func kernelMeans(p *plan.Plan) plan.Means {
 	m := plan.Means{Engine: string(EngineKernel), Link: "uprobe_multi"}
 	features, err := kernel.Features(kernel.NeedsOf(p))
-	switch {
-	case err != nil:
-		m.Link, m.Why = "", "not usable here: "+err.Error()
-	case !features.Multi:
+	if err == nil && !features.Multi {
 		m.Link = "one perf event a site, as this kernel lacks uprobe_multi"
 	}
-	return m
+	return unusable(m, err)
 }
 
 // insideLink is how the engine inside the process arms.
@@ -114,40 +132,35 @@ func userBackend() backend {
 	return backend{name: EngineUser, follows: true, returns: resolve.ReturnSites, open: openFollowed, means: userMeans}
 }
 
-func openUser(p *plan.Plan, c *target.Command) (engine.Session, error) {
+// openFollowed loads a plan into processes, or into a command of which what it executes is observed too.
+func openFollowed(p *plan.Plan, c *target.Command) (loaded, error) {
 	var s *user.Session
 	var err error
-	if c != nil {
-		s, err = user.OpenCommand(p, c.Trace)
-	} else {
+	if c == nil {
 		s, err = user.Open(p)
+	} else {
+		s, err = user.NewSurvey().OpenFollowed(p, c.Trace)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return loaded{s, inside}, err
 }
 
-// openFollowed is openUser for a command of which what it executes is observed too.
-func openFollowed(p *plan.Plan, c *target.Command) (engine.Session, error) {
-	if c == nil {
-		return openUser(p, nil)
-	}
-	s, err := user.OpenFollowed(p, c.Trace)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
+// inside is how the engine inside the process runs what it has.
+func inside() plan.Means { return plan.Means{Engine: string(EngineUser), Link: insideLink} }
 
 func userMeans(p *plan.Plan) plan.Means {
-	m := plan.Means{Engine: string(EngineUser), Link: insideLink}
-	var err error
+	m := inside()
 	if p.Filter.Children { // a command that is not there yet
-		err = user.Check(p)
-	} else {
-		m.Refused, err = user.Refused(p)
+		return unusable(m, user.Check(p))
 	}
+	survey := user.NewSurvey()
+	defer survey.Close()
+	var err error
+	m.Refused, err = survey.Refused(p)
+	return unusable(m, err)
+}
+
+// unusable adds why an engine cannot run a plan, if there is an error.
+func unusable(m plan.Means, err error) plan.Means {
 	if err != nil {
 		m.Link, m.Why = "", "not usable here: "+err.Error()
 	}

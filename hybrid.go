@@ -1,7 +1,6 @@
 package sonde
 
 import (
-	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/hybrid"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/target"
@@ -12,7 +11,7 @@ func hybridBackend() backend {
 }
 
 // openHybrid loads the plan into the process and the kernel.
-func openHybrid(p *plan.Plan, c *target.Command) (engine.Session, error) {
+func openHybrid(p *plan.Plan, c *target.Command) (loaded, error) {
 	var s *hybrid.Session
 	var err error
 	if c != nil {
@@ -20,23 +19,20 @@ func openHybrid(p *plan.Plan, c *target.Command) (engine.Session, error) {
 	} else {
 		s, err = hybrid.Open(p)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return loaded{s, func() plan.Means { return halved(p, s.Passed()) }}, err
 }
 
 func hybridMeans(p *plan.Plan) plan.Means {
-	m := plan.Means{Engine: string(EngineHybrid), Link: "a 5-byte jump a window, a uprobe behind it", Why: hybrid.Decides(p)}
-	var err error
 	if p.Filter.Children { // a command that is not there yet
-		err = hybrid.Check(p)
-	} else {
-		m.Passed, err = hybrid.Refused(p)
-		m.Second = string(EngineKernel)
+		return unusable(halved(p, nil), hybrid.Check(p))
 	}
-	if err != nil {
-		m.Link, m.Why = "", "not usable here: "+err.Error()
+	passed, err := hybrid.Refused(p)
+	return unusable(halved(p, passed), err)
+}
+
+// halved is how the hybrid engine runs a plan, but for functions that the kernel has to itself.
+func halved(p *plan.Plan, passed []plan.Refusal) plan.Means {
+	return plan.Means{
+		Engine: string(EngineHybrid), Link: "a 5-byte jump a window, a uprobe behind it", Why: hybrid.Decides(p), Second: string(EngineKernel), Passed: passed,
 	}
-	return m
 }

@@ -14,46 +14,65 @@ import (
 
 // mixedBackend is for who asks for both engines: what can be patched is.
 func mixedBackend() backend {
-	return backend{name: EngineMixed, returns: resolve.ReturnSites, open: opener(user.Refused), means: meaner(user.Refused)}
+	refused := (*user.Survey).Refused
+	return backend{name: EngineMixed, returns: resolve.ReturnSites, open: opener(refused), means: meaner(refused)}
 }
 
 // autoBackend is for who asks for none: what is better patched is.
 func autoBackend() backend {
 	b := kernelBackend()
-	b.open, b.means = opener(user.Unasked), meaner(user.Unasked)
+	b.open, b.means = opener((*user.Survey).Unasked), meaner((*user.Survey).Unasked)
 	return b
 }
 
 // refusing says what of a plan is not for the engine inside the process.
-type refusing func(p *plan.Plan) ([]plan.Refusal, error)
+type refusing func(survey *user.Survey, p *plan.Plan) ([]plan.Refusal, error)
 
 // opener loads what is for the engine inside the process there and the rest into the kernel; everything, where a running process cannot be entered.
-func opener(refused refusing) func(p *plan.Plan, c *target.Command) (engine.Session, error) {
-	return func(p *plan.Plan, c *target.Command) (engine.Session, error) {
-		inside := func(p *plan.Plan) (engine.Session, error) { return openUser(p, c) }
-		d := refused.divide(p)
+func opener(refused refusing) func(p *plan.Plan, c *target.Command) (loaded, error) {
+	return func(p *plan.Plan, c *target.Command) (loaded, error) {
+		survey := user.NewSurvey()
+		d := refused.divide(survey, p)
 		if d.First == nil {
-			return openKernel(p)
+			survey.Close()
+			return trapping(p, why(d))
 		}
-		if c == nil { // a command has gone some steps, and is the kernel's no more
+		enter := func(p *plan.Plan) (engine.Session, error) { return given(survey.Open(p)) }
+		if c != nil { // it has gone some steps, and is the kernel's no more
+			enter = func(p *plan.Plan) (engine.Session, error) { return given(survey.OpenCommand(p, c.Trace)) }
+		} else {
 			d.Whole = p
 		}
-		s, err := mixed.New(d, inside, openKernel)
-		if err != nil {
-			return nil, err
-		}
-		return s, nil
+		s, err := mixed.New(d, enter, openKernel)
+		return loaded{s, func() plan.Means { return meansOf(s.Division()) }}, err
 	}
 }
 
-func (refused refusing) divide(p *plan.Plan) mixed.Division {
-	list, err := refused(p)
-	if d := new(script.Diagnostic); errors.As(err, &d) {
-		return mixed.Division{Second: p, Why: d.Message}
-	} else if err != nil {
-		return mixed.Division{Second: p, Why: err.Error()}
+// given is a session, or none.
+func given(s *user.Session, err error) (engine.Session, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (refused refusing) divide(survey *user.Survey, p *plan.Plan) mixed.Division {
+	list, err := refused(survey, p)
+	if err != nil {
+		return mixed.Division{Second: p, Err: err}
 	}
 	return mixed.Divide(p, list)
+}
+
+// why the kernel has all of a plan.
+func why(d mixed.Division) string {
+	switch diagnostic := new(script.Diagnostic); {
+	case d.Err == nil:
+		return d.Why
+	case errors.As(d.Err, &diagnostic):
+		return diagnostic.Message
+	}
+	return d.Err.Error()
 }
 
 func meaner(refused refusing) func(p *plan.Plan) plan.Means {
@@ -63,16 +82,20 @@ func meaner(refused refusing) func(p *plan.Plan) plan.Means {
 			m.Link += ", or the kernel's probe where none can be"
 			return m
 		}
-		d := refused.divide(p)
-		if d.First == nil {
-			m := kernelMeans(p)
-			m.Why = d.Why
-			return m
-		}
-		m := userMeans(d.First)
-		if d.Second != nil {
-			m.Second, m.Passed = string(EngineKernel), d.Passed
-		}
-		return m
+		survey := user.NewSurvey()
+		defer survey.Close()
+		return meansOf(refused.divide(survey, p))
 	}
+}
+
+// meansOf says who runs what of a plan that is divided.
+func meansOf(d mixed.Division) plan.Means {
+	if d.First == nil {
+		return because(kernelMeans(d.Second), why(d))
+	}
+	m := inside()
+	if d.Second != nil {
+		m.Second, m.Passed = string(EngineKernel), d.Passed
+	}
+	return m
 }

@@ -1,11 +1,14 @@
 package sonde_test
 
 import (
+	"fmt"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/event"
@@ -177,5 +180,35 @@ func TestWhatFunctionsRememberTogetherIsNotDivided(t *testing.T) {
 				t.Errorf("%v", calls)
 			}
 		})
+	}
+}
+
+// Where the kernel took over what was to be run inside the process, the session says so, and why.
+func TestASessionThatTheKernelTookOverSaysSo(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "engine/confined.c")
+	for _, engine := range []sonde.Engine{sonde.EngineAuto, sonde.EngineMixed} {
+		cmd, _ := waiting(t, program)
+		confined := func() bool {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+			return strings.Contains(string(status), "\nSeccomp:\t2")
+		}
+		for !confined() {
+			time.Sleep(time.Millisecond)
+		}
+		session, err := open(t, sonde.PID(cmd.Process.Pid)).Count(t.Context(), "libc:qsort", sonde.WithEngine(engine))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if err := session.Explain(&text); err != nil {
+			t.Fatal(err)
+		}
+		if first, _, _ := strings.Cut(text.String(), "\n"); !strings.HasPrefix(first, "engine: kernel, ") || !strings.Contains(first, "seccomp") {
+			t.Errorf("%s: explained as %s", engine, first)
+		}
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

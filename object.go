@@ -93,7 +93,7 @@ func (t *Target) prepareObject(path string, options []RunOption) (*run, *script.
 
 // loadObject is load for a compiled object.
 func (s *Session) loadObject() (err error) {
-	if s.engine, err = s.backend.open(s.plan, s.command); err != nil {
+	if err := s.part.open(s.command); err != nil {
 		return err
 	}
 	o := s.run.object

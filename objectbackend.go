@@ -21,33 +21,30 @@ func (r *run) objectBackend() backend {
 	}
 	b := kernelBackend()
 	if r.engine == EngineHybrid {
-		b.open = func(*plan.Plan, *target.Command) (engine.Session, error) {
-			return nil, diagnostic("not-offered", "--engine=hybrid decides the predicates of scripts inside the process, and an object has its own in its programs", "--engine=user runs them there, --engine=kernel in the kernel")
+		b.open = func(*plan.Plan, *target.Command) (l loaded, err error) {
+			return l, diagnostic("not-offered", "--engine=hybrid decides the predicates of scripts inside the process, and an object has its own in its programs", "--engine=user runs them there, --engine=kernel in the kernel")
 		}
 		return b
 	}
-	b.open = func(p *plan.Plan, _ *target.Command) (engine.Session, error) {
+	b.open = func(p *plan.Plan, _ *target.Command) (l loaded, err error) {
 		tracefs.Sweep()
 		if err := user.Meets(p); err != nil {
-			return nil, err
+			return l, err
 		}
 		s, err := kernel.OpenObject(p, r.object, r.armed, r.verifier)
-		if err != nil {
-			return nil, err
-		}
-		return s, nil
+		return loaded{s, func() plan.Means { return kernelMeans(p) }}, err
 	}
 	return b
 }
 
-func (r *run) openInside(p *plan.Plan, held *target.Command) (engine.Session, error) {
+func (r *run) openInside(p *plan.Plan, held *target.Command) (l loaded, err error) {
 	c, err := engine.Compile(p, r.object, r.armed)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	programs, err := kernel.Verify(p, r.object, r.armed, r.verifier)
 	if err != nil {
-		return nil, unverified(err)
+		return l, unverified(err)
 	}
 	var s *user.Object
 	if held != nil {
@@ -55,22 +52,16 @@ func (r *run) openInside(p *plan.Plan, held *target.Command) (engine.Session, er
 	} else {
 		s, err = user.OpenObject(c, programs)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return loaded{s, inside}, err
 }
 
 func (r *run) meansInside(p *plan.Plan) plan.Means {
-	m := plan.Means{Engine: string(EngineUser), Link: insideLink}
+	m := inside()
 	c, err := engine.Compile(p, r.object, r.armed)
 	if err == nil {
 		m.Refused, err = r.refusedInside(c)
 	}
-	if err != nil {
-		m.Link, m.Why = "", "not usable here: "+err.Error()
-	}
-	return m
+	return unusable(m, err)
 }
 
 func (r *run) refusedInside(c *engine.Compiled) ([]plan.Refusal, error) {

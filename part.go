@@ -9,6 +9,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/target"
 )
 
 // part is a plan that an engine runs within a session. The first one is the script's: BEGIN, END, intervals and maps are its own.
@@ -17,9 +18,30 @@ type part struct {
 	plan    *plan.Plan
 	backend backend
 	engine  engine.Session
+	how     func() plan.Means
 	decoder decoding
 	refused []plan.Refusal // by the kernel, at arming
 	over    atomic.Bool    // disarmed before the session ends: nothing more comes
+}
+
+// open gives the plan to its engine.
+func (p *part) open(c *target.Command) error {
+	l, err := p.backend.open(p.plan, c)
+	if err != nil {
+		return err
+	}
+	p.engine, p.how = l.engine, l.means
+	return nil
+}
+
+// means says how the plan runs.
+func (p *part) means() plan.Means {
+	if p.how == nil {
+		return p.backend.means(p.plan)
+	}
+	m := p.how()
+	m.Refused = slices.Concat(m.Refused, p.refused)
+	return m
 }
 
 // past is what parts counted that have left.

@@ -179,7 +179,7 @@ func (s *Session) load() (err error) {
 	if s.run.object != nil {
 		return s.loadObject()
 	}
-	if s.engine, err = s.backend.open(s.plan, s.command); err != nil {
+	if err := s.part.open(s.command); err != nil {
 		return err
 	}
 	s.decoder, s.tables = plan.NewDecoder(s.plan, now(), s.symbols), len(s.plan.Maps)
@@ -316,7 +316,7 @@ func (s *Session) tell(change func(*result)) {
 // Explain writes what is armed where, and why.
 func (s *Session) Explain(w io.Writer) error {
 	for _, p := range s.parts() {
-		if err := p.plan.Explain(w, p.backend.means(p.plan)); err != nil {
+		if err := p.plan.Explain(w, p.means()); err != nil {
 			return err
 		}
 	}

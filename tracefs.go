@@ -1,7 +1,6 @@
 package sonde
 
 import (
-	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
 	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -12,24 +11,21 @@ import (
 func tracefsBackend() backend {
 	return backend{
 		name: EngineTracefs, traps: true,
-		open: func(p *plan.Plan, _ *target.Command) (engine.Session, error) { return openTracefs(p) }, means: tracefsMeans,
+		open: openTracefs, means: tracefsMeans,
 	}
 }
 
 // openTracefs makes a run on tracefs, or says why it cannot be.
-func openTracefs(p *plan.Plan) (engine.Session, error) {
+func openTracefs(p *plan.Plan, _ *target.Command) (l loaded, err error) {
 	if err := tracefs.Check(p); err != nil {
-		return nil, &script.Diagnostic{Code: "engine-cannot", Message: "the tracefs engine cannot run this: " + err.Error(),
+		return l, &script.Diagnostic{Code: "engine-cannot", Message: "the tracefs engine cannot run this: " + err.Error(),
 			Hints: []string{"eBPF can: sonde doctor says what it lacks here"}}
 	}
 	if err := user.Meets(p); err != nil {
-		return nil, err
+		return l, err
 	}
 	s, err := tracefs.Open(p)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return loaded{s, func() plan.Means { return tracefsMeans(p) }}, err
 }
 
 func tracefsMeans(p *plan.Plan) plan.Means {
@@ -38,8 +34,5 @@ func tracefsMeans(p *plan.Plan) plan.Means {
 	if err == nil {
 		err = tracefs.Check(p)
 	}
-	if err != nil {
-		m.Link, m.Why = "", "not usable here: "+err.Error()
-	}
-	return m
+	return unusable(m, err)
 }

@@ -26,6 +26,7 @@ type Session struct {
 	*kernel.Session
 	inside *user.Session
 	halves *halves
+	passed []plan.Refusal
 }
 
 // Check says why this engine cannot run a plan: a *script.Diagnostic, or nil.
@@ -38,38 +39,48 @@ func Check(p *plan.Plan) error {
 }
 
 // Open loads a plan for its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
-func Open(p *plan.Plan) (*Session, error) { return open(p, user.Open) }
+func Open(p *plan.Plan) (*Session, error) { return open(p, (*user.Survey).Open) }
 
 // OpenCommand is Open for a command that is held at its first instruction; see user.OpenCommand.
 func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
-	return open(p, func(inside *plan.Plan) (*user.Session, error) { return user.OpenCommand(inside, trace) })
+	return open(p, func(survey *user.Survey, inside *plan.Plan) (*user.Session, error) {
+		return survey.OpenCommand(inside, trace)
+	})
 }
 
-func open(p *plan.Plan, openInside func(*plan.Plan) (*user.Session, error)) (*Session, error) {
-	whole, err := unpatched(p)
+func open(p *plan.Plan, openInside func(*user.Survey, *plan.Plan) (*user.Session, error)) (*Session, error) {
+	survey := user.NewSurvey()
+	s, code, err := prepare(p, survey)
 	if err != nil {
+		survey.Close()
 		return nil, err
 	}
-	s := &Session{halves: halve(p, whole)}
-	if err := user.Meets(s.halves.beside()); err != nil {
-		return nil, err
-	}
-	features, err := kernel.Features(kernel.NeedsOf(s.halves.outside))
-	if err != nil {
-		return nil, err
-	}
-	features.Moved = true
-	code, err := codegen.Compile(s.halves.outside, features)
-	if err != nil {
-		return nil, err
-	}
-	if s.inside, err = openInside(s.halves.inside); err != nil {
+	if s.inside, err = openInside(survey, s.halves.inside); err != nil {
 		return nil, err
 	}
 	if s.Session, err = kernel.Open(s.halves.outside, code); err != nil {
 		return nil, errors.Join(err, s.inside.Close())
 	}
 	return s, nil
+}
+
+// prepare divides a plan and compiles what is the kernel's.
+func prepare(p *plan.Plan, survey *user.Survey) (*Session, *codegen.Program, error) {
+	refused, err := refusedBy(survey, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &Session{halves: halve(p, unpatched(p, refused)), passed: refused}
+	if err := user.Meets(s.halves.beside()); err != nil {
+		return nil, nil, err
+	}
+	features, err := kernel.Features(kernel.NeedsOf(s.halves.outside))
+	if err != nil {
+		return nil, nil, err
+	}
+	features.Moved = true
+	code, err := codegen.Compile(s.halves.outside, features)
+	return s, code, err
 }
 
 // Released says that the command runs by itself.
@@ -156,20 +167,25 @@ func (s *Session) Close() error {
 // Refused says which sites of a plan cannot be patched in its process, and why, without touching it. The functions that have any are left to the
 // kernel, predicate included.
 func Refused(p *plan.Plan) ([]plan.Refusal, error) {
+	survey := user.NewSurvey()
+	defer survey.Close()
+	return refusedBy(survey, p)
+}
+
+// Passed is what Refused said when the plan was loaded.
+func (s *Session) Passed() []plan.Refusal { return s.passed }
+
+func refusedBy(survey *user.Survey, p *plan.Plan) ([]plan.Refusal, error) {
 	h := halve(p, nil)
 	if err := kernel.Check(h.outside); err != nil {
 		return nil, err
 	}
-	return user.Refused(h.inside)
+	return survey.Refused(h.inside)
 }
 
 // unpatched are the functions that are the kernel's alone. If that is all of them there are none: then the process is asked to be patched, and says
 // why it cannot be.
-func unpatched(p *plan.Plan) (map[int]bool, error) {
-	refused, err := Refused(p)
-	if err != nil {
-		return nil, err
-	}
+func unpatched(p *plan.Plan, refused []plan.Refusal) map[int]bool {
 	whole := map[int]bool{}
 	for _, r := range refused {
 		whole[r.Site.Function] = true
@@ -177,11 +193,11 @@ func unpatched(p *plan.Plan) (map[int]bool, error) {
 	for i := range p.Probes {
 		for j := range p.Probes[i].Sites {
 			if !whole[p.Probes[i].Sites[j].Function] {
-				return whole, nil
+				return whole
 			}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // Decides says in words what of a plan is decided in the process.

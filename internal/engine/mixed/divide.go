@@ -11,10 +11,11 @@ import (
 // Division is who runs what of a plan. A part that is nil is empty.
 type Division struct {
 	First, Second *plan.Plan
-	Whole         *plan.Plan     // what the second runs should the first fail; nil: then the run fails
+	Whole         *plan.Plan     // what the second runs should the first fail; nil: then the run fails, or has failed
 	Passed        []plan.Refusal // what the first says of the functions that the second has
 	// Why says of a plan that the second engine runs as a whole why the first does not.
 	Why string
+	Err error // that, where the first was asked to
 }
 
 // Divide gives the functions that an engine refuses to the second one. The refusals name sites of the plan.

@@ -19,11 +19,11 @@ type Open func(p *plan.Plan) (engine.Session, error)
 
 // Session is a plan that two engines run together, or one of them alone.
 type Session struct {
-	parts  []part
-	queue  queue
-	closed bool
-	// whole and instead: what the second engine runs should the first not come to run its part.
-	whole   *plan.Plan
+	parts    []part
+	queue    queue
+	closed   bool
+	division Division
+	// instead loads what the second engine runs should the first not come to run its part.
 	instead Open
 }
 
@@ -36,22 +36,30 @@ type part struct {
 
 // New loads the parts of a plan. What the first engine fails to load or to arm, the second takes, all of it, if the division has it whole.
 func New(d Division, first, second Open) (*Session, error) {
-	s := &Session{whole: d.Whole, instead: second}
+	s := &Session{division: d, instead: second}
 	if d.First != nil {
 		err := s.load(d.First, first, false)
-		if err != nil && s.whole == nil {
+		if err != nil && d.Whole == nil {
 			return nil, err
 		} else if err != nil {
-			d.Second = d.Whole
+			s.failed(err)
 		}
 	}
-	if d.Second != nil {
-		if err := s.load(d.Second, second, true); err != nil {
+	if s.division.Second != nil {
+		if err := s.load(s.division.Second, second, true); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
 	return s, nil
 }
+
+// failed gives all to the second engine.
+func (s *Session) failed(err error) {
+	s.division = Division{Second: s.division.Whole, Err: err}
+}
+
+// Division is who runs what, once it is armed.
+func (s *Session) Division() Division { return s.division }
 
 func (s *Session) load(p *plan.Plan, open Open, second bool) error {
 	loaded, err := open(p)
@@ -69,7 +77,8 @@ func (s *Session) Run(probe int) error { return s.parts[0].Run(probe) }
 func (s *Session) Arm() (refusals []plan.Refusal, err error) {
 	for _, p := range s.parts {
 		more, err := p.Arm()
-		if err != nil && !p.second && s.whole != nil {
+		if err != nil && !p.second && s.division.Whole != nil {
+			s.failed(err)
 			return s.takeOver()
 		} else if err != nil {
 			return nil, err
@@ -88,7 +97,7 @@ func (s *Session) takeOver() ([]plan.Refusal, error) {
 		}
 	}
 	s.parts = s.parts[:1]
-	if err := s.load(s.whole, s.instead, true); err != nil {
+	if err := s.load(s.division.Second, s.instead, true); err != nil {
 		return nil, err
 	}
 	return s.parts[1].Arm()

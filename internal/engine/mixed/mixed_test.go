@@ -144,6 +144,16 @@ func TestTheSecondEngineTakesOverWhatTheFirstFailsToDo(t *testing.T) {
 			if !errors.Is(err, c.err) || !slices.Equal(did, c.did) || closed != c.closedSoon {
 				t.Errorf("armed %v, closed %d: %v", did, closed, err)
 			}
+			if err != nil {
+				return
+			}
+			want := Division{First: part, Second: rest, Whole: whole}
+			if c.open != nil || c.arm != nil {
+				want = Division{Second: whole, Err: broken}
+			}
+			if got := s.Division(); got.First != want.First || got.Second != want.Second || got.Err != want.Err {
+				t.Errorf("it says %+v", got)
+			}
 		})
 	}
 }

@@ -217,7 +217,7 @@ func (im *image) write() (map[uint64]*text, error) {
 	}
 	first := texts[im.region().Texts[0].Addr]
 	about := make([]byte, shm.KnownSize)
-	if err := known(about, im.process.PID); err != nil {
+	if err := im.survey.known(about, im.process.PID); err != nil {
 		return nil, err
 	}
 	at, err := first.put(about)

@@ -72,16 +72,16 @@ func checkScope(p *plan.Plan) error {
 }
 
 // Refused says which sites of a plan cannot be patched in its process, and why, without touching it.
-func Refused(p *plan.Plan) ([]plan.Refusal, error) {
-	w, _, err := planned(p)
+func (s *Survey) Refused(p *plan.Plan) ([]plan.Refusal, error) {
+	w, _, err := s.plan(p)
 	if err != nil {
 		return nil, err
 	}
 	return refusals(p, w.refused), nil
 }
 
-// planned compiles a plan and finds its windows.
-func planned(p *plan.Plan) (*places, *codegen.Program, error) {
+// plan compiles a plan and finds its windows.
+func (s *Survey) plan(p *plan.Plan) (*places, *codegen.Program, error) {
 	if err := Check(p); err != nil {
 		return nil, nil, err
 	}
@@ -89,21 +89,19 @@ func planned(p *plan.Plan) (*places, *codegen.Program, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := placed(p, aims(p, code))
+	w, err := s.placed(p, aims(p, code))
 	return w, code, err
 }
 
 // placed finds the windows of sites in the plan's processes as they are.
-func placed(p *plan.Plan, aims []spot) (*places, error) {
-	files := newFiles()
-	defer files.close()
+func (s *Survey) placed(p *plan.Plan, aims []spot) (*places, error) {
 	var all []*places
 	for _, pid := range p.Filter.PIDs {
 		process, err := target.Open(pid)
 		if err != nil {
 			return nil, err
 		}
-		w, err := place(p, aims, process, files, map[int]symbol.Bias{})
+		w, err := s.place(p, aims, process, map[int]symbol.Bias{})
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine"
@@ -26,8 +25,6 @@ type following struct {
 	// crowd is how many images there may be before those are looked for that nobody runs any more.
 	crowd int
 }
-
-type fileID struct{ dev, ino uint64 }
 
 // smallCrowd is how many images are kept before somebody looks.
 const smallCrowd = 32
@@ -53,11 +50,6 @@ func (s *Session) Follow() error {
 	tracer, err := inject.Follow(s.plan.Filter.PIDs[0], inject.Watch{Wanted: s.begins, Loaded: s.loaded})
 	f.tracer = tracer
 	return err
-}
-
-func idOf(info os.FileInfo) fileID {
-	st := info.Sys().(*syscall.Stat_t)
-	return fileID{st.Dev, st.Ino}
 }
 
 // begins sees a process that has executed a program: what it ran before is no more. It reports whether there may be something to probe.

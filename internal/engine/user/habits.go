@@ -3,6 +3,7 @@ package user
 import (
 	"slices"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/internal/target"
 )
@@ -15,10 +16,26 @@ type habits struct {
 	throws bool
 }
 
+// manner is what a file does to a program that it is part of.
+type manner struct {
+	cancels  bool // it may have threads cancelled at any instruction
+	cleansUp bool
+	throws   bool // it may throw out of signal handlers
+	// goroutines: it is a Go program with no thread-local variable but the one for the goroutine.
+	goroutines bool
+}
+
 const setCancelType = "pthread_setcanceltype"
 
 // handles install signal handlers.
 var handles = [...]string{"sigaction", "signal", "__sysv_signal", "bsd_signal", "ssignal", "sigset", "sigvec"}
+
+func mannerOf(f *symbol.File) manner {
+	return manner{
+		cancels: imports(f, setCancelType), cleansUp: f.CleansUp(), throws: f.Unwinds() && (f.Static() || imports(f, handles[:]...)),
+		goroutines: f.Program() && f.Language() == event.LangGo && f.ThreadLocal() <= 8,
+	}
+}
 
 // habitsOf looks at what the objects of a process import.
 //
@@ -28,24 +45,19 @@ var handles = [...]string{"sigaction", "signal", "__sysv_signal", "bsd_signal", 
 // no such tables is taken. A library that asks may do so for anyone.
 //
 // Who throws out of a handler has installed it: no object that does both, no such exceptions.
-func habitsOf(process *target.Process) (h habits, err error) {
+func (s *Survey) habitsOf(process *target.Process) (h habits, err error) {
 	objects, err := process.Objects()
 	if err != nil {
 		return h, err
 	}
 	for _, o := range objects {
-		file, err := symbol.Open(o.Open)
-		if err != nil {
-			continue // not an object of code that we know
-		}
-		own := o.Path == process.Exe && !file.CleansUp()
-		if h.cancelled == nil && !own && imports(file, setCancelType) {
+		m := s.manner(o.Open)
+		if h.cancelled == nil && m.cancels && (m.cleansUp || o.Path != process.Exe) {
 			d := notOffered("leaves alone what %s is part of: it may have threads cancelled at any instruction (%s), and they could miss clean-ups", o.Path, setCancelType)
 			d.Hints = append(d.Hints, "--unsafe goes on: a thread that is cancelled while it is in a probe ends without its clean-ups")
 			h.cancelled = d
 		}
-		h.throws = h.throws || file.Unwinds() && (file.Static() || imports(file, handles[:]...))
-		file.Close()
+		h.throws = h.throws || m.throws
 	}
 	return h, nil
 }

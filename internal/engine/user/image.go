@@ -43,7 +43,7 @@ func (im *image) find() error {
 	if err != nil {
 		return err
 	}
-	im.places, err = place(im.plan, im.aims, process, im.files, im.placed)
+	im.places, err = im.survey.place(im.plan, im.aims, process, im.placed)
 	return err
 }
 

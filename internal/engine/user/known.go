@@ -3,9 +3,7 @@ package user
 import (
 	"fmt"
 
-	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
-	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/internal/target"
 )
 
@@ -14,7 +12,7 @@ const stackGap = 1 << 20
 
 // known says what memory of a process is there as long as it lives: the stack that it began with, above the stack pointer, and what it maps of
 // its own program's file, which nobody unloads. The rest is read through the kernel.
-func known(mem []byte, pid int) error {
+func (s *Survey) known(mem []byte, pid int) error {
 	process, err := target.Open(pid)
 	if err != nil {
 		return err
@@ -37,7 +35,7 @@ func known(mem []byte, pid int) error {
 			ranges = append(ranges, shm.Range{Start: m.Start, End: m.End})
 		}
 	}
-	if keepsGoroutines(process) {
+	if s.keepsGoroutines(pid) {
 		shm.SetGo(mem)
 	}
 	return shm.SetRanges(mem, ranges)
@@ -45,11 +43,6 @@ func known(mem []byte, pid int) error {
 
 // keepsGoroutines reports whether the process runs a Go program with no thread-local variable but the one for the goroutine: then that lies
 // just below the FS base, be it Go that makes the threads or a C library (ELF Handling For Thread-Local Storage, section 3.4.6).
-func keepsGoroutines(process *target.Process) bool {
-	file, err := symbol.Open(fmt.Sprintf("/proc/%d/exe", process.PID))
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	return file.Language() == event.LangGo && file.ThreadLocal() <= 8
+func (s *Survey) keepsGoroutines(pid int) bool {
+	return s.manner(fmt.Sprintf("/proc/%d/exe", pid)).goroutines
 }

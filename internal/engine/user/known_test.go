@@ -12,7 +12,7 @@ import (
 // What is read without asking the kernel is memory of the program's own file and of its first stack, readable every byte of it.
 func TestOnlyMemoryThatStaysIsKnown(t *testing.T) {
 	mem := make([]byte, 4096)
-	if err := known(mem, os.Getpid()); err != nil {
+	if err := NewSurvey().known(mem, os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
 	process, err := target.Open(os.Getpid())

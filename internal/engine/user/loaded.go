@@ -108,7 +108,7 @@ func (s *Session) library(i int) bool {
 	if strings.HasPrefix(name, "libc.") || strings.HasPrefix(name, "libc-") || strings.HasPrefix(name, "ld-") {
 		return false
 	}
-	file, err := s.files.get(i, s.plan.Objects[i].Open)
+	file, err := s.survey.file(&s.plan.Objects[i])
 	return err == nil && !file.Program()
 }
 
@@ -239,7 +239,7 @@ func (im *image) moved(pid int) map[int]symbol.Bias {
 	if err != nil {
 		return nil
 	}
-	now := &places{plan: im.plan, files: im.files, objects: map[int]*object{}}
+	now := &places{plan: im.plan, survey: im.survey, objects: map[int]*object{}}
 	fresh := map[int]symbol.Bias{}
 	for i := range im.plan.Objects {
 		o, err := now.object(i, mappings)

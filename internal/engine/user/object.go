@@ -46,7 +46,9 @@ func CheckObject(c *engine.Compiled, programs []asm.Instructions) ([]plan.Refusa
 	if err != nil || c.Plan.Filter.Children {
 		return nil, err
 	}
-	w, err := placed(c.Plan, o.aims)
+	survey := NewSurvey()
+	defer survey.Close()
+	w, err := survey.placed(c.Plan, o.aims)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +60,7 @@ func openObject(c *engine.Compiled, programs []asm.Instructions, processes func(
 	if err != nil {
 		return nil, err
 	}
-	o.follows = follows
+	o.follows, o.survey = follows, NewSurvey()
 	if err := o.start(processes); err != nil {
 		return nil, err
 	}

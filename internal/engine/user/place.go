@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/codegen"
@@ -47,10 +45,9 @@ type refused struct {
 
 // object is a file that the process maps, where it lies.
 type object struct {
+	*file
 	index int // in the plan
-	file  *symbol.File
 	bias  symbol.Bias
-	cold  map[string][]*symbol.Function
 }
 
 // home names a function for good.
@@ -66,53 +63,11 @@ type group struct {
 	spots  []spot
 }
 
-// files are the plan's objects, read once for all programs that map them.
-type files struct {
-	open   map[int]*symbol.File
-	jumped map[int]jumped
-}
-
-// jumped is what entered found about a list of places.
-type jumped struct {
-	starts []start
-	at     map[int]bool
-}
-
-func newFiles() *files { return &files{map[int]*symbol.File{}, map[int]jumped{}} }
-
-func (f *files) get(i int, path string) (*symbol.File, error) {
-	if file := f.open[i]; file != nil {
-		return file, nil
-	}
-	file, err := symbol.Open(path)
-	if err == nil {
-		f.open[i] = file
-	}
-	return file, err
-}
-
-// entered is entered for the places of an object, which are often the same as before.
-func (f *files) entered(o *object, starts []start) map[int]bool {
-	if known, ok := f.jumped[o.index]; ok && slices.Equal(known.starts, starts) {
-		return known.at
-	}
-	at := entered(o.file, starts)
-	f.jumped[o.index] = jumped{starts, at}
-	return at
-}
-
-func (f *files) close() {
-	for _, file := range f.open {
-		file.Close()
-	}
-	clear(f.open)
-}
-
 // places finds the windows of a plan in a process.
 type places struct {
 	plan    *plan.Plan
 	throws  bool // handlers of signals may throw exceptions
-	files   *files
+	survey  *Survey
 	objects map[int]*object
 	refused []refused
 	absent  []refused // of objects that the process does not map
@@ -141,38 +96,38 @@ func aims(p *plan.Plan, code *codegen.Program) []spot {
 }
 
 // place plans the windows of the objects of a plan that a process maps, but for those that were placed before, and notes which they are.
-func place(p *plan.Plan, aims []spot, process *target.Process, files *files, placed map[int]symbol.Bias) (*places, error) {
+func (s *Survey) place(p *plan.Plan, aims []spot, process *target.Process, placed map[int]symbol.Bias) (*places, error) {
 	maps, err := process.Maps()
 	if err != nil {
 		return nil, err
 	}
-	habits, err := habitsOf(process)
+	habits, err := s.habitsOf(process)
 	switch {
 	case err != nil:
 		return nil, err
 	case habits.cancelled != nil && !p.Unsafe:
 		return nil, habits.cancelled
 	}
-	w := &places{plan: p, throws: habits.throws, files: files, objects: map[int]*object{}, entered: map[home]bool{}, pads: decides(p)}
+	w := &places{plan: p, throws: habits.throws, survey: s, objects: map[int]*object{}, entered: map[home]bool{}, pads: decides(p)}
 	groups := map[home]*group{}
 	var order []*group
 	for _, aim := range aims {
-		s := aim.site
-		if _, known := placed[s.Object]; known {
+		at := aim.site
+		if _, known := placed[at.Object]; known {
 			continue
 		}
-		obj, err := w.object(s.Object, maps)
+		obj, err := w.object(at.Object, maps)
 		switch {
 		case errors.Is(err, errAbsent):
-			w.absent = append(w.absent, refused{s, aim.probe, err.Error()})
+			w.absent = append(w.absent, refused{at, aim.probe, err.Error()})
 			continue
 		case err != nil:
-			w.refused = append(w.refused, refused{s, aim.probe, err.Error()})
+			w.refused = append(w.refused, refused{at, aim.probe, err.Error()})
 			continue
 		}
-		fn, _, ok := obj.file.Enclosing(s.Addr)
+		fn, _, ok := obj.Enclosing(at.Addr)
 		if !ok {
-			w.refused = append(w.refused, refused{s, aim.probe, "it lies in no function whose extent is known"})
+			w.refused = append(w.refused, refused{at, aim.probe, "it lies in no function whose extent is known"})
 			continue
 		}
 		g := groups[home{obj, fn.Addr}]
@@ -181,7 +136,7 @@ func place(p *plan.Plan, aims []spot, process *target.Process, files *files, pla
 			groups[home{obj, fn.Addr}] = g
 			order = append(order, g)
 		}
-		aim.pc = uint64(s.Addr.PC(obj.bias))
+		aim.pc = uint64(at.Addr.PC(obj.bias))
 		g.spots = append(g.spots, aim)
 	}
 	for i, o := range w.objects {
@@ -238,74 +193,85 @@ func (w *places) object(i int, maps []target.Mapping) (*object, error) {
 		return o, nil
 	}
 	w.objects[i] = nil
-	desc := &w.plan.Objects[i]
-	info, err := os.Stat(desc.Open)
-	if err != nil {
-		return nil, err
-	}
-	ino := info.Sys().(*syscall.Stat_t).Ino
-	file, err := w.files.get(i, desc.Open)
+	file, err := w.survey.file(&w.plan.Objects[i])
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range maps {
-		if !m.Exec() || m.Ino != ino || !m.File() {
+		if !m.Exec() || m.Ino != file.id.ino || !m.File() {
 			continue
 		}
 		if bias, ok := file.Bias(m.Symbol()); ok {
-			w.objects[i] = &object{index: i, file: file, bias: bias}
+			w.objects[i] = &object{file: file, index: i, bias: bias}
 			return w.objects[i], nil
 		}
 	}
 	return nil, errAbsent
 }
 
-// function plans the windows of one function.
+// function finds the windows of one function.
 func (w *places) function(o *object, fn *symbol.Function, spots []spot) {
-	refuse := func(why string) {
-		for _, s := range spots {
-			w.refused = append(w.refused, refused{s.site, s.probe, why})
-		}
-	}
-	code, err := o.file.Code(fn)
-	if err != nil {
-		refuse(err.Error())
-		return
-	}
-	f := &relocate.Function{
-		Name: fn.Name, Addr: uint64(fn.Addr.PC(o.bias)), Code: code, After: after(o.file, fn, len(code)), Cold: o.coldParts(fn),
-		Landings: o.landings(fn), Aside: !w.pads && !w.entered[home{o, fn.Addr}],
-		Read: func(addr uint64, buf []byte) bool {
-			return o.file.ReadAt(symbol.PC(addr).Addr(o.bias), buf) == nil
-		},
-	}
-	golang := fn.Lang == event.LangGo
-	if golang || w.throws && o.file.Unwinds() {
-		f.Refuse = unmovable
-	}
 	choices := make([]site.Choice, len(spots))
 	for i, s := range spots {
 		choices[i] = s.site.Choice
 		choices[i].Offset = uint64(s.site.Addr - fn.Addr)
-		if choices[i].Offset < uint64(len(code)) { // cold parts lie elsewhere
-			spots[i].atEntry = atEntry(code[choices[i].Offset:])
-		}
 	}
-	found, no := relocate.Plan(f, choices)
-	for _, r := range no {
+	golang := fn.Lang == event.LangGo
+	found := o.windows(fn, choices, golang || w.throws && o.Unwinds(), !w.pads && !w.entered[home{o, fn.Addr}])
+	for i := range spots {
+		spots[i].atEntry = found.atEntry[i]
+	}
+	for _, r := range found.refused {
 		w.refused = append(w.refused, refused{spots[r.Site].site, spots[r.Site].probe, r.Why})
 	}
-	if golang && onTheLastBytes(fn.Name, code) {
-		refuse("it runs on what is left of a goroutine's stack, where the gate would not fit")
-		return
-	}
-	for _, one := range found {
-		win := window{Window: one, golang: golang, object: o, fn: fn.Addr}
+	for _, one := range found.windows {
+		win := window{Window: one.At(uint64(o.bias)), golang: golang, object: o, fn: fn.Addr}
 		for _, i := range one.Sites {
 			win.spots = append(win.spots, spots[i])
 		}
 		w.windows = append(w.windows, win)
 	}
+}
+
+// planned is what was found for a function, at the addresses of its file.
+type planned struct {
+	windows []relocate.Window
+	refused []relocate.Refusal
+	atEntry []bool // by site; see spot
+}
+
+// refuse refuses all sites.
+func (p *planned) refuse(why string) *planned {
+	for i := range p.atEntry {
+		p.refused = append(p.refused, relocate.Refusal{Site: i, Why: why})
+	}
+	return p
+}
+
+// plan plans the windows of a function.
+func (f *file) plan(fn *symbol.Function, choices []site.Choice, still, aside bool) *planned {
+	p := &planned{atEntry: make([]bool, len(choices))}
+	code, err := f.Code(fn)
+	if err != nil {
+		return p.refuse(err.Error())
+	}
+	if fn.Lang == event.LangGo && onTheLastBytes(fn.Name, code) {
+		return p.refuse("it runs on what is left of a goroutine's stack, where the gate would not fit")
+	}
+	of := &relocate.Function{
+		Name: fn.Name, Addr: uint64(fn.Addr), Code: code, After: f.after(fn, len(code)), Cold: f.coldParts(fn), Landings: f.landings(fn), Aside: aside,
+		Read: func(addr uint64, buf []byte) bool { return f.ReadAt(symbol.Addr(addr), buf) == nil },
+	}
+	if still {
+		of.Refuse = unmovable
+	}
+	for i, c := range choices {
+		if c.Offset < uint64(len(code)) { // cold parts lie elsewhere
+			p.atEntry[i] = atEntry(code[c.Offset:])
+		}
+	}
+	p.windows, p.refused = relocate.Plan(of, choices)
+	return p
 }
 
 // atEntry reports whether an instruction says by itself that the return address is on top of the stack (is_uprobe_at_func_entry,
@@ -333,8 +299,10 @@ func (w *places) keepOthersOut() (again bool) {
 		for n, i := range list {
 			starts[n] = start{symbol.PC(w.windows[i].Addr).Addr(o.bias), w.windows[i].Aside}
 		}
-		for n := range w.files.entered(o, starts) {
-			bad[list[n]] = true
+		for n, entered := range o.jumpedInto(starts) {
+			if entered {
+				bad[list[n]] = true
+			}
 		}
 	}
 	var kept []window
@@ -361,51 +329,4 @@ func onTheLastBytes(name string, code []byte) bool {
 		}
 	}
 	return false
-}
-
-// after gives the padding behind a function.
-func after(file *symbol.File, fn *symbol.Function, size int) []byte {
-	end := fn.Addr + symbol.Addr(size)
-	var out []byte
-	var one [1]byte
-	for n := range symbol.Addr(16) {
-		if _, _, ok := file.Enclosing(end + n); ok || file.ReadAt(end+n, one[:]) != nil {
-			break
-		}
-		out = append(out, one[0])
-	}
-	return out
-}
-
-// coldParts are the parts of a function that the compiler has moved away.
-func (o *object) coldParts(fn *symbol.Function) []site.Part {
-	if o.cold == nil {
-		o.cold = map[string][]*symbol.Function{}
-		all := o.file.Functions()
-		for i := range all {
-			for _, name := range append([]string{all[i].Name}, all[i].Aliases...) {
-				if of, _, ok := strings.Cut(name, ".cold"); ok {
-					o.cold[of] = append(o.cold[of], &all[i])
-				}
-			}
-		}
-	}
-	var out []site.Part
-	for _, name := range append([]string{fn.Name}, fn.Aliases...) {
-		for _, c := range o.cold[name] {
-			if code, err := o.file.Code(c); err == nil {
-				out = append(out, site.Part{Start: int64(c.Addr) - int64(fn.Addr), Code: code})
-			}
-		}
-	}
-	return out
-}
-
-// landings are the places of a function at which the unwinder goes on, from its start.
-func (o *object) landings(fn *symbol.Function) []int64 {
-	var out []int64
-	for _, at := range o.file.Landings(fn.Addr) {
-		out = append(out, int64(at)-int64(fn.Addr))
-	}
-	return out
 }

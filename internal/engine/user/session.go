@@ -35,7 +35,7 @@ type Session struct {
 	memory []byte // of the maps, as the layout has it
 	aims   []spot
 	rings  []ring
-	files  *files
+	survey *Survey
 	own    *own
 	// data is the region whose data are those of all images.
 	data *inject.Region
@@ -78,20 +78,24 @@ type ring struct {
 }
 
 // Open maps the region of a plan into its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
-func Open(p *plan.Plan) (*Session, error) { return open(p, running(p), false) }
+func Open(p *plan.Plan) (*Session, error) { return NewSurvey().Open(p) }
+
+// Open is the function of that name with what is known already. The session has the survey from now on, if there is one, and closes it in any case.
+func (s *Survey) Open(p *plan.Plan) (*Session, error) { return s.open(p, running(p), false) }
 
 // OpenCommand is Open for a command that is held at its first instruction, by the thread that trace runs functions on. It goes on to where
 // the libraries are mapped and none of its code has run. Released must be called once it runs.
-func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
+func (s *Survey) OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
 	if err := ofProgram(p); err != nil {
+		s.Close()
 		return nil, err
 	}
-	return open(p, held(p, trace), false)
+	return s.open(p, held(p, trace), false)
 }
 
 // OpenFollowed is OpenCommand for a command of which what it executes is observed too. Follow must be called once it has been let go, stopped.
-func OpenFollowed(p *plan.Plan, trace func(func())) (*Session, error) {
-	return open(p, held(p, trace), true)
+func (s *Survey) OpenFollowed(p *plan.Plan, trace func(func())) (*Session, error) {
+	return s.open(p, held(p, trace), true)
 }
 
 // running opens processes that run, held a command that does not run yet.
@@ -141,7 +145,20 @@ func ofProgram(p *plan.Plan) error {
 // Released says that the command runs by itself.
 func (s *Session) Released() { s.images[0].process.Release() }
 
-func open(p *plan.Plan, processes func() ([]*inject.Process, error), follows bool) (*Session, error) {
+func (s *Survey) open(p *plan.Plan, processes func() ([]*inject.Process, error), follows bool) (*Session, error) {
+	session, err := s.session(p, follows)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := session.start(processes); err != nil {
+		return nil, err
+	}
+	return session, nil
+}
+
+// session does all that needs no process.
+func (s *Survey) session(p *plan.Plan, follows bool) (*Session, error) {
 	if err := Check(p); err != nil {
 		return nil, err
 	}
@@ -153,11 +170,7 @@ func open(p *plan.Plan, processes func() ([]*inject.Process, error), follows boo
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{plan: p, wake: newWake(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p), follows: follows}
-	if err := s.start(processes); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return &Session{plan: p, survey: s, wake: newWake(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p), follows: follows}, nil
 }
 
 // start opens the processes, and gives everything back where that or what follows fails.
@@ -165,7 +178,6 @@ func (s *Session) start(processes func() ([]*inject.Process, error)) error {
 	for i := range s.code.Progs {
 		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
 	}
-	s.files = newFiles()
 	all, err := processes()
 	for _, process := range all {
 		s.images = append(s.images, s.newImage(process))
@@ -243,7 +255,7 @@ func (s *Session) Close() error {
 		if s.own != nil {
 			errs = append(errs, s.own.close())
 		}
-		s.files.close()
+		s.survey.Close()
 		for _, im := range s.images {
 			errs = append(errs, im.close(s.data))
 		}

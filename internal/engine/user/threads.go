@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/engine/user/trampoline"
-	"github.com/sonde-project/sonde/internal/target"
 )
 
 // threads is how gates tell threads apart.
@@ -37,7 +36,7 @@ func (im *image) learn(slots trampoline.Slots) error {
 		return notOffered("cannot tell the threads of process %d apart: this machine does not let programs read their FS base", pid)
 	}
 	im.threads.tid = tidOffset(pid, bases)
-	if process, err := target.Open(pid); err == nil && keepsGoroutines(process) {
+	if im.survey.keepsGoroutines(pid) {
 		im.threads.goTID = goTIDOffset
 	}
 	var id [4]byte

@@ -4,8 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-
-	"github.com/sonde-project/sonde/internal/target"
 )
 
 // This program is one of Go; a C program is not.
@@ -16,12 +14,8 @@ func TestGoroutinesAreKeptBelowTheFSBase(t *testing.T) {
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
 	for pid, want := range map[int]bool{os.Getpid(): true, other.Process.Pid: false} {
-		process, err := target.Open(pid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := keepsGoroutines(process); got != want {
-			t.Errorf("%s: %v", process.Exe, got)
+		if got := NewSurvey().keepsGoroutines(pid); got != want {
+			t.Errorf("process %d: %v", pid, got)
 		}
 	}
 }

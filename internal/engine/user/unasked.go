@@ -11,7 +11,7 @@ import (
 // Unasked says what of a plan is better left to the kernel's probes by who has both: what Refused says, and places that others are likely
 // to put a kernel probe on while a jump lies there. The error says why all of it is: a filter that the process sets up later may punish system calls
 // that programs make in it, a return is known better where its address is replaced, and many places keep the process waiting.
-func Unasked(p *plan.Plan) ([]plan.Refusal, error) {
+func (s *Survey) Unasked(p *plan.Plan) ([]plan.Refusal, error) {
 	sites := 0
 	for i := range p.Probes {
 		if p.Probes[i].Kind == plan.Return && len(p.Probes[i].Sites) > 0 {
@@ -22,7 +22,7 @@ func Unasked(p *plan.Plan) ([]plan.Refusal, error) {
 	if sites > mostUnasked {
 		return nil, notOffered("stops a process longer than a user would expect, to patch %d places", sites)
 	}
-	w, code, err := planned(p)
+	w, code, err := s.plan(p)
 	if err != nil {
 		return nil, err
 	}

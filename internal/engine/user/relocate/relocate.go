@@ -74,6 +74,12 @@ func Chained(addr, to uint64, over []byte, w *Window) Window {
 	return Window{Addr: addr, Bytes: over, Over: over, Sites: w.Sites, Lower: w.Lower, Aside: w.Aside, chained: to}
 }
 
+// At is the window where the same code lies elsewhere, by a distance of whole pages.
+func (w Window) At(distance uint64) Window {
+	w.Addr += distance
+	return w
+}
+
 // AtStart reports whether all sites are at the window's first instruction.
 func (w *Window) AtStart() bool { return !slices.ContainsFunc(w.at, func(i int) bool { return i > 0 }) }
 
