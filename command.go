@@ -38,6 +38,24 @@ func (s *Session) watch(pids []int) error {
 	return nil
 }
 
+// rouse ends the reader's wait when the run has ended, or when its account is asked for.
+func (s *Session) rouse() {
+	asked := s.asked.up
+	for {
+		select {
+		case <-s.ctx.Done():
+			s.engine.Wake()
+			return
+		case <-s.ended:
+			s.engine.Wake()
+			return
+		case <-asked:
+			asked = nil
+			s.engine.Wake()
+		}
+	}
+}
+
 // release lets the command run, by itself or in the engine's hands.
 func (s *Session) release() error {
 	switch e := s.engine.(type) {

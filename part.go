@@ -65,6 +65,7 @@ func (s *Session) join(p *part) bool {
 		return false
 	}
 	s.joined = append(s.joined, p)
+	s.engine.Wake()
 	return true
 }
 

@@ -18,12 +18,21 @@ type reader struct {
 	next      []time.Time
 	swept     time.Time // when the dead were last looked for
 	accounted time.Time
+	rest      time.Duration // how long a read may wait
+	came      bool          // something was read meanwhile
 }
+
+// A read waits long where nothing comes, and the session is at rest with it; what comes ends its wait, so that it is handed on, and written by who
+// buffers it, soon.
+const (
+	shortRest = 20 * time.Millisecond
+	longRest  = time.Second
+)
 
 // loop reads until something ends the run.
 func (r *reader) loop() error {
 	s := r.s
-	r.next, r.swept = make([]time.Time, len(s.plan.Probes)), s.begun
+	r.next, r.swept, r.rest = make([]time.Time, len(s.plan.Probes)), s.begun, shortRest
 	for i, p := range s.plan.Probes {
 		r.next[i] = s.begun.Add(p.Interval)
 	}
@@ -32,6 +41,7 @@ func (r *reader) loop() error {
 		if err := s.readParts(r.deadline(), r.record); err != nil {
 			return err
 		}
+		r.pace()
 		if err := r.retired(); err != nil {
 			return err
 		}
@@ -58,7 +68,7 @@ func (r *reader) loop() error {
 const accountEvery = time.Second
 
 func (r *reader) account() {
-	if !r.s.asked.Load() || time.Since(r.accounted) < accountEvery {
+	if !r.s.asked.isUp() || time.Since(r.accounted) < accountEvery {
 		return
 	}
 	r.accounted = time.Now()
@@ -106,9 +116,33 @@ func (r *reader) forget(p *part) error {
 	return nil
 }
 
+// pace chooses for how long the next read may wait.
+func (r *reader) pace() {
+	if r.came || r.s.busy() {
+		r.rest = shortRest
+	} else {
+		r.rest = min(2*r.rest, longRest)
+	}
+	r.came = false
+}
+
+// busy says that somebody must be looked after who wakes nobody: parts beside the first, and the list of what is mapped.
+func (s *Session) busy() bool { return s.mapped != nil || len(s.parts()) > 1 }
+
+// come ends a long wait: there is something to hand on.
+func (r *reader) come() {
+	if !r.came && r.rest > shortRest || r.done {
+		r.s.engine.Wake()
+	}
+	r.came = true
+}
+
 // deadline is when the next thing other than a record is due.
 func (r *reader) deadline() time.Time {
-	d := time.Now().Add(readEvery)
+	d := time.Now().Add(r.rest)
+	if end := r.s.begun.Add(r.s.run.duration); r.s.run.duration > 0 && end.Before(d) {
+		d = end
+	}
 	for i, p := range r.s.plan.Probes {
 		if p.Kind == plan.Interval && r.next[i].Before(d) {
 			d = r.next[i]
@@ -153,6 +187,7 @@ func (r *reader) record(p *part, b []byte) {
 		err = r.event(ev)
 	}
 	r.s.fail(err)
+	r.come()
 }
 
 func (r *reader) event(ev event.Event) error {
@@ -167,6 +202,7 @@ func (r *reader) event(ev event.Event) error {
 	default:
 		r.give(ev)
 		r.s.count++
+		r.done = r.done || r.full()
 	}
 	return nil
 }
@@ -210,12 +246,7 @@ func (r *reader) retired() error {
 }
 
 // full reports whether the limit of events is reached.
-func (r *reader) full() bool {
-	if r.s.run.maxEvents > 0 && r.s.count >= r.s.run.maxEvents {
-		r.done = true
-	}
-	return r.done && r.s.run.maxEvents > 0 && r.s.count >= r.s.run.maxEvents
-}
+func (r *reader) full() bool { return r.s.run.maxEvents > 0 && r.s.count >= r.s.run.maxEvents }
 
 func (r *reader) give(ev event.Event) {
 	if !r.left && !r.yield(ev) {

@@ -34,7 +34,7 @@ type Session struct {
 
 	watching sync.WaitGroup // the goroutine that waits for processes to end
 	read     atomic.Bool    // someone reads the events, or has closed the session
-	asked    atomic.Bool    // someone asks for the account before the end
+	asked    *flag          // someone asks for the account before the end
 	over     chan struct{}  // closed when nothing is left of the run
 	count    int            // events handed on
 	open     uint64         // calls that had not ended
@@ -60,9 +60,6 @@ type result struct {
 	exited bool
 	asked  int // by the script's exit(n)
 }
-
-// readEvery is how long a read of the ring may wait: programs wake the reader only when a quarter of it is full.
-const readEvery = 20 * time.Millisecond
 
 // session resolves, loads and arms.
 func (t *Target) session(ctx context.Context, s *script.Script, r *run) (*Session, error) {
@@ -125,7 +122,7 @@ func (t *Target) aim(s *script.Script) {
 
 // arm starts the command stopped, loads the plan, runs BEGIN, arms all probes and lets the command go.
 func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *Session, err error) {
-	s := &Session{run: r, part: part{plan: p, backend: b}, symbols: resolve.NewSymbolizer(t.objects), over: make(chan struct{})}
+	s := &Session{run: r, part: part{plan: p, backend: b}, symbols: resolve.NewSymbolizer(t.objects), asked: newFlag(), over: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -228,6 +225,7 @@ func (s *Session) Events() iter.Seq[event.Event] {
 			return
 		}
 		defer s.close()
+		s.watching.Go(s.rouse)
 		defer hurry()()
 		r := &reader{s: s, yield: yield}
 		s.fail(r.loop())
@@ -296,7 +294,7 @@ func (s *Session) ScriptStatus() int { return s.told().asked }
 // Stats accounts for the run once it has ended; while its events are read, for what was so up to a second ago: then it does not know which calls
 // go on.
 func (s *Session) Stats() event.Stats {
-	s.asked.Store(true)
+	s.asked.raise()
 	return s.told().stats
 }
 

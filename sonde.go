@@ -293,8 +293,8 @@ func OnReady(f func() error) RunOption {
 	return func(r *run) error { r.ready = f; return nil }
 }
 
-// OnIdle is called by the loop over Events whenever everything that has come was handed on, some fifty times a second: the moment to
-// flush what is buffered. Its error ends the run.
+// OnIdle is called by the loop over Events whenever everything that has come was handed on: the moment to flush what is buffered. That is some
+// fifty times a second while something comes, and at least once a second otherwise. Its error ends the run.
 func OnIdle(f func() error) RunOption {
 	return func(r *run) error { r.idle = f; return nil }
 }

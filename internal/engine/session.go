@@ -24,8 +24,15 @@ type arming interface {
 // reading is what programs send, and the programs that run by themselves.
 type reading interface {
 	Run(probe int) error
-	Read(deadline time.Time, fn func(record []byte)) error
+	waiting
 	remembering
+}
+
+// waiting is about records. Read hands on what comes until its deadline has passed or Wake is called, and what is there then; Wake may be
+// called from everywhere as long as the session is not closed.
+type waiting interface {
+	Read(deadline time.Time, fn func(record []byte)) error
+	Wake()
 }
 
 // remembering is about calls that have begun and not ended.

@@ -32,6 +32,7 @@ type Object struct {
 	held    hold
 	follow  []int
 	closing sync.WaitGroup
+	wake    engine.Waker
 	record  []byte // the one handed out
 	read    uint64 // records handed out
 	lost    uint64 // records that perf buffers had no room for
@@ -50,7 +51,7 @@ func OpenObject(p *plan.Plan, o *object.Object, armed []object.Armed, verifier i
 	if err != nil {
 		return nil, err
 	}
-	s := &Object{Compiled: c, verifier: verifier}
+	s := &Object{Compiled: c, verifier: verifier, wake: engine.NewWaker()}
 	if err := s.load(); err != nil {
 		s.Close()
 		return nil, err

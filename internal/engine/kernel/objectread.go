@@ -49,8 +49,8 @@ func (s source) close() error {
 	return s.ring.close()
 }
 
-// Read hands every record to fn, behind a header that says where it came from, until the deadline has passed; a deadline in the past reads
-// what is there. The record is gone when fn returns.
+// Read hands every record to fn, behind a header that says where it came from, until the deadline has passed or Wake is called; a
+// deadline in the past reads what is there. The record is gone when fn returns.
 func (s *Object) Read(deadline time.Time, fn func(record []byte)) error {
 	pause := shortestPause
 	for {
@@ -72,10 +72,21 @@ func (s *Object) Read(deadline time.Time, fn func(record []byte)) error {
 		if s.read != before {
 			pause = shortestPause
 		}
-		time.Sleep(min(left, pause))
+		if s.sends() {
+			left = min(left, pause)
+		}
+		if s.wake.Wait(left) {
+			deadline = time.Time{} // one more look
+		}
 		pause = min(2*pause, longestPause)
 	}
 }
+
+// sends reports whether there is anything that records may come from.
+func (s *Object) sends() bool { return len(s.sources) > 0 || s.printk != nil }
+
+// Wake makes a Read that runs now, or the next one, return. It may be called from everywhere.
+func (s *Object) Wake() { s.wake.Wake() }
 
 // drain reads what a source holds now.
 func (s *Object) drain(index uint32, src source, fn func([]byte)) error {

@@ -131,7 +131,10 @@ func (r *ring) read(deadline time.Time, fn func([]byte)) error {
 		default:
 			r.pause = min(2*r.pause, longestPause)
 		}
-		woken, err := r.wait(min(left, r.pause))
+		if r.data != nil {
+			left = min(left, r.pause)
+		}
+		woken, err := r.wait(left)
 		if err != nil {
 			return err
 		}

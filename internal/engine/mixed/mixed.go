@@ -8,6 +8,7 @@ package mixed
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/engine"
@@ -21,6 +22,7 @@ type Open func(p *plan.Plan) (engine.Session, error)
 type Session struct {
 	parts    []part
 	queue    queue
+	woken    atomic.Bool
 	closed   bool
 	division Division
 	// instead loads what the second engine runs should the first not come to run its part.

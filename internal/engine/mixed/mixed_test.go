@@ -52,7 +52,7 @@ func (w *written) Close() error { *w.closed++; return nil }
 func together(parts ...*written) *Session {
 	s := &Session{}
 	for _, p := range parts {
-		s.parts = append(s.parts, part{Session: p})
+		s.parts = append(s.parts, part{plan: &plan.Plan{}, Session: p})
 	}
 	return s
 }

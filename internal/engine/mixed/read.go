@@ -25,7 +25,8 @@ type record struct {
 	bytes []byte
 }
 
-// Read hands every record to fn until the deadline has passed; what the rings hold then is read to its end first, so a deadline in the past drains them.
+// Read hands every record to fn until the deadline has passed, or until Wake is called; what the rings hold then is read to its end first, so a
+// deadline in the past drains them.
 func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 	if len(s.parts) == 1 {
 		return s.parts[0].Read(deadline, fn)
@@ -33,7 +34,14 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 	turn := shortestTurn
 	for {
 		before := len(s.queue)
-		complete, err := s.collect(min(turn, max(0, time.Until(deadline))))
+		if s.woken.Swap(false) {
+			deadline = time.Time{} // one more turn
+		}
+		wait := max(0, time.Until(deadline))
+		if s.sends() {
+			wait = min(wait, turn)
+		}
+		complete, err := s.collect(wait)
 		if err != nil {
 			return err
 		}
@@ -50,6 +58,17 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 			return nil
 		}
 	}
+}
+
+// sends reports whether the plan has anything that records come from.
+func (s *Session) sends() bool {
+	return slices.ContainsFunc(s.parts, func(p part) bool { return len(p.plan.Emissions) > 0 })
+}
+
+// Wake makes a Read that runs now, or the next one, return. It may be called from everywhere.
+func (s *Session) Wake() {
+	s.woken.Store(true)
+	s.parts[len(s.parts)-1].Wake()
 }
 
 // collect reads both rings, the last as long as a turn. No record older than complete, on the monotonic clock, is missing.

@@ -75,7 +75,10 @@ func (c *cpu) drain(fn func(raw)) error {
 // restEvery is how long a read sleeps while events wait for their turn.
 const restEvery = 5 * time.Millisecond
 
-// Read hands records to fn until the deadline. A record is gone when fn returns.
+// lookEvery is how long a read sleeps otherwise: the kernel wakes nobody before a quarter of a ring is full.
+const lookEvery = 20 * time.Millisecond
+
+// Read hands records to fn until the deadline, or until Wake is called. A record is gone when fn returns.
 func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 	for {
 		records, err := s.take()
@@ -86,9 +89,15 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 		if err != nil || left <= 0 {
 			return err
 		}
-		s.wait(left)
+		s.wait(min(left, lookEvery))
+		if s.woken.Swap(false) {
+			deadline = time.Time{} // one more look
+		}
 	}
 }
+
+// Wake makes a Read that runs now, or the next one, return soon. It may be called from everywhere.
+func (s *Session) Wake() { s.woken.Store(true) }
 
 func (s *Session) take() ([][]byte, error) {
 	s.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -61,6 +62,7 @@ type Session struct {
 	seen    seen
 	dropped uint64 // events for which the ring had no room
 	swept   uint64
+	woken   atomic.Bool
 }
 
 // place is a site by its number.

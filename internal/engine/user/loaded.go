@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
@@ -40,8 +41,8 @@ type made struct {
 // listener answers the bell.
 type listener struct {
 	bell shm.Bell
-	stop chan struct{}
-	done sync.WaitGroup
+	over atomic.Bool
+	done chan struct{}
 }
 
 // listen begins to, if the plan names libraries.
@@ -54,46 +55,65 @@ func (s *Session) listen() {
 		const halfSecond = 500_000_000
 		quiet = halfSecond << 32 / s.clock.now.Factor
 	}
-	s.listener = &listener{bell: shm.NewBell(s.memory, quiet), stop: make(chan struct{})}
-	s.listener.bell.Beat()
-	s.listener.done.Go(func() {
+	s.listener = &listener{bell: shm.NewBell(s.memory, quiet), done: make(chan struct{})}
+	go s.listener.run(s.rung)
+}
+
+// run has answer work for each thread that rings, until it is over.
+func (l *listener) run(answer func(tid int)) {
+	defer close(l.done)
+	for !l.over.Load() {
+		if tid := l.bell.Listen(); tid != 0 {
+			l.whileBeating(func() { answer(tid) })
+			l.bell.Answer()
+		}
+	}
+}
+
+// beatEvery is how often a thread that rings is told that somebody works on its answer; it waits for half a second without that.
+const beatEvery = 50 * time.Millisecond
+
+func (l *listener) whileBeating(work func()) {
+	l.bell.Beat()
+	ready := make(chan struct{})
+	var beats sync.WaitGroup
+	beats.Go(func() {
 		tick := time.NewTicker(beatEvery)
 		defer tick.Stop()
 		for {
 			select {
-			case <-s.listener.stop:
+			case <-ready:
 				return
 			case <-tick.C:
-				s.listener.bell.Beat()
+				l.bell.Beat()
 			}
 		}
 	})
-	s.listener.done.Go(func() {
-		for {
-			select {
-			case <-s.listener.stop:
-				return
-			default:
-			}
-			if tid := s.listener.bell.Listen(); tid != 0 {
-				s.rung(tid)
-				s.listener.bell.Answer()
-			}
-		}
-	})
+	work()
+	close(ready)
+	beats.Wait()
 }
 
-// beatEvery is how often threads that ring are told that somebody listens; they wait for half a second without that.
-const beatEvery = 50 * time.Millisecond
+// end ends that.
+func (l *listener) end() {
+	l.over.Store(true)
+	for {
+		l.bell.Rouse()
+		select {
+		case <-l.done:
+			l.bell.Leave()
+			return
+		case <-time.After(time.Millisecond): // it may have been on its way to listen
+		}
+	}
+}
 
 // hush ends that. Who waits for an answer goes on.
 func (s *Session) hush() {
 	if s.listener == nil {
 		return
 	}
-	close(s.listener.stop)
-	s.listener.done.Wait()
-	s.listener.bell.Leave()
+	s.listener.end()
 	s.listener = nil
 }
 

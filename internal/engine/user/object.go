@@ -102,7 +102,7 @@ func prepare(c *engine.Compiled, programs []asm.Instructions) (*Object, error) {
 	if err := tried(code, layout, func(i int) string { return "program " + c.Armed[i].Name }); err != nil {
 		return nil, err
 	}
-	o.Session = &Session{plan: p, wake: newWake(), code: code, layout: layout, aims: aims}
+	o.Session = &Session{plan: p, wake: engine.NewWaker(), code: code, layout: layout, aims: aims}
 	return o, nil
 }
 

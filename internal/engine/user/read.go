@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// The reader looks by itself, soon while records come, ever less often while none do: the process wakes nobody.
+// The reader looks by itself, soon while records come, ever less often while none do: the process wakes nobody. Where the plan sends no
+// records there is nothing to look at.
 const (
 	shortestPause = 200 * time.Microsecond
 	longestPause  = 20 * time.Millisecond
@@ -14,18 +15,8 @@ const (
 	patience = 100 * time.Millisecond
 )
 
-// wake ends a Read.
-type wake chan struct{}
-
-func newWake() wake { return make(wake, 1) }
-
 // Wake makes a Read that runs now, or the next one, return. It may be called from everywhere.
-func (s *Session) Wake() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
+func (s *Session) Wake() { s.wake.Wake() }
 
 // Read hands every record to fn until the deadline has passed, or until Wake is called; what is in the ring then is read to its end first,
 // so a deadline in the past drains it. The record is gone when fn returns.
@@ -47,10 +38,11 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 		default:
 			s.pause = min(max(2*s.pause, shortestPause), longestPause)
 		}
-		select {
-		case <-s.wake:
+		if len(s.rings) > 0 {
+			left = min(left, s.pause)
+		}
+		if s.wake.Wait(left) {
 			deadline = time.Time{} // one more drain
-		case <-time.After(min(left, s.pause)):
 		}
 	}
 }

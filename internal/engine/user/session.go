@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
@@ -58,7 +59,7 @@ type Session struct {
 	// deciding: the plan only decides which hits go on, through pads.
 	deciding bool
 	pads     []Pad
-	wake     wake
+	wake     engine.Waker
 	pause    time.Duration // until the rings are looked at again
 	clock    clock
 	// stopped is for how long the process stood still, the longest time.
@@ -170,7 +171,7 @@ func (s *Survey) session(p *plan.Plan, follows bool) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{plan: p, survey: s, wake: newWake(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p), follows: follows}, nil
+	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p), follows: follows}, nil
 }
 
 // start opens the processes, and gives everything back where that or what follows fails.

@@ -35,8 +35,11 @@ type Watch struct {
 	Loaded func(pid int, p *Process, err error)
 }
 
-// lookEvery is how often the followed are looked after when no signal tells that something is to be done.
-const lookEvery = 50 * time.Millisecond
+// The followed are looked after, ever less often, also when no signal tells that something is to be done.
+const (
+	lookSoon = 50 * time.Millisecond
+	lookLate = time.Second
+)
 
 // Follow takes over a command that its former tracer has let go stopped by SIGSTOP and that is ended with that tracer's thread
 // (PR_SET_PDEATHSIG), and lets it run. Close must be called.
@@ -60,17 +63,21 @@ func Follow(pid int, watch Watch) (*Follower, error) {
 // listen has the thread look after the followed whenever one of them may have stopped.
 func (f *Follower) listen(heard chan os.Signal) {
 	defer signal.Stop(heard)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	pause := lookSoon
+	look := time.NewTimer(pause)
+	defer look.Stop()
 	for {
 		select {
 		case <-f.over:
 			f.thread.close()
 			return
 		case <-heard:
-		case <-tick.C:
+			pause = lookSoon
+		case <-look.C:
+			pause = min(2*pause, lookLate)
 		}
 		f.thread.do(f.drain)
+		look.Reset(pause)
 	}
 }
 

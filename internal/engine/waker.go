@@ -1,0 +1,29 @@
+package engine
+
+import "time"
+
+// Waker ends a wait from any goroutine.
+type Waker chan struct{}
+
+// NewWaker makes one.
+func NewWaker() Waker { return make(Waker, 1) }
+
+// Wake ends the wait that goes on, or the next one.
+func (w Waker) Wake() {
+	select {
+	case w <- struct{}{}:
+	default:
+	}
+}
+
+// Wait waits as long as said, and reports whether Wake was called before that.
+func (w Waker) Wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-w:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
