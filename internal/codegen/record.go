@@ -114,21 +114,15 @@ const (
 
 // send gives the record to the reader.
 func (x *code) send(d *draft) {
-	x.mapPtr(asm.R1, x.c.use(RingMap))
-	x.imm(asm.R2, ringAvailable)
-	x.call(asm.FnRingbufQuery)
-	quiet, lost, done := x.label(), x.label(), x.label()
-	x.imm(asm.R4, ringNoWakeup)
-	x.jumpImm(asm.JLE, asm.R0, int64(x.c.limits.Ring/ringWatermark), quiet)
-	x.imm(asm.R4, ringWakeup)
-	x.place(quiet)
+	lost, done := x.label(), x.label()
+	x.wakes()
 	if d.tail.sum == 0 {
 		x.imm(asm.R3, int64(d.fixed))
 	} else {
 		x.load(asm.R3, d.cursor, asm.Word)
 		x.jumpImm(asm.JGT, asm.R3, int64(d.fixed+d.tail.size()), lost) // for the verifier; never
 	}
-	x.mapPtr(asm.R1, RingMap)
+	x.mapPtr(asm.R1, x.c.use(RingMap))
 	x.addr(asm.R2, d.rec)
 	x.call(asm.FnRingbufOutput)
 	x.jumpImm(asm.JNE, asm.R0, 0, lost)
@@ -137,4 +131,20 @@ func (x *code) send(d *draft) {
 	x.place(lost)
 	x.count(plan.CountLostRing)
 	x.place(done)
+}
+
+// wakes leaves in R4 whether a record wakes the reader.
+func (x *code) wakes() {
+	if x.c.f.Polled {
+		x.imm(asm.R4, ringNoWakeup)
+		return
+	}
+	x.mapPtr(asm.R1, x.c.use(RingMap))
+	x.imm(asm.R2, ringAvailable)
+	x.call(asm.FnRingbufQuery)
+	quiet := x.label()
+	x.imm(asm.R4, ringNoWakeup)
+	x.jumpImm(asm.JLE, asm.R0, int64(x.c.limits.Ring/ringWatermark), quiet)
+	x.imm(asm.R4, ringWakeup)
+	x.place(quiet)
 }

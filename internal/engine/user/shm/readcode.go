@@ -16,9 +16,14 @@ func (w *routine) reading() {
 // that it is on, be it the thread's own or the process's first, in what Go keeps of the running goroutine, or in one of the ranges that are
 // known. R10 and R11 are lost.
 func (w *routine) writeSafe() {
-	first, ranges, next, yes, no := w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
+	again, first, ranges, next, yes, no := w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	w.Bind(w.safe)
 	w.Load(x86.Quad, x86.R10, x86.At(x86.R9, ContextSlot))
+	w.Load(x86.Quad, x86.RAX, x86.At(x86.R10, SlotTo))
+	w.inRange(x86.At(x86.R10, SlotFrom), again)
+	w.MovImm(x86.RAX, 1)
+	w.Ret()
+	w.Bind(again)
 	w.onStack(x86.At(x86.R10, SlotLow), x86.At(x86.R10, SlotHigh), yes, first)
 	w.Bind(first)
 	if w.known == 0 {
@@ -35,18 +40,28 @@ func (w *routine) writeSafe() {
 	w.Load(x86.Quad, x86.RAX, x86.At(x86.R10, 8))
 	w.Test(x86.Quad, x86.RAX, x86.RAX)
 	w.Jcc(x86.Equal, no)
-	w.OpFrom(x86.Cmp, x86.Quad, x86.RDX, x86.At(x86.R10, 0))
-	w.Jcc(x86.Below, next)
-	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.RDX)
-	w.Jcc(x86.Below, next)
-	w.Op(x86.Cmp, x86.Quad, x86.RAX, x86.RCX)
-	w.Jcc(x86.Below, next)
+	w.inRange(x86.At(x86.R10, 0), next)
+	w.Load(x86.Quad, x86.R11, x86.At(x86.R9, ContextSlot))
+	for _, word := range [][2]int32{{0, SlotFrom}, {8, SlotTo}} {
+		w.Load(x86.Quad, x86.RAX, x86.At(x86.R10, word[0]))
+		w.Store(x86.Quad, x86.At(x86.R11, word[1]), x86.RAX)
+	}
 	w.Bind(yes)
 	w.MovImm(x86.RAX, 1)
 	w.Ret()
 	w.Bind(no)
 	w.MovImm(x86.RAX, 0)
 	w.Ret()
+}
+
+// inRange goes to a label unless the bytes at RDX lie between a start and the end in RAX, which is lost.
+func (w *routine) inRange(start x86.Mem, not x86.Label) {
+	w.OpFrom(x86.Cmp, x86.Quad, x86.RDX, start)
+	w.Jcc(x86.Below, not)
+	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.RDX)
+	w.Jcc(x86.Below, not)
+	w.Op(x86.Cmp, x86.Quad, x86.RAX, x86.RCX)
+	w.Jcc(x86.Below, not)
 }
 
 // goroutine goes to yes if the bytes at RDX are of the goroutine's descriptor.
@@ -95,12 +110,25 @@ func (m *Map) MovesLong() bool { return max(m.Key, m.Value) >= long }
 
 // writeMove copies RCX bytes from RSI to RDI. RAX is lost, the others have moved on.
 func (w *routine) writeMove() {
-	words, tail, repeat, done := w.Label(), w.Label(), w.Label(), w.Label()
+	fours, few, words, tail, repeat, done := w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	w.Bind(w.move)
 	w.OpImm(x86.Cmp, x86.Quad, x86.RCX, long)
 	w.Jcc(x86.AboveEqual, repeat)
-	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 8)
-	w.Jcc(x86.Below, tail)
+	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 32)
+	w.Jcc(x86.Below, few)
+	w.Bind(fours)
+	for at := int32(0); at < 32; at += 8 {
+		w.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, at))
+		w.Store(x86.Quad, x86.At(x86.RDI, at), x86.RAX)
+	}
+	w.OpImm(x86.Add, x86.Quad, x86.RSI, 32)
+	w.OpImm(x86.Add, x86.Quad, x86.RDI, 32)
+	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 32)
+	w.Jcc(x86.AboveEqual, fours)
+	w.Bind(few)
+	w.OpImm(x86.Add, x86.Quad, x86.RCX, 32-8)
+	w.Jcc(x86.NoSign, words)
+	w.Jmp(tail)
 	w.Bind(words)
 	w.Load(x86.Quad, x86.RAX, x86.At(x86.RSI, 0))
 	w.Store(x86.Quad, x86.At(x86.RDI, 0), x86.RAX)
@@ -208,7 +236,7 @@ func (w *routine) copyOwn() {
 //	rbx  bytes left      r12  where to, at first     r13  ESI
 //	rdx  from, now       rdi  to, now                rcx  bytes of this page
 func (w *routine) readString() {
-	page, slow, found, scan, cut, bad, none, out := w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
+	page, slow, end, found, scan, cut, bad, none, out := w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	w.Test(x86.Word, x86.RSI, x86.RSI)
 	w.Jcc(x86.Equal, none)
 	w.Push(x86.RBX)
@@ -229,6 +257,7 @@ func (w *routine) readString() {
 	w.Call(w.safe)
 	w.Test(x86.Word, x86.RAX, x86.RAX)
 	w.Jcc(x86.Equal, slow)
+	w.scanWords(end, page)
 	w.Bind(scan)
 	w.Load(x86.Byte, x86.RAX, x86.At(x86.RDX, 0))
 	w.Store(x86.Byte, x86.At(x86.RDI, 0), x86.RAX)
@@ -262,6 +291,9 @@ func (w *routine) readString() {
 	w.Cld()
 	w.RepStos(x86.Byte)
 	w.Mov(x86.Quad, x86.RDI, x86.RDX)
+	w.Jmp(found)
+	w.Bind(end)
+	w.lastWord()
 	w.Bind(found)
 	w.Mov(x86.Quad, x86.RAX, x86.RDI)
 	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.R12)
@@ -285,6 +317,44 @@ func (w *routine) readString() {
 	w.Bind(none)
 	w.MovImm(x86.RAX, 0)
 	w.Ret()
+}
+
+// scanWords copies the words of the RCX bytes of text at RDX, as long as none has a NUL, and goes to a label when nothing is left. One with a NUL is in RAX
+// when it goes to end, and RSI has a bit for each of its bytes: the lowest that is set is that of the NUL (Mycroft's test; those above it may be wrong).
+func (w *routine) scanWords(end, more x86.Label) {
+	next, few := w.Label(), w.Label()
+	w.MovImm(x86.R10, 0x0101010101010101)
+	w.MovImm(x86.R11, 0x8080808080808080)
+	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 8)
+	w.Jcc(x86.Below, few)
+	w.Bind(next)
+	w.Load(x86.Quad, x86.RAX, x86.At(x86.RDX, 0))
+	w.Mov(x86.Quad, x86.R8, x86.RAX)
+	w.Mov(x86.Quad, x86.RSI, x86.RAX)
+	w.Not(x86.Quad, x86.R8)
+	w.Op(x86.Sub, x86.Quad, x86.RSI, x86.R10)
+	w.Op(x86.And, x86.Quad, x86.R8, x86.R11)
+	w.Op(x86.And, x86.Quad, x86.RSI, x86.R8)
+	w.Jcc(x86.NotEqual, end)
+	w.Store(x86.Quad, x86.At(x86.RDI, 0), x86.RAX)
+	w.OpImm(x86.Add, x86.Quad, x86.RDX, 8)
+	w.OpImm(x86.Add, x86.Quad, x86.RDI, 8)
+	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 8)
+	w.Jcc(x86.AboveEqual, next)
+	w.Bind(few)
+	w.OpImm(x86.Add, x86.Quad, x86.RCX, 8)
+	w.Jcc(x86.Equal, more)
+}
+
+// lastWord stores the word that scanWords ended at, cleared behind its NUL, and leaves the address behind that in RDI.
+func (w *routine) lastWord() {
+	w.Lea(x86.R8, x86.At(x86.RSI, -1))
+	w.Op(x86.Xor, x86.Quad, x86.R8, x86.RSI)
+	w.Op(x86.And, x86.Quad, x86.RAX, x86.R8)
+	w.Store(x86.Quad, x86.At(x86.RDI, 0), x86.RAX)
+	w.Bsf(x86.Quad, x86.RSI, x86.RSI)
+	w.ShiftImm(x86.Shr, x86.Word, x86.RSI, 3)
+	w.Lea(x86.RDI, x86.AtIndex(x86.RDI, x86.RSI, 1, 1))
 }
 
 // Flags of get_stack.

@@ -78,7 +78,8 @@ func (t *translator) arguments(i int) regSet {
 	}
 	fn := asm.BuiltinFunc(t.list[i].imm)
 	switch fn {
-	case asm.FnKtimeGetNs, asm.FnGetPrandomU32, asm.FnGetSmpProcessorId, asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid, asm.FnGetCurrentTask, asm.FnGetCurrentTaskBtf:
+	case asm.FnKtimeGetNs, asm.FnGetPrandomU32, asm.FnGetSmpProcessorId, asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid, asm.FnGetCurrentTask, asm.FnGetCurrentTaskBtf,
+		asm.FnTaskStorageGet:
 		return 0
 	case asm.FnMapLookupElem, asm.FnMapDeleteElem:
 		if t.onlyValue(i) {
@@ -87,6 +88,16 @@ func (t *translator) arguments(i int) regSet {
 		return setOf(2) // which map it is, the code knows
 	case asm.FnMapUpdateElem:
 		return setOf(2, 3, 4)
+	case asm.FnRingbufOutput:
+		return setOf(2, 3)
+	case asm.FnRingbufReserve, asm.FnRingbufQuery:
+		return setOf(2)
+	case asm.FnRingbufSubmit, asm.FnRingbufDiscard, asm.FnGetAttachCookie, asm.FnGetFuncIp:
+		return setOf(1)
+	case asm.FnProbeReadUser, asm.FnProbeReadUserStr, asm.FnCopyFromUser, asm.FnProbeReadKernel:
+		return setOf(1, 2, 3)
+	case asm.FnGetCurrentComm:
+		return setOf(1, 2)
 	}
 	return all
 }

@@ -14,6 +14,7 @@ func Features(cpus int) codegen.Features {
 	return codegen.Features{
 		Multi:       true, // get_func_ip is there
 		RingBuf:     true,
+		Polled:      true,
 		TaskStorage: true, // a slot's memory
 		CPUv4:       true,
 		MayGoto:     true,
