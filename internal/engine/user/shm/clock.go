@@ -91,8 +91,8 @@ func Steady() bool {
 // SetClock puts a clock in use. The process never sees parts of two.
 func SetClock(mem []byte, c Clock) {
 	changes := (*uint32)(unsafe.Pointer(&mem[headClock]))
-	n := atomic.LoadUint32(changes) + 1
-	set := headClocks + clockSize*int(n&1)
+	n := atomic.LoadUint32(changes) + clockSize
+	set := headClocks + int(n&clockSize)
 	put(mem, set+clockStart, c.Counter)
 	put(mem, set+clockNanos, c.Nanos)
 	put(mem, set+clockFactor, c.Factor)

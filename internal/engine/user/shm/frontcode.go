@@ -6,7 +6,7 @@ import "github.com/sonde-project/sonde/internal/engine/user/x86"
 //
 //	rsi  key           rdx  value        rcx  flags
 //	r8   the front     r9   the context  r10  end of the entry that is looked at, less frontEntries
-//	r11  place of the key
+//	r11  place of the key  r12  the slot
 type frontRoutine struct {
 	*hashRoutine
 	// The hash's own routines.
@@ -25,21 +25,14 @@ func (f *frontRoutine) stride() int32 { return int32(f.m.FrontStride) }
 // key is a word of the key.
 func (f *frontRoutine) key(off int) x86.Mem { return x86.At(x86.RSI, int32(off)) }
 
-// ofSlot is a word of the slot, whose address RAX gets.
-func (f *frontRoutine) ofSlot(off int32) x86.Mem {
-	f.Load(x86.Quad, x86.RAX, x86.At(x86.R9, ContextSlot))
-	return x86.At(x86.RAX, off)
-}
+// ofSlot is a word of the slot.
+func ofSlot(off int32) x86.Mem { return x86.At(x86.R12, off) }
 
 // begin finds the slot's front, and goes to none when it has none or a damaged one, and to other with the key's owner in RAX when it is not his.
 func (f *frontRoutine) begin(none, other x86.Label) {
-	f.Load(x86.Word, x86.R8, f.ofSlot(SlotTicket))
-	f.OpImm(x86.Sub, x86.Word, x86.R8, 1)
-	f.OpImm(x86.Cmp, x86.Word, x86.R8, frontThreads)
-	f.Jcc(x86.AboveEqual, none)
-	f.IMulImm(x86.Quad, x86.R8, x86.R8, int32(f.m.FrontSize))
-	f.MovImm(x86.R10, f.data+uint64(f.m.Fronts))
-	f.Op(x86.Add, x86.Quad, x86.R8, x86.R10)
+	f.Load(x86.Quad, x86.R8, ofSlot(int32(f.m.InSlot)))
+	f.Test(x86.Quad, x86.R8, x86.R8)
+	f.Jcc(x86.Equal, none)
 	f.Load(x86.Quad, x86.RAX, f.key(f.m.Nest.Owner))
 	f.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.R8, frontOwner))
 	f.Jcc(x86.NotEqual, other)
@@ -75,7 +68,7 @@ func (f *frontRoutine) search(missing x86.Label) (rest func()) {
 
 // spilled goes to a label when the hash may have entries of the thread.
 func (f *frontRoutine) spilled(to x86.Label) {
-	f.OpToImm(x86.Cmp, x86.Word, f.ofSlot(SlotSpilled), 0)
+	f.OpToImm(x86.Cmp, x86.Word, ofSlot(SlotSpilled), 0)
 	f.Jcc(x86.NotEqual, to)
 }
 
@@ -202,10 +195,10 @@ func (f *frontRoutine) value() {
 // ticket gives a slot its number that has none, and tries again.
 func (f *frontRoutine) ticket(again x86.Label) {
 	has := f.Label()
-	f.OpToImm(x86.Cmp, x86.Word, f.ofSlot(SlotTicket), 0)
+	f.OpToImm(x86.Cmp, x86.Word, ofSlot(SlotTicket), 0)
 	f.Jcc(x86.NotEqual, has)
 	f.keep([]x86.Reg{x86.R9}, func() {
-		f.Mov(x86.Quad, x86.R9, x86.RAX)
+		f.Mov(x86.Quad, x86.R9, x86.R12)
 		f.Call(f.stripes)
 	})
 	f.Jmp(again)
@@ -220,8 +213,7 @@ func (f *frontRoutine) updateApart() {
 	f.keep([]x86.Reg{x86.R9}, func() { f.Call(f.updateHash) })
 	f.Test(x86.Word, x86.RAX, x86.RAX)
 	f.Jcc(x86.NotEqual, done)
-	f.Load(x86.Quad, x86.RCX, x86.At(x86.R9, ContextSlot))
-	f.OpToImm(x86.Add, x86.Word, x86.At(x86.RCX, SlotSpilled), 1)
+	f.OpToImm(x86.Add, x86.Word, ofSlot(SlotSpilled), 1)
 	f.Bind(done)
 	f.Ret()
 }
@@ -276,7 +268,7 @@ func (f *frontRoutine) writeSpill() {
 		f.Jcc(x86.Equal, there)
 		f.Test(x86.Word, x86.RAX, x86.RAX)
 		f.Jcc(x86.NotEqual, moved)
-		f.OpToImm(x86.Add, x86.Word, f.ofSlot(SlotSpilled), 1)
+		f.OpToImm(x86.Add, x86.Word, ofSlot(SlotSpilled), 1)
 		f.Bind(there)
 		f.MovImm(x86.RAX, 0)
 		f.Bind(moved)
@@ -333,10 +325,9 @@ func (f *frontRoutine) removeApart() {
 	f.keep([]x86.Reg{x86.R9}, func() { f.Call(f.removeHash) })
 	f.Test(x86.Word, x86.RAX, x86.RAX)
 	f.Jcc(x86.NotEqual, done)
-	f.Load(x86.Quad, x86.RCX, x86.At(x86.R9, ContextSlot))
-	f.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RCX, SlotSpilled), 0)
+	f.OpToImm(x86.Cmp, x86.Word, ofSlot(SlotSpilled), 0)
 	f.Jcc(x86.Equal, done)
-	f.OpToImm(x86.Sub, x86.Word, x86.At(x86.RCX, SlotSpilled), 1)
+	f.OpToImm(x86.Sub, x86.Word, ofSlot(SlotSpilled), 1)
 	f.Bind(done)
 	f.Ret()
 }

@@ -9,7 +9,7 @@ import (
 // The header of the memory.
 const (
 	// The clock: two sets of three words, one in use, the other free to be changed.
-	headClock   = 64  // u32 number of changes; the lowest bit says which set is in use
+	headClock   = 64  // u32 number of changes times clockSize, whose lowest bit says which set is in use
 	headClocks  = 128 // two sets, clockSize apart
 	clockStart  = 0   // u64 time stamp counter
 	clockNanos  = 8   // u64 monotonic clock then

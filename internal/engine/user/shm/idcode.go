@@ -33,26 +33,33 @@ func (w *routine) stamp() {
 	w.Op(x86.Or, x86.Quad, x86.RAX, x86.RDX)
 }
 
-// clock is start + (counter-then)*factor. The difference may be negative: a thread may have read the counter just before the observer
-// put a new set in.
+// ReadClock leaves the monotonic time in RAX, or goes to ask where the kernel must be asked: start + (counter-then)*factor. The difference may be
+// negative: a thread may have read the counter just before the observer put a new set in. RCX, RDX, RSI and R10 are lost.
+func ReadClock(c *x86.Code, data uint64, ask x86.Label) {
+	again := c.Here()
+	c.Rdtsc()
+	c.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 32)
+	c.Op(x86.Or, x86.Quad, x86.RAX, x86.RDX)
+	c.MovImm(x86.R10, data)
+	c.Load(x86.Word, x86.RSI, x86.At(x86.R10, headClock))
+	c.Mov(x86.Word, x86.RCX, x86.RSI)
+	c.OpImm(x86.And, x86.Word, x86.RCX, clockSize)
+	set := func(word int32) x86.Mem { return x86.AtIndex(x86.R10, x86.RCX, 1, headClocks+word) }
+	c.Load(x86.Quad, x86.RDX, set(clockFactor))
+	c.OpFrom(x86.Sub, x86.Quad, x86.RAX, set(clockStart))
+	c.Test(x86.Quad, x86.RDX, x86.RDX)
+	c.Jcc(x86.Equal, ask)
+	c.IMul1(x86.Quad, x86.RDX)
+	c.Shrd(x86.Quad, x86.RAX, x86.RDX, 32)
+	c.OpFrom(x86.Add, x86.Quad, x86.RAX, set(clockNanos))
+	c.OpTo(x86.Cmp, x86.Word, x86.At(x86.R10, headClock), x86.RSI)
+	c.Jcc(x86.NotEqual, again)
+}
+
+// clock is ReadClock, or asks.
 func (w *routine) clock() {
-	ask, again := w.Label(), w.Here()
-	w.stamp()
-	w.MovImm(x86.R10, w.data)
-	w.Load(x86.Word, x86.RSI, x86.At(x86.R10, headClock))
-	w.Mov(x86.Word, x86.RCX, x86.RSI)
-	w.OpImm(x86.And, x86.Word, x86.RCX, 1)
-	w.ShiftImm(x86.Shl, x86.Word, x86.RCX, 6)
-	w.Op(x86.Add, x86.Quad, x86.RCX, x86.R10)
-	w.OpFrom(x86.Sub, x86.Quad, x86.RAX, x86.At(x86.RCX, headClocks+clockStart))
-	w.Load(x86.Quad, x86.RDX, x86.At(x86.RCX, headClocks+clockFactor))
-	w.Test(x86.Quad, x86.RDX, x86.RDX)
-	w.Jcc(x86.Equal, ask)
-	w.IMul1(x86.Quad, x86.RDX)
-	w.Shrd(x86.Quad, x86.RAX, x86.RDX, 32)
-	w.OpFrom(x86.Add, x86.Quad, x86.RAX, x86.At(x86.RCX, headClocks+clockNanos))
-	w.OpTo(x86.Cmp, x86.Word, x86.At(x86.R10, headClock), x86.RSI)
-	w.Jcc(x86.NotEqual, again)
+	ask := w.Label()
+	ReadClock(w.Code, w.data, ask)
 	w.Ret()
 	w.Bind(ask)
 	w.OpImm(x86.Sub, x86.Quad, x86.RSP, 16)

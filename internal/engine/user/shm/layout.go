@@ -54,6 +54,8 @@ type Map struct {
 	// Fronts is where the fronts of a hash begin whose keys nest, of FrontSize bytes each; FrontDepth is how many entries they hold, of
 	// FrontStride bytes. A depth of 0: there are none, as values are too large or too few.
 	Fronts, FrontSize, FrontStride, FrontDepth int
+	// InSlot is where slots have the address of their front, 0 as long as they have none.
+	InSlot int
 }
 
 // Layout is where everything lies.
@@ -63,6 +65,7 @@ type Layout struct {
 	Size int // of the memory
 	// Storage is the size of the memory that a slot must have for the thread.
 	Storage int
+	slot    int // bytes of a slot
 }
 
 const (
@@ -100,6 +103,13 @@ func Lay(specs []Spec, cpus int) (*Layout, error) {
 		l.Size = align(end, pageSize)
 		if l.Size > maxSize {
 			return nil, fmt.Errorf("map %s: the shared memory would have %d bytes", spec.Name, l.Size)
+		}
+	}
+	l.slot = SlotStorage + l.Storage
+	for i := range l.Maps {
+		if m := &l.Maps[i]; m.FrontDepth > 0 {
+			m.InSlot = l.slot
+			l.slot += 8
 		}
 	}
 	return l, nil

@@ -13,7 +13,7 @@ type Place struct {
 }
 
 // Routines are the addresses of machine code that works on the memory inside the process. They take their arguments where eBPF has r1 to r5
-// (RDI, RSI, RDX, RCX, R8) and the address of the context in R9, give a result in RAX, lose the registers that eBPF's helpers lose and R9, R10
+// (RDI, RSI, RDX, RCX, R8), the address of the context in R9 and that of the slot in R12, give a result in RAX, lose the registers that eBPF's helpers lose and R9, R10
 // and R11, take less than RoutineStack bytes of stack, never wait for another thread for long, and touch no memory of the process that
 // may not be there.
 type Routines struct {
@@ -204,6 +204,7 @@ func (w *routine) stripe() {
 	w.MovImm(x86.R11, noTicket)
 	w.Bind(alone)
 	w.Store(x86.Word, x86.At(x86.R9, SlotTicket), x86.R11)
+	w.fronts()
 	w.OpImm(x86.Cmp, x86.Word, x86.RAX, int32(n))
 	w.Jcc(x86.Below, own)
 	w.StoreImm(x86.Word, x86.At(x86.R9, SlotShared), 1)
@@ -213,4 +214,24 @@ func (w *routine) stripe() {
 	w.OpImm(x86.Add, x86.Word, x86.RAX, 1)
 	w.Store(x86.Word, x86.At(x86.R9, SlotStripe), x86.RAX)
 	w.Ret()
+}
+
+// fronts gives the slot, whose number is in R11, its fronts, if there are enough.
+func (w *routine) fronts() {
+	none := w.Label()
+	w.OpImm(x86.Cmp, x86.Word, x86.R11, frontThreads)
+	w.Jcc(x86.Above, none)
+	w.Push(x86.RAX)
+	w.Push(x86.RCX)
+	for i := range w.l.Maps {
+		if m := &w.l.Maps[i]; m.FrontDepth > 0 {
+			w.IMulImm(x86.Quad, x86.RAX, x86.R11, int32(m.FrontSize))
+			w.MovImm(x86.RCX, w.data+uint64(m.Fronts)-uint64(m.FrontSize)) // numbers count from 1
+			w.Op(x86.Add, x86.Quad, x86.RAX, x86.RCX)
+			w.Store(x86.Quad, x86.At(x86.R9, int32(m.InSlot)), x86.RAX)
+		}
+	}
+	w.Pop(x86.RCX)
+	w.Pop(x86.RAX)
+	w.Bind(none)
 }

@@ -26,12 +26,12 @@ const (
 	// A range of memory that was read and never goes away: most reads are of the one before.
 	SlotFrom = 96  // u64 its start
 	SlotTo   = 104 // u64 its end, 0 none yet
-	// SlotStorage is where the thread's memory of Layout.Storage bytes begins.
+	// SlotStorage is where the thread's memory of Layout.Storage bytes begins. Behind it are the addresses of the slot's fronts (Map.InSlot).
 	SlotStorage = 128
 )
 
 // SlotSize is how large slots are.
-func (l *Layout) SlotSize() int { return align(SlotStorage+l.Storage, line) }
+func (l *Layout) SlotSize() int { return align(l.slot, line) }
 
 // A context is what a program is called with: struct pt_regs as uprobe programs see it (arch/x86/include/asm/ptrace.h), and behind it
 // what the engine adds. The engine builds it for each hit, on the stack that it gives the program.

@@ -33,7 +33,7 @@ func (t *translator) call(i int) error {
 	case asm.FnTracePrintk, asm.FnTraceVprintk:
 		return t.line(fn)
 	case asm.FnKtimeGetNs:
-		t.CallTo(r.Clock)
+		t.clock()
 	case asm.FnGetPrandomU32:
 		t.routine(r.Random)
 	case asm.FnGetSmpProcessorId:
@@ -68,6 +68,18 @@ func (t *translator) call(i int) error {
 func (t *translator) routine(addr uint64) {
 	t.Load(x86.Quad, x86.R9, t.context())
 	t.CallTo(addr)
+}
+
+// clock leaves the time in RAX.
+func (t *translator) clock() {
+	ask, have := t.Label(), t.Label()
+	shm.ReadClock(t.Code, t.env.Data, ask)
+	t.Bind(have)
+	t.aside(func() {
+		t.Bind(ask)
+		t.CallTo(t.env.Routines.Clock)
+		t.Jmp(have)
+	})
 }
 
 // cpu leaves the number of the CPU in EAX.
@@ -131,7 +143,7 @@ func (t *translator) callMap(fn asm.BuiltinFunc, i int) error {
 		t.Lea(x86.RAX, x86.At(slotReg, shm.SlotStorage))
 	case !ok:
 		return fmt.Errorf("helper %v is not offered on map %s", fn, m.Name)
-	case fn == asm.FnMapLookupElem && m.FrontDepth == 0 || fn == asm.FnRingbufQuery:
+	case fn == asm.FnMapLookupElem || fn == asm.FnRingbufQuery:
 		t.CallTo(addr)
 	default:
 		t.routine(addr)

@@ -92,20 +92,3 @@ func (t *translator) ownValue(in *inst, known *facts) bool {
 	}
 	return false
 }
-
-// unlocked is an atomic operation that locks only where the slot shares the value with others: one instruction is not interrupted in the middle,
-// and half the cost of a short program is the lock.
-func (t *translator) unlocked(in *inst) {
-	op := map[int32]x86.Arith{opAdd: x86.Add, opAnd: x86.And, opOr: x86.Or, opXor: x86.Xor}[in.imm]
-	shared, done := t.Label(), t.Label()
-	size, to, src := x86.Size(in.width()), x86.At(t.reg[in.dst], int32(in.off)), t.reg[in.src]
-	t.OpToImm(x86.Cmp, x86.Word, x86.At(slotReg, shm.SlotShared), 0)
-	t.Jcc(x86.NotEqual, shared)
-	t.OpTo(op, size, to, src)
-	t.Bind(done)
-	t.aside(func() {
-		t.Bind(shared)
-		t.LockOp(op, size, to, src)
-		t.Jmp(done)
-	})
-}

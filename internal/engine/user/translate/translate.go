@@ -121,6 +121,11 @@ func (t *translator) body() error {
 		if !t.before[i].seen || t.list[i].class() != classLD && t.idle(i) || t.asksForValue(i) || i > t.from && t.jumpsOverJump(i-1) {
 			continue
 		}
+		if t.fuse(i) {
+			i++
+			t.Bind(t.labels[i])
+			continue
+		}
 		if n := t.bitLength(i); n > 0 {
 			for range n - 1 {
 				i++
