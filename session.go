@@ -179,7 +179,11 @@ func (s *Session) load() (err error) {
 	if err := s.part.open(s.command); err != nil {
 		return err
 	}
-	s.decoder, s.tables = plan.NewDecoder(s.plan, now(), s.symbols), len(s.plan.Maps)
+	decoder := plan.NewDecoder(s.plan, now(), s.symbols)
+	if s.run.reuse {
+		decoder.Reuse()
+	}
+	s.decoder, s.tables = decoder, len(s.plan.Maps)
 	return nil
 }
 

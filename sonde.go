@@ -163,6 +163,7 @@ type run struct {
 	idle       func() error
 	progress   func(stage string)
 	newcomers  *newcomers // nil: nothing is armed later
+	reuse      bool       // events are made of those before
 	compiled
 }
 
@@ -286,6 +287,12 @@ func Prototypes(file string) RunOption {
 // Params are a script's positional parameters $1, $2, ...
 func Params(params ...string) RunOption {
 	return func(r *run) error { r.params = params; return nil }
+}
+
+// Reuse makes the events of the run last until the loop over them asks for the next one: a *event.Call and a *event.Print are then the same each time,
+// with other values. It is for those who read millions a second and keep none. Text that was taken out of an event stays.
+func Reuse() RunOption {
+	return func(r *run) error { r.reuse = true; return nil }
 }
 
 // OnReady is called once, when all probes are armed and before a command runs. Its error ends the run.

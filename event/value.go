@@ -29,19 +29,19 @@ const (
 
 // Value is one value of the observed program, or the reason why there is none.
 type Value struct {
-	Kind    Kind
-	Problem Problem
-	Guess   bool   // deduced: nothing says that it is text, or that this is where the value lies
-	Type    string // as its author wrote it; "" when unknown
-	Dynamic string // the class of a C++ object, where it is not the declared one
-	Size    uint8  // bytes of a scalar: 1, 2, 4, 8; 0 when it does not apply
-	Int     int64
-	Uint    uint64
-	Float   float64
-	Str     string
-	Len     uint64 // full length of a string, array or map in its own elements
+	Kind  Kind
+	Guess bool  // deduced: nothing says that it is text, or that this is where the value lies
+	Size  uint8 // bytes of a scalar: 1, 2, 4, 8; 0 when it does not apply
 	// Truncated: Str or Fields hold less than Len says, or the depth limit cut what is below.
 	Truncated bool
+	Problem   Problem
+	Type      string // as its author wrote it; "" when unknown
+	Dynamic   string // the class of a C++ object, where it is not the declared one
+	Int       int64
+	Uint      uint64
+	Float     float64
+	Str       string
+	Len       uint64 // full length of a string, array or map in its own elements
 	Fields    []Field
 	Elem      *Value
 	Frames    []Frame

@@ -88,6 +88,7 @@ var rooms = map[string]room{
 
 	"build/report": {shared, ""},
 	"bench":        {shared, ""},
+	"bench/reader": {wiring, "."},
 }
 
 // foreign lists the packages of others that only some rooms may import, tests included; the longest prefix decides.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sonde-project/sonde/event"
@@ -39,6 +38,28 @@ type Decoder struct {
 	sym   Symbolizer
 	slots [][]SlotKind // by emission: those of the frame first
 	names map[*ctype.Type]string
+	comms [64]comm // of threads, by their number's lowest bits
+
+	// What decoding one record takes beside what it gives: it begins anew with the next.
+	record record
+	blocks [32]block
+	used   int
+
+	// reuse: what a record gives is made of what the one before gave.
+	reuse  bool
+	print  event.Print
+	call   event.Call
+	values []event.Value
+	fields []event.Field
+}
+
+// Reuse makes Record give the same Print and the same Call each time, with other values: they are gone with the next record.
+func (d *Decoder) Reuse() { d.reuse = true }
+
+// comm is the name of a thread as records have it, and as text.
+type comm struct {
+	bytes [CommSize]byte
+	text  string
 }
 
 // NewDecoder reads what the plan sends. Without a Symbolizer (nil) addresses stay numbers.
@@ -102,7 +123,10 @@ func (d *Decoder) Record(b []byte) (event.Event, error) {
 		return nil, fmt.Errorf("record of %d bytes: shorter than its header", len(b))
 	}
 	pids := binary.LittleEndian.Uint64(b[RecordPID:])
-	r := &record{
+	r := &d.record
+	clear(d.blocks[:d.used])
+	d.used = 0
+	*r = record{
 		d: d, bytes: b, header: e.Header(), kinds: d.slots[emission], left: valueBudget,
 		emission: e, function: int(function), pid: int(pids >> 32), tid: int(pids & 0xffffffff),
 		time: d.clock.At(binary.LittleEndian.Uint64(b[RecordTime:])),
@@ -138,18 +162,41 @@ func (r *record) event() (event.Event, error) {
 }
 
 func (r *record) print() *event.Print {
-	out := &event.Print{Time: r.time, PID: r.pid, TID: r.tid, Format: r.emission.Format}
+	shape := r.emission.For(r.function)
+	out, args := r.d.newPrint(len(shape.Args))
+	out.Time, out.PID, out.TID, out.Format = r.time, r.pid, r.tid, r.emission.Format
 	if r.emission.Kind == EmitPrint {
 		out.Format = ""
 	}
 	if f := r.probed(r.function); f != nil {
 		out.Language = f.Lang
 	}
-	shape := r.emission.For(r.function)
 	for i := range shape.Args {
-		out.Args = append(out.Args, r.node(&shape.Args[i], 0))
+		r.into(&args[i], &shape.Args[i])
 	}
+	out.Args = args
 	return out
+}
+
+// newPrint makes a Print with its arguments, most often at once.
+func (d *Decoder) newPrint(args int) (*event.Print, []event.Value) {
+	const few = 4
+	switch {
+	case d.reuse:
+		d.print = event.Print{}
+		clear(d.values)
+		d.values = slices.Grow(d.values[:0], args)[:args]
+		return &d.print, d.values
+	case args == 0:
+		return &event.Print{}, nil
+	case args > few:
+		return &event.Print{}, make([]event.Value, args)
+	}
+	both := &struct {
+		event.Print
+		args [few]event.Value
+	}{}
+	return &both.Print, both.args[:args:args]
 }
 
 // probed gives the function with an ID, nil when there is none.
@@ -166,9 +213,9 @@ func (r *record) call() (*event.Call, error) {
 		return nil, fmt.Errorf("record of function %d: the plan has %d", r.function, len(r.d.plan.Functions))
 	}
 	outcome := binary.LittleEndian.Uint32(r.bytes[RecordOutcome:])
-	comm, _, _ := strings.Cut(string(r.bytes[RecordComm:RecordComm+CommSize]), "\x00")
-	call := &event.Call{
-		Time: r.time, PID: r.pid, TID: r.tid, Comm: comm,
+	call := r.d.newCall()
+	*call = event.Call{
+		Time: r.time, PID: r.pid, TID: r.tid, Comm: r.comm(),
 		Goroutine: binary.LittleEndian.Uint64(r.bytes[RecordGoid:]),
 		Depth:     int(binary.LittleEndian.Uint32(r.bytes[RecordDepth:])),
 		Target:    r.object(f), Function: f.Name, Language: f.Lang,
@@ -182,6 +229,23 @@ func (r *record) call() (*event.Call, error) {
 	}
 	r.values(call)
 	return call, nil
+}
+
+func (d *Decoder) newCall() *event.Call {
+	if d.reuse {
+		return &d.call
+	}
+	return &event.Call{}
+}
+
+// comm is the thread's name: most often the one that it had before.
+func (r *record) comm() string {
+	bytes := [CommSize]byte(r.bytes[RecordComm:])
+	known := &r.d.comms[r.tid&(len(r.d.comms)-1)]
+	if known.text == "" || known.bytes != bytes {
+		known.bytes, known.text = bytes, string(beforeNUL(bytes[:]))
+	}
+	return known.text
 }
 
 func (r *record) object(f *Function) string {
@@ -210,11 +274,12 @@ func (r *record) values(call *event.Call) {
 
 // args gives the parameters; one that the callee filled is shown as it was left.
 func (r *record) args(nodes []Node, over bool) []event.Field {
-	args := make([]event.Field, 0, len(nodes))
+	args := r.d.newFields(len(nodes))
 	for i := range nodes {
 		n := &nodes[i]
 		if !n.Out {
-			args = append(args, event.Field{Name: n.Name, Value: r.node(n, 0)})
+			args = append(args, event.Field{Name: n.Name})
+			r.into(&args[len(args)-1].Value, n)
 			continue
 		}
 		if over && n.At >= 0 && n.At < int64(len(args)) && !r.unfilled(n) {
@@ -222,6 +287,15 @@ func (r *record) args(nodes []Node, over bool) []event.Field {
 		}
 	}
 	return args
+}
+
+func (d *Decoder) newFields(n int) []event.Field {
+	if !d.reuse {
+		return make([]event.Field, 0, n)
+	}
+	clear(d.fields)
+	d.fields = slices.Grow(d.fields[:0], n)[:n]
+	return d.fields[:0]
 }
 
 // unfilled reports whether there was no reason to read what the callee may have filled: the call failed.

@@ -99,9 +99,19 @@ type hole struct {
 // maxBlock bounds the block that a plan can ask to put together.
 const maxBlock = 1 << 16
 
+// newBlock gives a block for as long as the record is decoded.
+func (d *Decoder) newBlock() *block {
+	if d.used == len(d.blocks) {
+		return &block{}
+	}
+	d.used++
+	return &d.blocks[d.used-1]
+}
+
 // block puts the pieces of a node together.
 func (r *record) block(n *Node, base uint64) *block {
-	b := &block{node: n, base: base}
+	b := r.d.newBlock()
+	b.node, b.base = n, base
 	if p := n.only(); p != nil {
 		g := r.slot(p.Slot)
 		b.bytes, b.cut = g.bytes, g.cut

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,6 +21,45 @@ func (r *record) node(n *Node, base uint64) event.Value {
 	v := r.view(n, base)
 	v.Guess = v.Guess || n.Guess && n.Type != nil // of what has no type, only text is one
 	return v
+}
+
+// into builds the value of a node in its place, which is all zeros: numbers and texts without a type, of which there are most in the records that come
+// fastest, and any other.
+func (r *record) into(v *event.Value, n *Node) {
+	if n.View == AsType && n.Type == nil && !n.Guess && len(n.Pieces) == 1 && (n.T.Kind == IntType || n.T.Kind == StrType) {
+		if p := &n.Pieces[0]; p.At == 0 && p.Skip == 0 && p.Problem == "" && r.plain(v, n, p.Slot) {
+			return
+		}
+	}
+	*v = r.node(n, 0)
+}
+
+// plain does so for a number or a text that was captured whole; false: it was not, and nothing has been done.
+func (r *record) plain(v *event.Value, n *Node, slot int) bool {
+	g := r.slot(slot)
+	switch {
+	case g.problem != "":
+		return false
+	case n.T.Kind == StrType:
+		r.string(v, n, g)
+		return true
+	case len(g.bytes) < 8:
+		return false
+	}
+	v.Kind, v.Uint, v.Size = event.KindUint, g.number(), uint8(min(max(n.T.Size, 0), 8))
+	if n.T.Signed {
+		v.Kind, v.Int, v.Uint = event.KindInt, int64(v.Uint), 0
+	}
+	return true
+}
+
+// string is the text of a slot.
+func (r *record) string(v *event.Value, n *Node, g got) {
+	text := g.bytes
+	if k := n.Pieces[0].Slot; n.UntilNUL || k < len(r.kinds) && r.kinds[k] != SlotBuf {
+		text = beforeNUL(text)
+	}
+	v.Kind, v.Str, v.Len, v.Truncated = event.KindString, string(text), uint64(len(text)), g.cut && len(text) == len(g.bytes)
 }
 
 // witnessed is why what the value cannot be without is not there.
@@ -129,11 +169,9 @@ func (r *record) typed(n *Node) event.Value {
 	}
 	switch n.T.Kind {
 	case StrType:
-		text := g.bytes
-		if k := n.Pieces[0].Slot; n.UntilNUL || k < len(r.kinds) && r.kinds[k] != SlotBuf {
-			text = beforeNUL(text)
-		}
-		return event.Value{Kind: event.KindString, Str: string(text), Len: uint64(len(text)), Truncated: g.cut && len(text) == len(g.bytes)}
+		var v event.Value
+		r.string(&v, n, g)
+		return v
 	case BytesType:
 		return event.Value{Kind: event.KindBytes, Str: string(g.bytes), Len: uint64(len(g.bytes)), Truncated: g.cut}
 	case StackType:
@@ -145,10 +183,8 @@ func (r *record) typed(n *Node) event.Value {
 }
 
 func beforeNUL(text []byte) []byte {
-	for i, c := range text {
-		if c == 0 {
-			return text[:i]
-		}
+	if i := bytes.IndexByte(text, 0); i >= 0 {
+		return text[:i]
 	}
 	return text
 }

@@ -120,8 +120,10 @@ type Shape struct {
 
 // For gives the shape that records of the function have.
 func (e *Emission) For(function int) *Shape {
-	if s, ok := e.ByFunction[function]; ok {
-		return &s
+	if len(e.ByFunction) > 0 {
+		if s, ok := e.ByFunction[function]; ok {
+			return &s
+		}
 	}
 	return &e.Shape
 }
