@@ -73,6 +73,7 @@ func measures() []measure {
 		{name: "together-10000", once: true, metrics: attachMetrics(10000, "together"), take: attach(together, 10000)},
 		{name: "each-1000", once: true, metrics: attachMetrics(1000, "each"), take: attach(each, 1000)},
 		{name: "each-10000", once: true, metrics: attachMetrics(10000, "each"), take: attach(each, 10000)},
+		{name: "read", once: true, metrics: readMetrics(), take: (*bed).read},
 		{name: "record-1", once: true, metrics: lineMetrics("printf of three numbers and a short text", "1 thread"), take: lines(recording, "note", 1)},
 		{name: "print-1", once: true, metrics: lineMetrics("printf of a string", "1 thread"), take: lines(printing, "work", 1)},
 		{name: "print-4", once: true, metrics: lineMetrics("printf of a string", "4 threads"), take: lines(printing, "work", 4)},
@@ -411,10 +412,13 @@ func lines(k kind, function string, threads int) func(*bed) ([]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		began := time.Now()
 		defer b.tidy(j)
 		defer t.kill()
 		defer victim.kill()
+		if err := victim.says("calling", patience); err != nil {
+			return nil, err
+		}
+		began := time.Now()
 		if err := victim.ended(3 * time.Minute); err != nil {
 			return nil, err
 		}

@@ -54,6 +54,8 @@ type tool struct {
 	starts bool
 	// counted reads how many events a recording holds and how many it says were lost, where they are not printed as they come.
 	counted func(j job) (seen, lost int, err error)
+	// engine is what package sonde calls the engine, "" for other tools.
+	engine  string
 	missing error // why it is not there at all
 }
 
@@ -91,7 +93,7 @@ func newestBpftrace(cache string) (string, error) {
 }
 
 func sonde(name, path, engine string) tool {
-	return tool{name: name, binary: path, missing: lookup(path),
+	return tool{name: name, binary: path, engine: engine, missing: lookup(path),
 		argv: func(j job) ([]string, error) {
 			switch j.kind {
 			case servingSQL:

@@ -10,6 +10,7 @@ import (
 // victims are the compiled programs that all tools observe.
 type victims struct {
 	loop     string
+	reader   string         // reads records through package sonde
 	many     map[int]string // by number of functions
 	database *database
 }
@@ -22,6 +23,10 @@ func build(cache string) (victims, error) {
 	v := victims{loop: filepath.Join(dir, "loop"), many: map[int]string{}, database: &database{}}
 	if err := compile("bench/victim/loop.c", v.loop, "-g", "-lpthread"); err != nil {
 		return v, err
+	}
+	v.reader = filepath.Join(dir, "reader")
+	if out, err := exec.Command("go", "build", "-o", v.reader, "./bench/reader").CombinedOutput(); err != nil {
+		return v, fmt.Errorf("bench/reader: %w\n%s", err, out)
 	}
 	for _, n := range []int{1000, 10000} {
 		v.many[n] = filepath.Join(dir, fmt.Sprintf("many%d", n))

@@ -1,8 +1,8 @@
 // Reader takes the records of one function through package sonde and counts them: what a program that uses the library can read, without
 // printing anything.
 //
-// In: PID, FILE:FUNCTION. It says "reading" when the probes are in, and at SIGINT how many it read, how many were lost, and for how long they
-// came. It must not know what the records are.
+// In: the engine, a process and a script. Out: when what it observes has ended, or at SIGINT, how many events came, how many were lost, and within what
+// time. It must not know what the records are.
 package main
 
 import (
@@ -38,7 +38,7 @@ func run(args []string) error {
 	defer target.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	session, err := target.Run(ctx, args[2], sonde.WithEngine(sonde.Engine(args[0])), sonde.OnReady(func() error { _, err := fmt.Println("reading"); return err }))
+	session, err := target.Run(ctx, args[2], sonde.WithEngine(sonde.Engine(args[0])), sonde.Reuse(), sonde.OnReady(func() error { _, err := fmt.Println("reading"); return err }))
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,6 @@ func run(args []string) error {
 		return err
 	}
 	stats := session.Stats()
-	fmt.Printf("read %d lost %d seconds %.4f\n", n, stats.Lost, last.Sub(first).Seconds())
+	fmt.Printf("read %d\nlost %d\nseconds %.4f\n", n, stats.Lost, last.Sub(first).Seconds())
 	return nil
 }

@@ -1,7 +1,8 @@
 // The program that all tools observe.
 //
 //   loop run FUNCTION CALLS [THREADS]  calls at once and prints "ns N", nanoseconds per call
-//   loop armed FUNCTION CALLS THREADS  waits until a probe changes the function's code, prints "armed", then as run, in THREADS threads
+//   loop armed FUNCTION CALLS THREADS [RATE]  waits until a probe changes the function's code, prints "armed", and a little later "calling", then as
+//                                             run, in THREADS threads, each with no more than RATE calls a second
 //   loop tick FUNCTION                 calls every millisecond until it is killed
 //
 // Watching one's own code is how every tool is measured alike: a breakpoint or a jump shows there the moment it is armed.
@@ -45,11 +46,16 @@ static void *code;  // of the observed function
 static int (*plain)(int);
 static long calls;
 static int noting;
+static double pace;  // nanoseconds from call to call, 0: as fast as it can
 
 static double run(void) {
     double start = now();
     if (noting) {
-        for (long i = 0; i < calls; i++) sink = note((int)i, i * 3, 7, "a short text");
+        for (long i = 0; i < calls; i++) {
+            sink = note((int)i, i * 3, 7, "a short text");
+            if (pace > 0 && i % 16 == 15)
+                while (now() - start < pace * i) {}
+        }
     } else if (plain) {
         for (long i = 0; i < calls; i++) sink = plain((int)i);
     } else {
@@ -88,6 +94,7 @@ int main(int argc, char **argv) {
         }
     }
     int threads = argc > 4 ? atoi(argv[4]) : 1;
+    if (argc > 5 && atof(argv[5]) > 0) pace = 1e9 / atof(argv[5]);
     if (!strcmp(argv[1], "armed")) {
         char before[16];
         memcpy(before, code, sizeof before);
@@ -95,6 +102,7 @@ int main(int argc, char **argv) {
         while (!memcmp(before, *(void *volatile *)&code, sizeof before)) usleep(200);
         puts("armed");
         usleep(300000);  // the tool may still be arming its other half, or about to begin to listen
+        puts("calling");
     }
     pthread_t all[64];
     double each[64], sum = 0;

@@ -51,6 +51,7 @@ type Decoder struct {
 	call   event.Call
 	values []event.Value
 	fields []event.Field
+	mixed  bool // some of them were more than plain, and have what plain does not set
 }
 
 // Reuse makes Record give the same Print and the same Call each time, with other values: they are gone with the next record.
@@ -182,9 +183,9 @@ func (r *record) print() *event.Print {
 func (d *Decoder) newPrint(args int) (*event.Print, []event.Value) {
 	const few = 4
 	switch {
-	case d.reuse:
+	case d.reuse && args > 0:
 		d.print = event.Print{}
-		clear(d.values)
+		d.wipe()
 		d.values = slices.Grow(d.values[:0], args)[:args]
 		return &d.print, d.values
 	case args == 0:
@@ -274,28 +275,38 @@ func (r *record) values(call *event.Call) {
 
 // args gives the parameters; one that the callee filled is shown as it was left.
 func (r *record) args(nodes []Node, over bool) []event.Field {
-	args := r.d.newFields(len(nodes))
+	args, some := r.d.newFields(len(nodes)), 0
 	for i := range nodes {
 		n := &nodes[i]
 		if !n.Out {
-			args = append(args, event.Field{Name: n.Name})
-			r.into(&args[len(args)-1].Value, n)
+			args[some].Name = n.Name
+			r.into(&args[some].Value, n)
+			some++
 			continue
 		}
-		if over && n.At >= 0 && n.At < int64(len(args)) && !r.unfilled(n) {
-			args[n.At].Value = r.node(n, 0)
+		if over && n.At >= 0 && n.At < int64(some) && !r.unfilled(n) {
+			args[n.At].Value, r.d.mixed = r.node(n, 0), true
 		}
 	}
-	return args
+	return args[:some]
 }
 
 func (d *Decoder) newFields(n int) []event.Field {
-	if !d.reuse {
-		return make([]event.Field, 0, n)
+	if !d.reuse || n == 0 {
+		return make([]event.Field, n)
 	}
-	clear(d.fields)
+	d.wipe()
 	d.fields = slices.Grow(d.fields[:0], n)[:n]
-	return d.fields[:0]
+	return d.fields
+}
+
+// wipe clears what is made use of again, where it has to be.
+func (d *Decoder) wipe() {
+	if d.mixed {
+		clear(d.values[:cap(d.values)])
+		clear(d.fields[:cap(d.fields)])
+		d.mixed = false
+	}
 }
 
 // unfilled reports whether there was no reason to read what the callee may have filled: the call failed.

@@ -23,15 +23,15 @@ func (r *record) node(n *Node, base uint64) event.Value {
 	return v
 }
 
-// into builds the value of a node in its place, which is all zeros: numbers and texts without a type, of which there are most in the records that come
-// fastest, and any other.
+// into builds the value of a node in its place, where there is nothing or what was plain: numbers and texts without a type, of which there are most in
+// the records that come fastest, and any other.
 func (r *record) into(v *event.Value, n *Node) {
 	if n.View == AsType && n.Type == nil && !n.Guess && len(n.Pieces) == 1 && (n.T.Kind == IntType || n.T.Kind == StrType) {
 		if p := &n.Pieces[0]; p.At == 0 && p.Skip == 0 && p.Problem == "" && r.plain(v, n, p.Slot) {
 			return
 		}
 	}
-	*v = r.node(n, 0)
+	*v, r.d.mixed = r.node(n, 0), true
 }
 
 // plain does so for a number or a text that was captured whole; false: it was not, and nothing has been done.
@@ -46,9 +46,13 @@ func (r *record) plain(v *event.Value, n *Node, slot int) bool {
 	case len(g.bytes) < 8:
 		return false
 	}
-	v.Kind, v.Uint, v.Size = event.KindUint, g.number(), uint8(min(max(n.T.Size, 0), 8))
+	v.Kind, v.Int, v.Uint, v.Size = event.KindUint, 0, g.number(), uint8(min(max(n.T.Size, 0), 8))
 	if n.T.Signed {
 		v.Kind, v.Int, v.Uint = event.KindInt, int64(v.Uint), 0
+	}
+	v.Truncated, v.Len = false, 0
+	if v.Str != "" {
+		v.Str = ""
 	}
 	return true
 }
@@ -59,7 +63,10 @@ func (r *record) string(v *event.Value, n *Node, g got) {
 	if k := n.Pieces[0].Slot; n.UntilNUL || k < len(r.kinds) && r.kinds[k] != SlotBuf {
 		text = beforeNUL(text)
 	}
-	v.Kind, v.Str, v.Len, v.Truncated = event.KindString, string(text), uint64(len(text)), g.cut && len(text) == len(g.bytes)
+	if v.Str != string(text) {
+		v.Str = string(text)
+	}
+	v.Kind, v.Int, v.Uint, v.Size, v.Len, v.Truncated = event.KindString, 0, 0, 0, uint64(len(text)), g.cut && len(text) == len(g.bytes)
 }
 
 // witnessed is why what the value cannot be without is not there.
