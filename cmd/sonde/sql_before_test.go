@@ -78,6 +78,12 @@ const everyProcess = -1
 // standIn observes a process, 0: the program's own, or every one, while a program executes that waits for the end of its input before.
 func standIn(t *testing.T, c *exec.Cmd, o sonde.SQLOptions, pid int) queries {
 	t.Helper()
+	return standingIn(t, c, o, pid).queries
+}
+
+// standingIn is standIn with each statement.
+func standingIn(t *testing.T, c *exec.Cmd, o sonde.SQLOptions, pid int) *everything {
+	t.Helper()
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +107,7 @@ func standIn(t *testing.T, c *exec.Cmd, o sonde.SQLOptions, pid int) queries {
 	default:
 		options = append(options, sonde.PID(pid))
 	}
-	return sqlOf(t, o, func() {
+	return observed(t, o, func() {
 		in.Close()
 		if err := c.Wait(); err != nil {
 			t.Error(err)

@@ -63,6 +63,7 @@ func TestMySQL(t *testing.T) {
 	my := fixture.MySQL(t)
 	t.Run("server", func(t *testing.T) { mySQLCountsAsTheServerDoes(t, my) })
 	t.Run("client", func(t *testing.T) { libmysqlclientCountsAsItsProgram(t, my) })
+	t.Run("several", func(t *testing.T) { severalStatementsInOneTextOfMySQL(t, my) })
 }
 
 // MySQL's own server, seen by its PID and among the servers that run: calls, rows and failures are those of its performance_schema and of its client; a

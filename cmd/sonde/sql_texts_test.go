@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -127,4 +129,67 @@ func (q queries) same(t *testing.T, counted map[string]expect) (compared int) {
 		t.Errorf("%q was not seen in\n%s", digest, q)
 	}
 	return compared
+}
+
+// Each statement of a text of several counts by itself, at MariaDB's server and client. What begins behind the captured part of a text has no text
+// at a client.
+func (s servers) severalStatementsInOneTextOfMariaDB(t *testing.T) {
+	my := s.my
+	program := fixture.Build(t, "sql/several.c", "-I/usr/include/mariadb", "-Wl,--no-as-needed", "-lmariadb")
+	said := filepath.Join(t.TempDir(), "said")
+	const rounds = 4
+	t.Run("server", func(t *testing.T) {
+		ask(t, my, "truncate performance_schema.events_statements_summary_by_digest")
+		seen := observed(t, sonde.SQLOptions{Server: true}, func() { my.Run(t, program, my.Socket(), strconv.Itoa(rounds), said) }, sonde.PID(my.PID))
+		seen.severalOfMySQL(t, performanceSchema(t, my), read(t, said), 0)
+	})
+	t.Run("client", func(t *testing.T) {
+		seen := observed(t, sonde.SQLOptions{}, nil, silenced(my, program, my.Socket(), strconv.Itoa(rounds), said, "long"))
+		said, _, _ := strings.Cut(read(t, said), "1 1 0 select 7")
+		seen.check(t, "SELECT ?, ?, ?, ?, ?, ? ...", expect{1, 1, 0})
+		seen.check(t, "(behind what was captured)", expect{1, 1, 0})
+		delete(seen.queries, "SELECT ?, ?, ?, ?, ?, ? ...")
+		delete(seen.queries, "(behind what was captured)")
+		seen.severalOfMySQL(t, "", said, 0)
+	})
+}
+
+// The same at MySQL's own server and client library, the functions that do not block included.
+func severalStatementsInOneTextOfMySQL(t *testing.T, my *fixture.Server) {
+	for _, o := range []sonde.SQLOptions{{Server: true}, {}} {
+		ask(t, my, "truncate performance_schema.events_statements_summary_by_digest")
+		client, said := my.MySQLClient(t, "sql/several.c", "4", "wait")
+		pid, told := 0, ""
+		if o.Server {
+			pid = my.PID
+		}
+		seen := standingIn(t, client, o, pid)
+		if o.Server {
+			told = performanceSchema(t, my)
+		}
+		_, executed, _ := strings.Cut(read(t, said), "end\n") // of the procedure
+		seen.severalOfMySQL(t, told, executed, 4)
+	}
+}
+
+// severalOfMySQL compares with what the server, which counted some before, and the program say.
+func (a *everything) severalOfMySQL(t *testing.T, server, said string, before int64) {
+	t.Helper()
+	a.agree(t, sqlprobe.MySQL, said)
+	counted := expect{calls: -before} // a server has the digest of a text's first statement for all of them
+	var sum expect
+	for _, q := range a.queries {
+		sum = expect{sum.calls + int64(q.Count), 0, sum.errors + int64(q.Errors)}
+	}
+	for line := range strings.Lines(server) {
+		var one expect
+		fmt.Sscan(line, &one.calls, &one.rows, &one.errors)
+		if !strings.Contains(line, "TRUNCATE") {
+			counted = expect{counted.calls + one.calls, 0, counted.errors + one.errors}
+		}
+	}
+	if want := int64(strings.Count(said, "\n")); sum.calls != want || server != "" && sum != counted {
+		t.Errorf("%+v, %d executed, %+v counted by the server:\n%s\n%s", sum, want, counted, server, a.queries)
+	}
+	checkOrder(t, a)
 }

@@ -18,6 +18,7 @@ const (
 	Prepared = "prepared" // on which connection the statement runs that began as a prepared one
 	Describe = "describe" // something else than a statement was asked; its answer must not be taken for a statement's
 	Result   = "result"   // an answer: status, rows
+	Next     = "next"     // the next statement of the same text has its turn
 	Done     = "done"     // the oldest statement has ended
 	Forget   = "forget"   // the connection or the handle is gone
 	Running  = "running"  // a server's process works on a text

@@ -1,21 +1,24 @@
 package sqlstat
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/sqlprobe"
 )
 
-// libmariadb: a connection has one statement at a time; a prepared one is known by its handle.
+// libmariadb: a connection has one statement at a time; a prepared one is known by its handle. Of the statements of one text the outcomes
+// are asked for one by one. A routine has rows as often as it likes, and then an answer without.
 type libmariadb struct {
 	ended    func(*execution)
 	running  map[owner]*execution
 	last     map[owner]*execution // of a connection, or of a handle whose connection is not known: ended, its rows may still be fetched
+	texts    map[owner]*several   // what a connection was sent last
 	prepared map[owner]statementText
 }
 
 func newLibmariadb(ended func(*execution)) *libmariadb {
-	return &libmariadb{ended, map[owner]*execution{}, map[owner]*execution{}, map[owner]statementText{}}
+	return &libmariadb{ended, map[owner]*execution{}, map[owner]*execution{}, map[owner]*several{}, map[owner]statementText{}}
 }
 
 func (m *libmariadb) open() int { return len(m.running) }
@@ -23,6 +26,7 @@ func (m *libmariadb) open() int { return len(m.running) }
 func (m *libmariadb) forget(gone func(owner) bool) {
 	drop(m.running, gone)
 	drop(m.last, gone)
+	drop(m.texts, gone)
 	drop(m.prepared, gone)
 }
 
@@ -31,12 +35,17 @@ func (m *libmariadb) take(r *record) {
 	switch r.Role {
 	case sqlprobe.Send:
 		m.send(conn, r)
+	case sqlprobe.Next:
+		m.next(conn, r)
 	case sqlprobe.Done:
 		m.done(conn, r)
 	case sqlprobe.Result:
 		x := m.last[conn]
 		if x == nil {
 			x = m.last[stmt]
+		}
+		if x == nil {
+			x = m.running[conn]
 		}
 		if x != nil {
 			x.rows(r.number("rows"))
@@ -56,6 +65,7 @@ func (m *libmariadb) take(r *record) {
 		for _, o := range []owner{conn, stmt} {
 			m.handOn(o)
 			delete(m.running, o)
+			delete(m.texts, o)
 			delete(m.prepared, o)
 		}
 	}
@@ -78,8 +88,14 @@ func (m *libmariadb) done(o owner, r *record) {
 	if x == nil {
 		return
 	}
-	delete(m.running, o)
 	x.end(r.Time)
+	if texts := m.texts[o]; texts != nil {
+		x.says(texts.statement())
+	}
+	if r.bits("fields") != 0 && r.bits("status") == 0 && routine(x.Text) {
+		return
+	}
+	delete(m.running, o)
 	if int32(r.number("status")) != 0 {
 		x.fail(r.text("message"))
 	} else {
@@ -100,10 +116,28 @@ func (m *libmariadb) send(conn owner, r *record) {
 		m.ended(x.end(r.Time))
 	}
 	x := r.begin(conn).says(r.statement())
+	m.texts[conn] = severalOf(r.System, r.statement())
 	if r.bits("inner") == 0 {
 		x.frame = r.bits("sp")
 	}
 	m.running[conn] = x
+}
+
+// next begins the next statement of a text, unless what comes is of the same one.
+func (m *libmariadb) next(conn owner, r *record) {
+	texts := m.texts[conn]
+	if m.running[conn] != nil || texts == nil || !texts.more() {
+		return
+	}
+	m.handOn(conn)
+	texts.turn++
+	m.running[conn] = r.begin(conn).says(texts.statement())
+}
+
+// routine says whether a statement calls a routine, or is one.
+func routine(text string) bool {
+	word, rest, _ := strings.Cut(strings.TrimLeft(text, "( \t\r\n"), " ")
+	return strings.EqualFold(word, "call") || strings.EqualFold(word, "begin") && len(rest) > len("not ") && strings.EqualFold(rest[:len("not ")], "not ")
 }
 
 // around tells that mysql_send_query is called by the mysql_real_query that began the statement: on its thread, with its text, from
@@ -127,105 +161,4 @@ func (m *libmariadb) settle(before time.Time) {
 			m.handOn(o)
 		}
 	}
-}
-
-// mariadbd: a thread of the server does one command at a time; one that has to wait may go on on another thread. A prepared statement is an object; the command that executes it does not
-// name it, so that the text comes with the object that is executed inside.
-type mariadbd struct {
-	ended    func(*execution)
-	running  map[owner]*execution // by thread
-	waiting  map[owner]*execution // by THD
-	prepared map[owner]statementText
-}
-
-// Commands of the protocol (enum_server_command).
-const (
-	comPrepare     = 22
-	comExecute     = 23
-	comBulkExecute = 250
-)
-
-func newMariadbd(ended func(*execution)) *mariadbd {
-	return &mariadbd{ended: ended, running: map[owner]*execution{}, waiting: map[owner]*execution{}, prepared: map[owner]statementText{}}
-}
-
-func (m *mariadbd) open() int { return len(m.running) + len(m.waiting) }
-
-func (m *mariadbd) forget(gone func(owner) bool) {
-	drop(m.running, gone)
-	drop(m.waiting, gone)
-	drop(m.prepared, gone)
-}
-
-func (m *mariadbd) take(r *record) {
-	thread := r.thread()
-	x := m.running[thread]
-	switch r.Role {
-	case sqlprobe.Send:
-		m.send(thread, r)
-	case sqlprobe.Prepare:
-		keep(m.prepared, r.owner("stmt"), r.statement(), keptHandles)
-	case sqlprobe.Execute:
-		if x != nil && !x.known {
-			x.says(m.prepared[r.owner("stmt")])
-		}
-	case sqlprobe.Prepared:
-		if x != nil && !x.known {
-			x.says(r.statement())
-		}
-	case sqlprobe.Failed:
-		if x != nil {
-			x.fail(r.text("message"))
-		}
-	case sqlprobe.Ran:
-		if x != nil {
-			x.rows(r.number("rows"))
-		}
-	case sqlprobe.Done:
-		if x != nil {
-			delete(m.running, thread)
-			m.done(x, r)
-		}
-	}
-}
-
-func (m *mariadbd) done(x *execution, r *record) {
-	if r.bits("later") != 0 {
-		m.waiting[r.owner("thd")] = x
-		return
-	}
-	x.rows(r.given())
-	if x.end(r.Time); !x.other || x.Failed {
-		m.ended(x)
-	}
-}
-
-// given is how many rows the server has sent; -1 when it is not told.
-func (r *record) given() int64 {
-	if !r.has("sent") {
-		return -1
-	}
-	return r.number("sent")
-}
-
-func (m *mariadbd) send(thread owner, r *record) {
-	thd := r.owner("thd")
-	if x := m.waiting[thd]; x != nil {
-		delete(m.waiting, thd)
-		m.running[thread] = x
-		return
-	}
-	x := r.begin(thread)
-	if x.Comm == "" {
-		x.Comm = "mariadbd"
-	}
-	switch r.number("command") {
-	case comExecute, comBulkExecute:
-		x.says(statementText{})
-	case comPrepare:
-		x.says(r.statement()).other = true
-	default:
-		x.says(r.statement())
-	}
-	m.running[thread] = x
 }

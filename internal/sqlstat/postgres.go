@@ -63,6 +63,9 @@ func (m *postgres) take(r *record) {
 	case sqlprobe.Idle:
 		if b != nil {
 			delete(m.running, process)
+			if !b.Failed {
+				b.texts.ends()
+			}
 			m.finish(b, r.Time)
 		}
 	case sqlprobe.Execute:

@@ -31,6 +31,29 @@ func (s *several) list() []sqlprobe.Part {
 	return s.parts
 }
 
+// begins says where the statement that has its turn begins, if that is known: the one before it ends there.
+func (s *several) begins(at int) {
+	parts := s.list()
+	if s.turn == 0 || s.turn > len(parts) || at >= len(s.text) || s.turn < len(parts) && at >= parts[s.turn].From && blank(s.text[parts[s.turn].From:at]) {
+		return
+	}
+	parts[s.turn-1].To = len(strings.TrimRight(s.text[:at], "; \t\r\n"))
+	s.parts = parts[:s.turn]
+	for _, p := range sqlprobe.Parts(s.system, s.text[at:]) {
+		s.parts = append(s.parts, sqlprobe.Part{From: at + p.From, To: at + p.To})
+	}
+}
+
+func blank(text string) bool { return strings.TrimSpace(text) == "" }
+
+// ends says that nothing follows the statement that has its turn.
+func (s *several) ends() {
+	if parts := s.list(); s.turn < len(parts)-1 {
+		parts[s.turn].To = parts[len(parts)-1].To
+		s.parts = parts[:s.turn+1]
+	}
+}
+
 // more says whether another statement follows, or may follow behind what was captured.
 func (s *several) more() bool { return s.turn+1 < len(s.list()) || s.cut }
 
@@ -47,10 +70,10 @@ func (s *several) statement() statementText {
 	case !s.known || s.turn == 0 && s.whole():
 		return s.statementText
 	case s.turn >= len(parts):
-		return statementText{text: beyond, cut: true, known: true}
+		return statementText{text: beyond, cut: true}
 	}
 	p := parts[s.turn]
-	return statementText{text: s.text[p.From:p.To], cut: s.cut && s.turn == len(parts)-1, known: true}
+	return statementText{text: strings.TrimSpace(s.text[p.From:p.To]), cut: s.cut && s.turn == len(parts)-1, known: true}
 }
 
 // fails gives the turn to the statement that stands at a place in the text, where an error was found before any of them was executed.

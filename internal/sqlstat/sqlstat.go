@@ -182,7 +182,7 @@ func (r *record) begin(o owner) *execution {
 // says gives an execution its text.
 func (x *execution) says(t statementText) *execution {
 	x.Text, x.Cut, x.known = t.text, t.cut, t.known
-	if !t.known {
+	if !t.known && t.text == "" {
 		x.Text = unknown
 	}
 	return x
@@ -190,7 +190,7 @@ func (x *execution) says(t statementText) *execution {
 
 // statementText is the text of a prepared statement.
 type statementText struct {
-	text       string
+	text       string // of one that is not known: what is said instead, "" that it was prepared before
 	cut, known bool
 }
 
