@@ -1,7 +1,12 @@
 package sonde_test
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +49,70 @@ func TestEndingWhileCallsGoOnMissesNoReturns(t *testing.T) {
 			t.Errorf("%d hits, %d returns missed (%v), %d calls unfinished", stats.Hits, stats.MissedReturns, stats.MissedBy, stats.Unfinished)
 		}
 	}
+}
+
+// A process that another tracer holds at the end keeps its jumps, which is said; once that one has gone it is made whole.
+func TestAProcessThatIsTracedAtTheEndIsTold(t *testing.T) {
+	fixture.NeedRoot(t)
+	fixture.Need(t, "strace")
+	for _, engine := range []sonde.Engine{sonde.EngineUser, sonde.EngineHybrid, sonde.EngineMixed} {
+		t.Run(string(engine), func(t *testing.T) {
+			program := fixture.Build(t, "engine/spin.c", "-DOWN") // no other test has this file
+			spinning := exec.Command(program)
+			if err := spinning.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer spinning.Wait()
+			defer spinning.Process.Kill()
+			pid := spinning.Process.Pid
+			target, err := sonde.Open(sonde.PID(pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer target.Close()
+			session, err := target.Count(t.Context(), program+":step", sonde.WithEngine(engine))
+			if err != nil {
+				t.Fatal(err)
+			}
+			straced := trace(t, pid)
+			if err := session.Close(); err != nil {
+				t.Fatal(err)
+			}
+			notes := session.Notes()
+			if len(notes) != 1 || !strings.Contains(notes[0], fmt.Sprintf("keeps its jumps until `sonde recover %d`", pid)) || !strings.Contains(notes[0], "(strace)") {
+				t.Errorf("notes %q", notes)
+			}
+			straced()
+			if mended, left, err := sonde.Recover(pid); mended != 1 || left != 0 || err != nil {
+				t.Errorf("mended %d, left %d, %v", mended, left, err)
+			}
+		})
+	}
+}
+
+// trace has strace trace a process, and gives what ends that.
+func trace(t *testing.T, pid int) (end func()) {
+	t.Helper()
+	strace := exec.Command("strace", "-qq", "-o", "/dev/null", "-p", strconv.Itoa(pid))
+	if err := strace.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end = sync.OnceFunc(func() {
+		_ = strace.Process.Signal(os.Interrupt)
+		_ = strace.Wait()
+	})
+	t.Cleanup(end)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(status), "TracerPid:\t0\n") {
+			return end
+		}
+	}
+	t.Fatal("strace does not attach")
+	return nil
 }
 
 // waitForCalls returns when calls have been timed.

@@ -89,6 +89,9 @@ func (s *Session) Released() { s.inside.Released() }
 // Stopped is for how long the process stood still, the longest time.
 func (s *Session) Stopped() time.Duration { return s.inside.Stopped() }
 
+// Notes are what there is to say about the process.
+func (s *Session) Notes() []string { return s.inside.Notes() }
+
 // Arm arms the kernel's probes and then sends hits to them. Sites that are refused are reported.
 func (s *Session) Arm() ([]plan.Refusal, error) {
 	if err := s.inside.Prepare(); err != nil {

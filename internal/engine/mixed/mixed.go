@@ -208,6 +208,26 @@ func (s *Session) Stopped() (longest time.Duration) {
 	return longest
 }
 
+// Notes are what the engines have to say about the run.
+func (s *Session) Notes() (notes []string) {
+	for _, p := range s.parts {
+		if e, ok := p.Session.(interface{ Notes() []string }); ok {
+			notes = append(notes, e.Notes()...)
+		}
+	}
+	return notes
+}
+
+// Refused is what could not be probed in what was mapped after Arm.
+func (s *Session) Refused() (refused []plan.Refusal) {
+	for _, p := range s.parts {
+		if e, ok := p.Session.(interface{ Refused() []plan.Refusal }); ok {
+			refused = append(refused, e.Refused()...)
+		}
+	}
+	return refused
+}
+
 // Unfinished calls fn for every open call.
 func (s *Session) Unfinished(fn func(engine.OpenCall) error) error {
 	for _, p := range s.parts {

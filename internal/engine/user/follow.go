@@ -155,12 +155,7 @@ func (s *Session) Refused() []plan.Refusal {
 // note remembers why a program was not observed that a process executed, once for each program and reason.
 func (s *Session) note(pid int, err error) {
 	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	why := err.Error()
-	var d *script.Diagnostic
-	if errors.As(err, &d) {
-		why = d.Message
-	}
-	text := fmt.Sprintf("%s, executed by process %d, was not observed: %s", exe, pid, why)
+	text := fmt.Sprintf("%s, executed by process %d, was not observed: %s", exe, pid, because(err))
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	if s.unseen == nil {
@@ -169,6 +164,15 @@ func (s *Session) note(pid int, err error) {
 	if s.unseen[exe]++; s.unseen[exe] == 1 {
 		s.notes = append(s.notes, text)
 	}
+}
+
+// because is an error as part of a sentence.
+func because(err error) string {
+	var d *script.Diagnostic
+	if errors.As(err, &d) {
+		return d.Message
+	}
+	return err.Error()
 }
 
 // say adds a note.

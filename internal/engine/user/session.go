@@ -26,6 +26,7 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/script"
 )
 
 // Session is a plan inside a process. Read may run beside the other methods; these must not run beside each other.
@@ -298,18 +299,28 @@ func (s *Session) replaced(left map[int]bool) {
 	}
 }
 
-// leave leaves one process. One that cannot be stopped any more keeps jumps to code that does nothing: its regions are retired.
+// leave leaves one process. One that cannot be stopped any more, as another tracer holds it, keeps its jumps, which is said.
 func (s *Session) leave(pid int, regions []*inject.Region) {
-	p := s.running(pid)
+	p, err := s.running(pid), error(nil)
 	if p == nil {
-		var err error
-		if p, err = inject.Open(pid); err != nil {
-			return
+		if p, err = inject.Open(pid); err == nil {
+			defer p.Close()
 		}
-		defer p.Close()
 	}
-	_, result, _ := p.Detach(regions...)
-	s.stood(result)
+	if err == nil {
+		var result inject.Result
+		_, result, err = p.Detach(regions...)
+		s.stood(result)
+	}
+	if err == nil {
+		return
+	}
+	for _, r := range regions {
+		r.Retire()
+	}
+	if _, gone := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); gone == nil && !errors.Is(err, script.NoProcess) {
+		s.say(fmt.Sprintf("process %d keeps its jumps until `sonde recover %d`: %s", pid, pid, because(err)))
+	}
 }
 
 // running is a process that Open opened.

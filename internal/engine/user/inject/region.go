@@ -63,6 +63,9 @@ func (r *Region) Close() error {
 	return unix.Munmap(r.local)
 }
 
+// Retire says that our side is done with the region, where Detach could not be: the next sonde that comes, or Recover, takes it back.
+func (r *Region) Retire() { r.journal.setState(retired) }
+
 func within(spans []Span, addr uint64) bool {
 	return slices.ContainsFunc(spans, func(s Span) bool { return s.contains(addr) })
 }
