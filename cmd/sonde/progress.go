@@ -22,7 +22,7 @@ type progress struct {
 }
 
 func newProgress(to *os.File) *progress {
-	p := &progress{to: to}
+	p := &progress{to: to, stage: "starting"}
 	p.timer = time.AfterFunc(progressAfter, p.late)
 	return p
 }
