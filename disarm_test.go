@@ -1,6 +1,7 @@
 package sonde_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/script"
 )
 
 // A return that was disarmed before its entry once made every call in between look like one left by an exception.
@@ -79,6 +81,9 @@ func TestAProcessThatIsTracedAtTheEndIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			notes := session.Notes()
+			if _, err := target.Count(t.Context(), program+":step", sonde.WithEngine(sonde.EngineKernel)); engine == sonde.EngineHybrid && !errors.Is(err, script.Code("observed")) {
+				t.Errorf("a kernel probe would meet the jump, and is not refused: %v", err)
+			}
 			if len(notes) != 1 || !strings.Contains(notes[0], fmt.Sprintf("keeps its jumps until `sonde recover %d`", pid)) || !strings.Contains(notes[0], "(strace)") {
 				t.Errorf("notes %q", notes)
 			}
@@ -87,6 +92,47 @@ func TestAProcessThatIsTracedAtTheEndIsTold(t *testing.T) {
 				t.Errorf("mended %d, left %d, %v", mended, left, err)
 			}
 		})
+	}
+}
+
+// Probes of tracefs are in every process, whichever is observed: they are refused where a jump lies in some other one, which the probes would end.
+func TestProbesOfTracefsAreRefusedWhereAnyProcessIsPatched(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "engine/spin.c", "-DOWN")
+	var targets []*sonde.Target
+	for range 2 {
+		spinning := exec.Command(program)
+		if err := spinning.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = spinning.Process.Kill(); _ = spinning.Wait() })
+		target, err := sonde.Open(sonde.PID(spinning.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer target.Close()
+		targets = append(targets, target)
+	}
+	patched, err := targets[0].Count(t.Context(), program+":step", sonde.WithEngine(sonde.EngineHybrid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := targets[1].Count(t.Context(), program+":step", sonde.WithEngine(sonde.EngineTracefs)); !errors.Is(err, script.Code("observed")) {
+		t.Errorf("tracefs: %v", err)
+	}
+	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineTracefs} { // the kernel engine's are in the one process
+		if engine == sonde.EngineTracefs {
+			if err := patched.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		beside, err := targets[1].Count(t.Context(), program+":step", sonde.WithEngine(engine))
+		if err != nil {
+			t.Fatal(engine, err)
+		}
+		if err := beside.Close(); err != nil {
+			t.Errorf("%s: %v", engine, err)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
 	"github.com/sonde-project/sonde/internal/sqlprobe"
@@ -291,6 +292,9 @@ const newcomerRing = 4 << 20
 
 // beside loads a further plan into the kernel. Where the first one follows what processes start, the further one must follow the same.
 func beside(first engine.Session, p *plan.Plan) (engine.Session, error) {
+	if err := user.Meets(p); err != nil {
+		return nil, err
+	}
 	code, err := compileKernel(p)
 	if err != nil {
 		return nil, err

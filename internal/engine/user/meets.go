@@ -20,7 +20,12 @@ type filePlace struct {
 
 // Meets says whether kernel probes of a plan would meet jumps of this engine in some process: nil, or a *script.Diagnostic. The kernel
 // runs the file's instruction out of line and goes on behind it, in the middle of the jump, and that ends the program.
-func Meets(p *plan.Plan) error {
+func Meets(p *plan.Plan) error { return meets(p, observed(p)) }
+
+// MeetsAnywhere is Meets for an engine whose probes are in every process, whichever it observes.
+func MeetsAnywhere(p *plan.Plan) error { return meets(p, processes()) }
+
+func meets(p *plan.Plan, pids []int) error {
 	wanted := map[filePlace]*plan.Site{}
 	for i := range p.Probes {
 		for j := range p.Probes[i].Sites {
@@ -33,7 +38,7 @@ func Meets(p *plan.Plan) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	for _, pid := range observed(p) {
+	for _, pid := range pids {
 		process, err := target.Open(pid)
 		if err != nil {
 			continue
@@ -79,7 +84,10 @@ func observed(p *plan.Plan) []int {
 	if len(p.Filter.PIDs) == 1 && !p.Filter.Children {
 		return p.Filter.PIDs
 	}
-	var all []int
+	return processes()
+}
+
+func processes() (all []int) {
 	names, _ := os.ReadDir("/proc")
 	for _, name := range names {
 		if pid, err := strconv.Atoi(name.Name()); err == nil {

@@ -122,10 +122,14 @@ func Overwritten(of *target.Process) []Span {
 			continue
 		}
 		head := make(journal, m.End-m.Start)
-		if p.peek(m.Start, head) != nil || !head.valid() || head.state() != live {
+		if p.peek(m.Start, head) != nil || !head.valid() || (head.state() != live && head.state() != retired) {
 			continue
 		}
 		for _, e := range head.entries() {
+			now := make([]byte, jumpLen)
+			if head.state() == retired && p.peek(e.addr, now) == nil && bytes.Equal(now, e.before[:]) {
+				continue
+			}
 			places = append(places, Span{e.addr, e.addr + jumpLen})
 		}
 	}
