@@ -20,6 +20,8 @@ type backend struct {
 	name Engine
 	// traps: a hit goes through the kernel, and costs what its instruction's class costs.
 	traps bool
+	// beforeRet: its programs know what sites before a ret tell.
+	beforeRet bool
 	// follows: the engine goes on tracing a command that it observes.
 	follows bool
 	// returns is how this engine sees returns, where it has only one way.
@@ -72,7 +74,7 @@ func (t *Target) backend(r *run) (backend, string) {
 
 func kernelBackend() backend {
 	return backend{
-		name: EngineKernel, traps: true,
+		name: EngineKernel, traps: true, beforeRet: true,
 		open: func(p *plan.Plan, _ *target.Command) (loaded, error) { return trapping(p, "") }, means: kernelMeans,
 	}
 }

@@ -20,6 +20,7 @@ func (r *run) objectBackend() backend {
 		return b
 	}
 	b := kernelBackend()
+	b.beforeRet = false // its programs read the registers of a ret
 	if r.engine == EngineHybrid {
 		b.open = func(*plan.Plan, *target.Command) (l loaded, err error) {
 			return l, diagnostic("not-offered", "--engine=hybrid decides the predicates of scripts inside the process, and an object has its own in its programs", "--engine=user runs them there, --engine=kernel in the kernel")

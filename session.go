@@ -84,7 +84,7 @@ func (t *Target) resolve(s *script.Script, r *run, b backend) (*plan.Plan, error
 		r.returns = b.returns
 	}
 	scope := resolve.Scope{
-		PIDs: t.pids, Filter: t.filter, Limits: r.limits, Return: r.returns, Unsafe: r.unsafe,
+		PIDs: t.pids, Filter: t.filter, Limits: r.limits, Return: r.returns, Unsafe: r.unsafe, BeforeRet: b.beforeRet,
 		Params: r.params, Objects: t.objects,
 	}
 	if len(t.argv) > 0 {

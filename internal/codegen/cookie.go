@@ -11,13 +11,16 @@ import (
 // A cookie is what the kernel hands to a program about the site that was hit:
 //
 //	bits  0 to 21  function ID
-//	bits 22 to 43  function ID of the callee + 1 at a tail jump, 0 unknown
+//	bits 22 to 43  at a tail jump the function ID of the callee + 1, 0 unknown; before a ret the frame's size in words
+//	               (bits 22 to 33) and plan.Site.Way (above); else 0
 //	bits 44 to 55  body
 //	bit  56        the function is Go's
-//	bits 57 to 61  condition of a tail jump + 1 (the lower half of its opcode), 0 always
+//	bits 57 to 61  condition of the site + 1 (the lower half of its opcode), 0 always
 //	bits 62 to 63  event.Outcome, as far as returns have one
 const (
 	cookieCallee    = 22
+	cookieFrame     = 22
+	cookieWay       = 34
 	cookieBody      = 44
 	cookieGo        = 56
 	cookieCondition = 57
@@ -27,6 +30,8 @@ const (
 	maxBodies    = 1 << 12
 
 	cookieFuncMask      = maxFunctions
+	cookieFrameMask     = 1<<(cookieWay-cookieFrame) - 1
+	cookieWayMask       = 1<<(cookieBody-cookieWay) - 1
 	cookieBodyMask      = maxBodies - 1
 	cookieConditionMask = 1<<5 - 1
 )
@@ -45,11 +50,13 @@ func Cookie(p *plan.Plan, kind plan.ProbeKind, s *plan.Site) uint64 {
 	case site.TailJump:
 		outcome = event.TailCalled
 		cookie |= uint64(s.Callee+1) & cookieFuncMask << cookieCallee
-		if s.Cond != 0 {
-			cookie |= uint64(s.Cond&15+1) << cookieCondition
-		}
+	case site.BeforeRet:
+		cookie |= uint64(s.Before.Frame/8)<<cookieFrame | uint64(s.Way)<<cookieWay
 	case site.DeferReturn:
 		outcome = event.Recovered
+	}
+	if s.Cond != 0 {
+		cookie |= uint64(s.Cond&15+1) << cookieCondition
 	}
 	return cookie | uint64(outcome)<<cookieOutcome
 }
@@ -64,7 +71,7 @@ const (
 	overflowFlag  = 11
 )
 
-// jumpsOut leaves at out where the site is a conditional jump that is not going to jump: the call does not end there. The eight
+// jumpsOut leaves at out where the site has a condition that does not hold: the call does not end there. The eight
 // conditions (Intel SDM volume 2, appendix B.1.4.7) are computed side by side, a bit each, and the lowest bit of the opcode
 // is for their opposites:
 //

@@ -105,6 +105,10 @@ func (x *code) register(dst asm.Register, r ctype.Register) {
 		x.fail("register %d is none that a program sees", r)
 	case x.u.part == RunPart:
 		x.imm(dst, 0)
+	case r == ctype.RAX && len(x.u.ways) > 0:
+		x.load(dst, resultPlace(), asm.DWord)
+	case r == ctype.RSP && len(x.u.ways) > 0:
+		x.load(dst, leavingPlace(), asm.DWord)
 	default:
 		x.load(dst, place{regCtx, registerOffsets[r]}, asm.DWord)
 	}

@@ -60,7 +60,7 @@ type Part uint8
 const (
 	EntryPart      Part = iota // at entries and other instructions
 	TrampolinePart             // at entries with the return flag
-	SitePart                   // at ret instructions and tail jumps
+	SitePart                   // at ret instructions, before them, and at tail jumps
 	RunPart                    // BEGIN, END, interval: BPF_PROG_TEST_RUN
 	ForkPart                   // process filter: raw tracepoint, adds children
 	ExitPart                   // process filter: raw tracepoint, removes the dead
@@ -101,7 +101,7 @@ func PartOf(kind plan.ProbeKind, role site.Role) Part {
 	switch role {
 	case site.Trampoline:
 		return TrampolinePart
-	case site.Ret, site.TailJump, site.DeferReturn:
+	case site.Ret, site.BeforeRet, site.TailJump, site.DeferReturn:
 		return SitePart
 	}
 	return EntryPart

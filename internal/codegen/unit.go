@@ -18,7 +18,8 @@ type unit struct {
 	sleepable   bool
 	unfiltered  bool           // the entry was filtered
 	filtered    bool           // processes are looked up first, which leaves the identity at its place
-	conditional bool           // some sites are conditional jumps
+	conditional bool           // some sites have a condition
+	ways        []int          // of sites before a ret: see plan.Site.Way
 	languages   []golang       // by body
 	frames      []*frameLayout // by body, nil: none
 }
@@ -80,6 +81,9 @@ func (c *compiler) unit(u *unit, bodies []int) error {
 	u.filtered = c.filtersPIDs() && !u.unfiltered
 	drafts := make([]*code, len(bodies))
 	u.conditional = u.part == SitePart && slices.ContainsFunc(c.p.Probes[u.probe].Sites, func(s plan.Site) bool { return s.Cond != 0 })
+	if u.part == SitePart {
+		u.ways = waysOf(&c.p.Probes[u.probe])
+	}
 	for i, body := range bodies {
 		drafts[i] = c.body(u, body, nil)
 		u.sleepable = u.sleepable || drafts[i].needs.user && c.f.Sleepable
@@ -118,6 +122,9 @@ func (c *compiler) body(u *unit, index int, draft *code) *code {
 	probe := &c.p.Probes[u.probe]
 	x := &code{emitter: &emitter{}, c: c, u: u, body: &probe.Bodies[index], index: index, frame: u.frames[index],
 		used: memory{stack: stackFixed}, vars: map[int]place{}}
+	if len(u.ways) > 0 {
+		x.used.stack += beforeFixed
+	}
 	if draft == nil {
 		x.measuring = true
 	} else {
@@ -192,7 +199,7 @@ func (c *compiler) link(u *unit, group []built) error {
 	for _, b := range group {
 		all = all.or(b.needs)
 	}
-	all.cookie = all.cookie || len(group) > 1 || u.conditional
+	all.cookie = all.cookie || len(group) > 1 || u.conditional || len(u.ways) > 0
 	e := &emitter{}
 	out := e.label()
 	e.mov(regCtx, asm.R1)
@@ -226,6 +233,9 @@ func (c *compiler) provide(e *emitter, u *unit, n needs, out label) {
 	}
 	if u.conditional {
 		jumpsOut(e, out)
+	}
+	if len(u.ways) > 0 {
+		c.leaving(e, u.ways, out)
 	}
 	if n.identity && !u.filtered {
 		c.identity(e)

@@ -24,6 +24,7 @@ type Plan struct {
 	Vars      []Var
 	Filter    Filter
 	Limits    Limits
+	Ways      []site.Before // what programs do at sites before a ret: see Site.Way
 	Refusals  []Refusal
 	Unsafe    bool // what may harm the observed program was asked for all the same
 }
@@ -91,6 +92,7 @@ type Site struct {
 	Offset   symbol.Offset
 	RefCtr   symbol.Offset // USDT semaphore, 0 none
 	Callee   int           // TailJump: function ID of a probed callee, -1 unknown
+	Way      int           // BeforeRet: 1 + the index into Plan.Ways of all but the frame's size; 0 others
 	Note     *symbol.USDT  // what the object says of a static probe, nil at others
 	site.Choice
 }

@@ -85,7 +85,7 @@ func (r *resolver) pass(p *plan.Plan) error {
 	return nil
 }
 
-// finish settles what needs the whole plan: dense maps, which tail jump goes to which probed function, and where entries cost less.
+// finish settles what needs the whole plan: dense maps, which tail jump goes to which probed function, and where entries and returns cost less.
 func (r *resolver) finish() {
 	p := r.plan
 	for i := range p.Maps {
@@ -94,6 +94,7 @@ func (r *resolver) finish() {
 	}
 	r.nameCallees()
 	r.moveEntries()
+	r.moveReturns()
 }
 
 // nameCallees says of each direct tail jump which probed function it goes to.

@@ -45,8 +45,20 @@ func returnInfo(obj *object, fn *symbol.Function) site.FnInfo {
 		},
 		Read:       func(rel int64, buf []byte) bool { return obj.file.ReadAt(fn.Addr+symbol.Addr(rel), buf) == nil },
 		Cold:       coldParts(obj, fn),
+		Part:       func(rel int64) (site.Part, bool) { return partAt(obj, fn, rel) },
 		Conditions: true, // programs look at the flags
 	}
+}
+
+// partAt gives the code that holds a place relative to a function.
+func partAt(obj *object, fn *symbol.Function, rel int64) (site.Part, bool) {
+	other, _, ok := obj.file.Enclosing(fn.Addr + symbol.Addr(rel))
+	if !ok {
+		return site.Part{}, false
+	}
+	code, err := obj.file.Code(other)
+	start := int64(other.Addr) - int64(fn.Addr)
+	return site.Part{Start: start, Code: code}, err == nil && rel < start+int64(len(code))
 }
 
 // uncalled is why returns of _start and its like are not seen.

@@ -21,6 +21,8 @@ type Scope struct {
 	Limits  plan.Limits
 	Return  ReturnPolicy
 	Unsafe  bool // arm what is refused as dangerous
+	// BeforeRet: a hit costs what the kernel does with the site's instruction, and the engine's programs know from a site before a ret what the ret would tell.
+	BeforeRet bool
 	// Prototypes are the user's declarations; they win over the embedded ones.
 	Prototypes Prototypes
 	// Params are the script's positional parameters $1, $2, ...

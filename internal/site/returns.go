@@ -19,6 +19,9 @@ type FnInfo struct {
 	Read func(rel int64, buf []byte) bool
 	// Cold are parts of the function that lie elsewhere.
 	Cold []Part
+	// Part gives the code of a part of some function that holds a place outside, whether it has a name or not. It serves
+	// EarlierReturns, which must know all that leads back; nil: such places are not known.
+	Part func(rel int64) (Part, bool)
 	// Conditions: the caller evaluates Choice.Cond. Without it a conditional tail call is reported as not seen.
 	Conditions bool
 }

@@ -27,10 +27,11 @@ const (
 	TailJump         // a jump out of the function
 	DeferReturn      // Go: return after a recovered panic
 	Inside           // +offset, address or line asked for
+	BeforeRet        // where every way on leads to a ret; see Before
 )
 
 func (r Role) String() string {
-	return [...]string{"entry", "trampoline", "ret", "tail jump", "defer return", "inside"}[r]
+	return [...]string{"entry", "trampoline", "ret", "tail jump", "defer return", "inside", "before ret"}[r]
 }
 
 // Choice is one chosen instruction.
@@ -42,7 +43,9 @@ type Choice struct {
 	Why         string // one clause: "after endbr64, which would be single-stepped"
 	// Target is where a direct TailJump goes, relative to the function start (may be negative); 0 unknown.
 	Target int64
-	// Cond is the opcode (0x70 to 0x7f) of a conditional TailJump: the call ends here only if the flags say so. 0:
-	// always. ChooseReturns sets it only where FnInfo.Conditions asks.
+	// Cond is the opcode (0x70 to 0x7f) of a condition: the call ends here only if the flags say so. 0: always. ChooseReturns
+	// sets it only for a conditional TailJump, and where FnInfo.Conditions asks; EarlierReturns for any BeforeRet.
 	Cond uint8
+	// Before is what a BeforeRet tells of the ret; nil for other roles.
+	Before *Before
 }
