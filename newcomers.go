@@ -27,6 +27,7 @@ type newcomers struct {
 	target  Target
 	options SQLOptions
 	wanted  func(sqlprobe.Driver) bool
+	drivers []sqlprobe.Driver // that are wanted
 	known   map[file]verdict
 	session *Session
 	watch   *target.MapWatch
@@ -79,6 +80,7 @@ func (n *newcomers) knowing(t *Target, files map[file]verdict) {
 	n.target, n.known = *t, files
 	server := n.options.Server || len(t.pids) > 0 && t.filter.Children // a process that is itself a server is observed as one
 	n.wanted = func(d sqlprobe.Driver) bool { return d.Server == server }
+	n.drivers = slices.DeleteFunc(sqlprobe.Drivers(), func(d sqlprobe.Driver) bool { return !n.wanted(d) })
 }
 
 // begin is called when the session's own probes are armed, and before a command runs.
@@ -159,11 +161,8 @@ func (n *newcomers) likely(e target.MapEvent) bool {
 	if !e.Mapping.File() || strings.HasPrefix(o.Path, "/memfd:") {
 		return false
 	}
-	return slices.ContainsFunc(sqlprobe.Drivers(), func(d sqlprobe.Driver) bool {
-		switch {
-		case !n.wanted(d):
-			return false
-		case d.Server:
+	return slices.ContainsFunc(n.drivers, func(d sqlprobe.Driver) bool {
+		if d.Server {
 			return slices.Contains(d.Programs, filepath.Base(o.Path))
 		}
 		return isLibrary(o, d) || !e.Mapping.Library()

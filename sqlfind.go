@@ -49,6 +49,7 @@ func servers() []target.Object {
 func inUse() []target.Object {
 	var objects []target.Object
 	seen := map[string]bool{}
+	drivers := sqlprobe.Drivers()
 	for _, pid := range target.Running() {
 		p, err := target.Open(pid)
 		if err != nil {
@@ -59,7 +60,7 @@ func inUse() []target.Object {
 			continue
 		}
 		for _, o := range mapped {
-			if !seen[o.Open] && (o.Program || slices.ContainsFunc(sqlprobe.Drivers(), func(d sqlprobe.Driver) bool { return isLibrary(o, d) })) {
+			if !seen[o.Open] && (o.Program || slices.ContainsFunc(drivers, func(d sqlprobe.Driver) bool { return isLibrary(o, d) })) {
 				seen[o.Open] = true
 				objects = append(objects, o)
 			}
