@@ -96,7 +96,7 @@ func because(m plan.Means, why string) plan.Means {
 // openKernel compiles the plan for the kernel and loads it.
 func openKernel(p *plan.Plan) (engine.Session, error) {
 	tracefs.Sweep()
-	if err := user.Meets(p); err != nil {
+	if err := user.Meets(p, kernel.Narrowed(&p.Filter)); err != nil {
 		return nil, err
 	}
 	code, err := compileKernel(p)

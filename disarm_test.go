@@ -95,45 +95,56 @@ func TestAProcessThatIsTracedAtTheEndIsTold(t *testing.T) {
 	}
 }
 
-// Probes of tracefs are in every process, whichever is observed: they are refused where a jump lies in some other one, which the probes would end.
-func TestProbesOfTracefsAreRefusedWhereAnyProcessIsPatched(t *testing.T) {
+// Probes of tracefs are in every process, whichever is observed: they are refused where a jump lies in some other one, which they would end.
+func TestProbesInEveryProcessAreRefusedWhereOneIsPatched(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "engine/spin.c", "-DOWN")
-	var targets []*sonde.Target
-	for range 2 {
-		spinning := exec.Command(program)
-		if err := spinning.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = spinning.Process.Kill(); _ = spinning.Wait() })
-		target, err := sonde.Open(sonde.PID(spinning.Process.Pid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer target.Close()
-		targets = append(targets, target)
-	}
-	patched, err := targets[0].Count(t.Context(), program+":step", sonde.WithEngine(sonde.EngineHybrid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := targets[1].Count(t.Context(), program+":step", sonde.WithEngine(sonde.EngineTracefs)); !errors.Is(err, script.Code("observed")) {
-		t.Errorf("tracefs: %v", err)
-	}
-	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineTracefs} { // the kernel engine's are in the one process
-		if engine == sonde.EngineTracefs {
+	spin := fixture.Build(t, "engine/spin.c", "-DOWN")
+	probe := spin + ":step"
+	for _, c := range []struct {
+		engine  sonde.Engine
+		refused bool
+	}{
+		{sonde.EngineTracefs, true},
+		{sonde.EngineKernel, false},
+	} {
+		t.Run(string(c.engine), func(t *testing.T) {
+			patched, err := goingOn(t, spin).Count(t.Context(), probe, sonde.WithEngine(sonde.EngineHybrid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := goingOn(t, spin)
+			beside, err := other.Count(t.Context(), probe, sonde.WithEngine(c.engine))
+			if errors.Is(err, script.Code("observed")) != c.refused {
+				t.Errorf("refused: %v", err)
+			}
+			if err == nil {
+				beside.Close()
+			}
 			if err := patched.Close(); err != nil {
 				t.Fatal(err)
 			}
-		}
-		beside, err := targets[1].Count(t.Context(), program+":step", sonde.WithEngine(engine))
-		if err != nil {
-			t.Fatal(engine, err)
-		}
-		if err := beside.Close(); err != nil {
-			t.Errorf("%s: %v", engine, err)
-		}
+			if beside, err = other.Count(t.Context(), probe, sonde.WithEngine(c.engine)); err != nil {
+				t.Fatalf("afterwards: %v", err)
+			}
+			beside.Close()
+		})
 	}
+}
+
+// goingOn starts a program that goes on until the test ends, and opens it.
+func goingOn(t *testing.T, program string) *sonde.Target {
+	t.Helper()
+	cmd := exec.Command(program)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	target, err := sonde.Open(sonde.PID(cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { target.Close() })
+	return target
 }
 
 // trace has strace trace a process, and gives what ends that.

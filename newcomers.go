@@ -291,7 +291,7 @@ const newcomerRing = 4 << 20
 
 // beside loads a further plan into the kernel. Where the first one follows what processes start, the further one must follow the same.
 func beside(first engine.Session, p *plan.Plan) (engine.Session, error) {
-	if err := user.Meets(p); err != nil {
+	if err := user.Meets(p, kernel.Narrowed(&p.Filter)); err != nil {
 		return nil, err
 	}
 	code, err := compileKernel(p)

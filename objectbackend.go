@@ -29,7 +29,7 @@ func (r *run) objectBackend() backend {
 	}
 	b.open = func(p *plan.Plan, _ *target.Command) (l loaded, err error) {
 		tracefs.Sweep()
-		if err := user.Meets(p); err != nil {
+		if err := user.Meets(p, kernel.Narrowed(&p.Filter)); err != nil {
 			return l, err
 		}
 		s, err := kernel.OpenObject(p, r.object, r.armed, r.verifier)

@@ -21,7 +21,7 @@ func openTracefs(p *plan.Plan, _ *target.Command) (l loaded, err error) {
 		return l, &script.Diagnostic{Code: "engine-cannot", Message: "the tracefs engine cannot run this: " + err.Error(),
 			Hints: []string{"eBPF can: sonde doctor says what it lacks here"}}
 	}
-	if err := user.MeetsAnywhere(p); err != nil {
+	if err := user.Meets(p, 0); err != nil {
 		return l, err
 	}
 	s, err := tracefs.Open(p)

@@ -35,6 +35,7 @@ var statusOf = map[int][]script.Code{
 		"no-variable", "not-a-function", "not-a-statement", "not-a-value", "not-at-return", "not-constant", "outside-loop", "type",
 	},
 	statusNothing: {
+		"kernel-thread", "leaderless", "zombie",
 		"no-container", "no-driver", "no-file", "no-function", "no-library", "no-line", "no-process", "no-program", "no-usdt",
 	},
 	statusNotPermitted: {"not-permitted"},

@@ -17,6 +17,7 @@ const (
 	NoProcess     script.Code = "no-process"
 	KernelThread  script.Code = "kernel-thread"
 	Zombie        script.Code = "zombie"
+	Leaderless    script.Code = "leaderless" // its first thread has ended, others have not
 	NotPermitted  script.Code = "not-permitted"
 	NoContainer   script.Code = "no-container"
 	Unreachable   script.Code = "unreachable" // a deleted or replaced file that we may not open

@@ -44,6 +44,9 @@ func Open(pid int) (*Process, error) {
 	switch {
 	case stat.flags&kernelThreadFlag != 0:
 		return nil, diagnosis(KernelThread, fmt.Sprintf("process %d (%s) is a thread of the kernel and runs no program", pid, stat.comm))
+	case strings.ContainsAny(stat.state, "ZX") && len(numbersIn(procPath(pid, "task"))) > 1:
+		return nil, diagnosis(Leaderless, fmt.Sprintf("the first thread of process %d (%s) has ended, and with it what the kernel tells of the memory of the others", pid, stat.comm),
+			"without -p, by the path of its program or library, its calls are seen as those of any process")
 	case strings.ContainsAny(stat.state, "ZX"):
 		return nil, diagnosis(Zombie, fmt.Sprintf("process %d (%s) has ended; its parent %d has yet to ask for its exit status", pid, stat.comm, stat.ppid))
 	}

@@ -257,6 +257,23 @@ func TestOddProcessesAreDiagnosed(t *testing.T) {
 	}
 	_, err = Open(zombie)
 	wantDiagnostic(t, "zombie", err, Zombie, said)
+	cmd := exec.Command(fixture.Build(t, "engine/calls.c"), "leaderless")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	for range 6000 {
+		if s, err := readStat(cmd.Process.Pid); err == nil && s.state == "Z" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_, err = Open(cmd.Process.Pid)
+	wantDiagnostic(t, "a process that lost its first thread", err, Leaderless, "first thread")
 }
 
 func TestAnEndedProcessIsGoneAndNotAnotherOne(t *testing.T) {

@@ -71,7 +71,7 @@ func prepare(p *plan.Plan, survey *user.Survey) (*Session, *codegen.Program, err
 		return nil, nil, err
 	}
 	s := &Session{halves: halve(p, unpatched(p, refused)), passed: refused}
-	if err := user.Meets(s.halves.beside()); err != nil {
+	if err := user.Meets(s.halves.beside(), kernel.Narrowed(&p.Filter)); err != nil {
 		return nil, nil, err
 	}
 	features, err := kernel.Features(kernel.NeedsOf(s.halves.outside))

@@ -127,7 +127,7 @@ func stages(sets []armSet) [][]armSet {
 // sets groups the plan's sites by program and file.
 func (s *Session) sets(where func(probe, site int) (Place, bool)) []armSet {
 	var sets []armSet
-	pid := linkPID(&s.plan.Filter)
+	pid := Narrowed(&s.plan.Filter)
 	for i, prog := range s.code.Progs {
 		if prog.Probe < 0 || prog.Part == codegen.RunPart {
 			continue
@@ -162,10 +162,10 @@ func (s *Session) sets(where func(probe, site int) (Place, bool)) []armSet {
 	return sets
 }
 
-// linkPID is the process that the kernel itself may narrow probes to, so that others do not trap at all; 0 when there are
+// Narrowed is the process that the kernel itself may narrow probes to, so that others do not trap at all; 0 when there are
 // several, or children, or when the kernel gets it wrong. Programs look at the process anyway: a vfork child shares its
 // parent's memory and so its probes.
-func linkPID(f *plan.Filter) int {
+func Narrowed(f *plan.Filter) int {
 	if len(f.PIDs) != 1 || f.Children || leaderless(f.PIDs[0]) || !hasPIDFilter() {
 		return 0
 	}

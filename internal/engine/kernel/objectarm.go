@@ -10,7 +10,7 @@ import (
 func (s *Object) sets() ([]armSet, []plan.Refusal, error) {
 	var sets []armSet
 	var refusals []plan.Refusal
-	pid := linkPID(&s.Plan.Filter)
+	pid := Narrowed(&s.Plan.Filter)
 	for i := range s.Plan.Probes {
 		probe, armed := &s.Plan.Probes[i], s.Program(i)
 		at := map[setKey]int{}

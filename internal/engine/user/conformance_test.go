@@ -37,7 +37,7 @@ func (e engine) Observe(p *plan.Plan, drive func() error) (*enginetest.Observati
 	if err != nil {
 		return nil, err
 	}
-	return o, user.Meets(p)
+	return o, user.Meets(p, 0)
 }
 
 // The table is run by a process without root and without any capability, on programs of its own.
@@ -67,7 +67,7 @@ type warned struct {
 
 func (w warned) Arm() ([]plan.Refusal, error) {
 	refusals, err := w.Session.Arm()
-	if err == nil && user.Meets(w.plan) == nil {
+	if err == nil && user.Meets(w.plan, 0) == nil {
 		err = errors.New("a kernel probe could meet a jump, and nobody says so")
 	}
 	return refusals, err

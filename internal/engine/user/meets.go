@@ -19,13 +19,9 @@ type filePlace struct {
 }
 
 // Meets says whether kernel probes of a plan would meet jumps of this engine in some process: nil, or a *script.Diagnostic. The kernel
-// runs the file's instruction out of line and goes on behind it, in the middle of the jump, and that ends the program.
-func Meets(p *plan.Plan) error { return meets(p, observed(p)) }
-
-// MeetsAnywhere is Meets for an engine whose probes are in every process, whichever it observes.
-func MeetsAnywhere(p *plan.Plan) error { return meets(p, processes()) }
-
-func meets(p *plan.Plan, pids []int) error {
+// runs the file's instruction out of line and goes on behind it, in the middle of the jump, and that ends the program. only is the process that the
+// kernel narrows the probes to; 0: they are in every process, whichever is observed.
+func Meets(p *plan.Plan, only int) error {
 	wanted := map[filePlace]*plan.Site{}
 	for i := range p.Probes {
 		for j := range p.Probes[i].Sites {
@@ -38,7 +34,7 @@ func meets(p *plan.Plan, pids []int) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	for _, pid := range pids {
+	for _, pid := range probed(only) {
 		process, err := target.Open(pid)
 		if err != nil {
 			continue
@@ -79,15 +75,11 @@ func found(wanted map[filePlace]*plan.Site, maps []target.Mapping, span inject.S
 	return nil
 }
 
-// observed lists the processes in which the kernel may put probes of a plan: the only one, or all.
-func observed(p *plan.Plan) []int {
-	if len(p.Filter.PIDs) == 1 && !p.Filter.Children {
-		return p.Filter.PIDs
+// probed lists the processes in which the kernel puts probes.
+func probed(only int) (all []int) {
+	if only != 0 {
+		return []int{only}
 	}
-	return processes()
-}
-
-func processes() (all []int) {
 	names, _ := os.ReadDir("/proc")
 	for _, name := range names {
 		if pid, err := strconv.Atoi(name.Name()); err == nil {
