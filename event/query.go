@@ -17,6 +17,7 @@ type Statement struct {
 	Rows     int64  // returned or changed; -1 unknown
 	Failed   bool
 	Error    string // message of a failed one, "" unknown
+	Together uint64 // how many statements the text holds that this driver does not tell apart; 0: it is one
 	Stack    []Frame
 }
 
@@ -39,6 +40,7 @@ type Query struct {
 	PIDs     []int    // the first few
 	// Repeated is the most executions within one transaction: many of the same mark a loop around a query (N+1).
 	Repeated uint64
+	Together uint64       // how many statements each execution holds that its driver does not tell apart; 0: it is one
 	Stack    []Frame      // of the slowest execution
 	Slowest  []*Statement // the slowest executions, the slowest first
 	Timeline Timeline

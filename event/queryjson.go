@@ -3,7 +3,7 @@ package event
 import "encoding/json"
 
 // MarshalJSON gives {"type":"statement", "time", "pid", "tid", "comm", "system", "digest", "text", "truncated", "duration_ns",
-// "first_row_ns", "rows", "error", "stack"}; what is unknown is left out, "error" is "" for a failure without message.
+// "first_row_ns", "rows", "error", "together", "stack"}; what is unknown is left out, "error" is "" for a failure without message.
 func (s *Statement) MarshalJSON() ([]byte, error) {
 	b := appendHeadJSON(nil, "statement", s.Time, s.PID, s.TID)
 	b = appendStringJSON(appendMember(b, "comm"), s.Comm)
@@ -28,6 +28,9 @@ func (s *Statement) appendExecution(b []byte) []byte {
 	if s.Failed {
 		b = appendStringJSON(appendMember(b, "error"), s.Error)
 	}
+	if s.Together > 0 {
+		b = appendUintJSON(appendMember(b, "together"), s.Together)
+	}
 	if len(s.Stack) > 0 {
 		b = appendFramesJSON(appendMember(b, "stack"), s.Stack)
 	}
@@ -35,7 +38,7 @@ func (s *Statement) appendExecution(b []byte) []byte {
 }
 
 // MarshalJSON gives {"type":"query", "system", "digest", "example", "count", "errors", "error", "rows", "sum_ns", "min_ns", "max_ns",
-// "p50_ns", "p95_ns", "p99_ns", "first_row_p50_ns", "first_row_p95_ns", "first_row_p99_ns", "first_row_max_ns", "repeated", "others", "partial",
+// "p50_ns", "p95_ns", "p99_ns", "first_row_p50_ns", "first_row_p95_ns", "first_row_p99_ns", "first_row_max_ns", "repeated", "together", "others", "partial",
 // "programs", "pids", "stack", "slowest", "timeline"}; what is unknown or does not apply is left out. "slowest" are objects as of
 // statements without their digest; "timeline" is {"start", "step_ns", "count", "errors", "sum_ns", "max_ns"} with a number per step.
 func (q *Query) MarshalJSON() ([]byte, error) {
@@ -64,6 +67,9 @@ func (q *Query) MarshalJSON() ([]byte, error) {
 	}
 	if q.Repeated > 1 {
 		b = appendUintJSON(appendMember(b, "repeated"), q.Repeated)
+	}
+	if q.Together > 0 {
+		b = appendUintJSON(appendMember(b, "together"), q.Together)
 	}
 	if q.Others > 0 {
 		b = appendUintJSON(appendMember(b, "others"), q.Others)

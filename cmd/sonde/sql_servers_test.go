@@ -30,6 +30,7 @@ func TestStatements(t *testing.T) {
 		{"PgbenchCountsAsTheServerDoes", s.pgbenchCountsAsTheServerDoes},
 		{"PostgresErrors", s.postgresErrors},
 		{"SeveralStatementsInOneText", s.severalStatementsInOneText},
+		{"PgbenchOfSeveralStatementsInOneText", s.pgbenchOfSeveralStatementsInOneText},
 		{"SeveralStatementsInOneTextOfMariaDB", s.severalStatementsInOneTextOfMariaDB},
 	} {
 		t.Run(tt.name, tt.test)

@@ -30,13 +30,17 @@ func (queries) End(event.Stats) error { return nil }
 // everything is a sink that keeps the table and each statement.
 type everything struct {
 	queries
-	statements []*event.Statement
-	open       int // statements that have not ended
+	statements   []*event.Statement
+	transactions []*event.Transaction
+	open         int // statements that have not ended
 }
 
 func (a *everything) Event(e event.Event) error {
 	if s, ok := e.(*event.Statement); ok {
 		a.statements = append(a.statements, s)
+	}
+	if tx, ok := e.(*event.Transaction); ok {
+		a.transactions = append(a.transactions, tx)
 	}
 	return a.queries.Event(e)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -77,6 +78,36 @@ func (s servers) severalStatementsInOneText(t *testing.T) {
 				}
 			}
 			checkOrder(t, seen)
+		})
+	}
+}
+
+// Under pgbench with \; in its script, whole transactions are one text: their statements count as the server counts them, and so do the transactions.
+func (s servers) pgbenchOfSeveralStatementsInOneText(t *testing.T) {
+	pg := s.pg
+	pg.Run(t, "psql", "-Xqc", "drop table if exists pb; create table pb (a int, b int)")
+	script := filepath.Join(t.TempDir(), "script")
+	const text = "\\set a random(1, 9)\nbegin \\; insert into pb values (:a, 1), (:a, 2) \\; select 1 from pb where a = 0 \\; select 2, 2 \\; end;\nselect 3, 3, 3 \\; select 4, 4, 4, 4;\n"
+	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const clients, each = 8, 25
+	argv := []string{pg.Tool("pgbench"), "-n", "-f", script, "-c", strconv.Itoa(clients), "-t", strconv.Itoa(each)}
+	for _, side := range []string{"server", "client"} {
+		t.Run(side, func(t *testing.T) {
+			pg.Run(t, "psql", "-XAtc", "select pg_stat_statements_reset()")
+			var seen *everything
+			if side == "server" {
+				seen = observed(t, sonde.SQLOptions{Server: true}, func() { pg.Run(t, argv...) }, sonde.PID(pg.PID))
+			} else {
+				seen = observed(t, sonde.SQLOptions{}, nil, silenced(pg, argv...))
+			}
+			if compared := seen.same(t, pgStatStatements(t, pg)); compared != 7 {
+				t.Errorf("%d statements compared", compared)
+			}
+			if tx := seen.transactions; len(tx) != 1 || tx[0].Count != clients*each || tx[0].Statements != 3*clients*each || tx[0].RolledBack != 0 {
+				t.Errorf("transactions: %+v", tx)
+			}
 		})
 	}
 }

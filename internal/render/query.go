@@ -110,11 +110,14 @@ const manyPIDs = 16
 // RepeatedOften is from how many executions in one transaction on a statement is marked.
 const RepeatedOften = 10
 
-// mark points out a statement that one transaction executes again and again, and one of which not every execution is in the row.
+// mark points out a statement that one transaction executes again and again, one that is several, and one of which not every execution is in the row.
 func mark(q *event.Query) string {
 	text := ""
 	if q.Repeated >= RepeatedOften {
 		text = "  [" + strconv.FormatUint(q.Repeated, 10) + " times in one transaction]"
+	}
+	if q.Together > 0 {
+		text += "  [" + strconv.FormatUint(q.Together, 10) + " statements in one text]"
 	}
 	if q.Partial {
 		text += "  [perhaps more among the others]"

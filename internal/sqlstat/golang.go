@@ -8,7 +8,7 @@ import (
 )
 
 // goCalls: a goroutine has one statement in the call at a time; what begins inside of it (a driver that is pgx, a preparation) belongs to
-// it. Rows that come back end it when they are closed.
+// it. Rows that come back end it when they are closed. The statements of one text are not told apart.
 type goCalls struct {
 	ended   func(*execution)
 	through func(owner) // a process has its statements executed by another driver as well
@@ -29,7 +29,13 @@ type goStatement struct {
 }
 
 func newGoCalls(ended func(*execution)) *goCalls {
-	return &goCalls{ended: ended, through: func(owner) {}, types: sqlprobe.GoTypes(), calls: map[owner]*goStatement{}, reading: map[owner]*execution{},
+	several := func(x *execution) {
+		if n := len(sqlprobe.Parts(x.System, x.Text)); x.known && n > 1 {
+			x.Together = uint64(n)
+		}
+		ended(x)
+	}
+	return &goCalls{ended: several, through: func(owner) {}, types: sqlprobe.GoTypes(), calls: map[owner]*goStatement{}, reading: map[owner]*execution{},
 		copies: map[owner]*execution{}, names: map[owner]map[string]statementText{}}
 }
 

@@ -22,6 +22,7 @@ type row struct {
 func (r *row) add(x *execution) {
 	q := &r.query
 	q.Count++
+	q.Together = max(q.Together, x.Together)
 	if x.Failed {
 		q.Errors++
 		q.Error = x.Error

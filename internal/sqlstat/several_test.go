@@ -1,6 +1,10 @@
 package sqlstat
 
-import "testing"
+import (
+	"strings"
+	"testing"
+	"time"
+)
 
 // Each statement of a text counts by itself.
 func TestStoriesOfSeveralStatements(t *testing.T) {
@@ -60,6 +64,34 @@ func TestStoriesOfSeveralStatements(t *testing.T) {
 			1 mariadbd next sent=2
 			1 mariadbd done command=3 sent=1`, []string{"A;B 3ms rows=3", "C 2ms rows=0 failed: bad", "A 2ms rows=2", "B 1ms rows=1"}, 0},
 	})
+}
+
+// Statements of one text that a driver does not tell apart are marked, and their transaction is the text's.
+func TestStatementsThatAreNotToldApartAreMarked(t *testing.T) {
+	s := NewStream(&sink{}, Options{})
+	for i, line := range strings.Split(`gosql send goid=4 conn=9 text=BEGIN;A;COMMIT
+		gosql result goid=4
+		gosql send goid=4 conn=9 text=BEGIN;A
+		gosql result goid=4
+		gosql send goid=4 conn=9 text=B
+		gosql result goid=4
+		gosql send goid=4 conn=9 text=A;ROLLBACK
+		gosql result goid=4
+		gosql send goid=4 conn=9 text=B;
+		gosql result goid=4`, "\n") {
+		e := printed(line)
+		e.Time, e.PID = start.Add(time.Duration(i)*time.Millisecond), 1
+		s.Event(e)
+	}
+	want := map[string]uint64{"BEGIN; A; COMMIT": 3, "BEGIN; A": 2, "A; ROLLBACK": 2, "B": 0}
+	for _, q := range s.Queries() {
+		if together, ok := want[q.Digest]; !ok || q.Together != together {
+			t.Errorf("%s: %d together", q.Digest, q.Together)
+		}
+	}
+	if tx := s.Transactions(); len(tx) != 1 || tx[0].Count != 1 || tx[0].RolledBack != 1 || tx[0].Statements != 1 {
+		t.Errorf("transactions: %+v", tx)
+	}
 }
 
 // An error stands where libpq's message points at in the text, which it may show in part.

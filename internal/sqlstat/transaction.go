@@ -8,6 +8,7 @@ import (
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/agg"
+	"github.com/sonde-project/sonde/internal/sqlprobe"
 )
 
 // transactions follows what connections do between BEGIN and COMMIT or ROLLBACK.
@@ -36,7 +37,7 @@ func (t *transactions) add(x *execution, r *row) {
 		return
 	}
 	current := t.open[x.conn]
-	switch effect(x.Digest) {
+	switch x.effect(current != nil) {
 	case begins:
 		if current == nil && !x.Failed {
 			t.open[x.conn] = &transaction{began: x.Time, times: map[*row]uint64{}}
@@ -69,7 +70,7 @@ func (t *transactions) finish(current *transaction, x *execution) {
 	}
 	f.Count++
 	f.Statements += current.statements
-	if effect(x.Digest) == rollsBack {
+	if x.effect(true) == rollsBack {
 		f.RolledBack++
 	}
 	f.latency.Add(int64(x.Time.Add(x.Duration).Sub(current.began)))
@@ -95,6 +96,23 @@ const (
 	commits
 	rollsBack
 )
+
+// effect of a text of several statements is that of the last one that has any; without a transaction around it, it ends what it began itself.
+func (x *execution) effect(open bool) transactionEffect {
+	if x.Together == 0 {
+		return effect(x.Digest)
+	}
+	last := inside
+	for _, p := range sqlprobe.Parts(x.System, x.Text) {
+		if e := effect(x.Text[p.From:p.To]); e != inside {
+			last = e
+		}
+	}
+	if last != begins && !open {
+		return inside
+	}
+	return last
+}
 
 func effect(digest string) transactionEffect {
 	words := strings.Fields(digest)

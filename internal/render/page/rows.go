@@ -139,6 +139,9 @@ func marks(q *event.Query) []string {
 	if q.Errors > 0 {
 		all = append(all, number(int64(q.Errors))+" failed")
 	}
+	if q.Together > 0 {
+		all = append(all, number(int64(q.Together))+" statements in one text")
+	}
 	if q.Partial {
 		all = append(all, "perhaps more among the others")
 	}
