@@ -16,6 +16,16 @@ func (w Waker) Wake() {
 	}
 }
 
+// Called reports whether Wake was called since the last wait.
+func (w Waker) Called() bool {
+	select {
+	case <-w:
+		return true
+	default:
+		return false
+	}
+}
+
 // Wait waits as long as said, and reports whether Wake was called before that.
 func (w Waker) Wait(d time.Duration) bool {
 	timer := time.NewTimer(d)

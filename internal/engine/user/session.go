@@ -61,6 +61,7 @@ type Session struct {
 	deciding bool
 	pads     []Pad
 	wake     engine.Waker
+	sleeper  shm.Sleeper
 	pause    time.Duration // until the rings are looked at again
 	clock    clock
 	// stopped is for how long the process stood still, the longest time.
@@ -198,6 +199,7 @@ func (s *Session) open() (err error) {
 		return err
 	}
 	s.memory = s.data.Data.Local[:s.layout.Size]
+	s.sleeper = shm.NewSleeper(s.memory)
 	if s.layout.Map(codegen.RingMap) != nil {
 		reader, err := s.layout.Reader(s.memory, codegen.RingMap)
 		if err != nil {

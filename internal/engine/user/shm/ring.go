@@ -64,6 +64,9 @@ func (r *Reader) Waiting() int {
 	return int(end - at)
 }
 
+// Size is how many bytes the ring holds.
+func (r *Reader) Size() int { return len(r.data) }
+
 // Lost is how many records there was no room for.
 func (r *Reader) Lost() uint64 { return atomic.LoadUint64(r.t.quad(r.t.Off + ringLost)) }
 

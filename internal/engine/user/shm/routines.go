@@ -75,12 +75,13 @@ type routine struct {
 	move  x86.Label // copies
 	// stripes gives a slot its number.
 	stripes x86.Label
+	wake    x86.Label // wakes the observer
 }
 
 // Routines writes the routines for a place.
 func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	w := &routine{Code: &x86.Code{}, l: l, data: at.Data, known: at.Known}
-	w.ids, w.read, w.safe, w.move, w.stripes = w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
+	w.ids, w.read, w.safe, w.move, w.stripes, w.wake = w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
 	labels := map[*uint64]x86.Label{}
 	named := map[string]map[string]x86.Label{}
 	put := func(to *uint64, write func()) {
@@ -103,6 +104,7 @@ func (l *Layout) Routines(at Place) ([]byte, *Routines, error) {
 	put(&r.Submit, func() { w.finish(ringDone) })
 	put(&r.Discard, func() { w.finish(ringDone | ringDropped) })
 	w.reading()
+	w.writeWake()
 	name := func(kind, m string, write func()) {
 		w.pad()
 		if named[kind] == nil {
