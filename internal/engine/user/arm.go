@@ -65,15 +65,31 @@ func (im *image) textSize() (uint64, error) {
 		}
 		size += uint64(len(code)) + codeAlign
 	}
-	for i := range im.places.windows {
-		w := &im.places.windows[i]
+	for _, f := range im.places.found {
+		if err := im.measure(f); err != nil {
+			return 0, err
+		}
+		size += f.size
+	}
+	return size, nil
+}
+
+// measure finds out how much code windows take, which is the same wherever it is.
+func (im *image) measure(f *findings) error {
+	if f.size > 0 {
+		return nil
+	}
+	size := uint64(0)
+	for i := range f.windows {
+		w := &f.windows[i]
 		code, err := im.build(w, w.Addr, nil)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		size += uint64(len(code.Bytes)) + codeAlign
 	}
-	return size, nil
+	f.size = size
+	return nil
 }
 
 const (
@@ -91,7 +107,7 @@ func (im *image) build(w *window, at uint64, t *text) (trampoline.Window, error)
 	for i, spot := range w.spots {
 		fn := &im.plan.Functions[spot.site.Function]
 		sites[i] = trampoline.Site{
-			PC: spot.pc, Function: spot.pc - uint64(spot.site.Addr-fn.Addr), Cookie: spot.cookie, AtEntry: spot.atEntry, Lower: w.Lower[i],
+			PC: w.pc(&spot), Function: uint64(fn.Addr.PC(w.object.bias)), Cookie: spot.cookie, AtEntry: spot.atEntry, Lower: w.Lower[i],
 		}
 		if t != nil {
 			sites[i].Program, sites[i].Gate = im.programs[spot.program], t.gates(w.golang)[spot.program]
@@ -272,7 +288,7 @@ func (im *image) writeGates(t *text, program int) error {
 }
 
 // patch writes a window's code and says how the process's is to be patched.
-func (im *image) patch(w *window, texts map[uint64]*text) (inject.Patch, error) {
+func (im *image) patch(w *window, texts map[uint64]*text, places *inject.Inspection) (inject.Patch, error) {
 	var none inject.Patch
 	area, ok := im.regions[len(im.regions)-1].Text(w.Addr)
 	if !ok {
@@ -283,7 +299,7 @@ func (im *image) patch(w *window, texts map[uint64]*text) (inject.Patch, error) 
 	if len(before) < len(w.Over) {
 		before = w.Over
 	}
-	to, err := im.process.Inspect(w.Addr, before)
+	to, err := places.At(w.Addr, before)
 	if err != nil {
 		return none, err
 	}

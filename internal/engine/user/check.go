@@ -89,19 +89,19 @@ func (s *Survey) plan(p *plan.Plan) (*places, *codegen.Program, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := s.placed(p, aims(p, code))
+	w, err := s.placed(newAimed(p, aims(p, code)))
 	return w, code, err
 }
 
 // placed finds the windows of sites in the plan's processes as they are.
-func (s *Survey) placed(p *plan.Plan, aims []spot) (*places, error) {
+func (s *Survey) placed(a *aimed) (*places, error) {
 	var all []*places
-	for _, pid := range p.Filter.PIDs {
+	for _, pid := range a.plan.Filter.PIDs {
 		process, err := target.Open(pid)
 		if err != nil {
 			return nil, err
 		}
-		w, err := s.place(p, aims, process, map[int]symbol.Bias{})
+		w, err := s.place(a, process, map[int]symbol.Bias{})
 		if err != nil {
 			return nil, err
 		}

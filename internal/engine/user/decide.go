@@ -75,7 +75,7 @@ func (s *Session) writePads(w *window, t *text, code *trampoline.Window) error {
 			return err
 		}
 		copy(t.pads.Local[at-t.pads.Addr:], pad)
-		s.pads = append(s.pads, Pad{Probe: spot.probe, Site: spot.index, Offset: t.padsAt + at - t.pads.Addr, IP: at, PC: spot.pc})
+		s.pads = append(s.pads, Pad{Probe: spot.probe, Site: spot.index, Offset: t.padsAt + at - t.pads.Addr, IP: at, PC: w.pc(&spot)})
 	}
 	t.padsUsed += len(w.spots) * trampoline.PadSize
 	return nil

@@ -139,7 +139,8 @@ func (s *Session) refuseLater(refusals []plan.Refusal) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	for _, r := range refusals {
-		if !slices.Contains(s.refused, r) {
+		if !s.refusedOnce[r] {
+			s.refusedOnce[r] = true
 			s.refused = append(s.refused, r)
 		}
 	}

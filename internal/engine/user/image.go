@@ -43,7 +43,7 @@ func (im *image) find() error {
 	if err != nil {
 		return err
 	}
-	im.places, err = im.survey.place(im.plan, im.aims, process, im.placed)
+	im.places, err = im.survey.place(im.aims, process, im.placed)
 	return err
 }
 
@@ -149,9 +149,10 @@ func (im *image) prepare() error {
 		}
 		ready.list, ready.of = append(ready.list, door), append(ready.of, nil)
 	}
+	places := im.process.Inspect()
 	for i := range im.places.windows {
 		w := &im.places.windows[i]
-		patch, err := im.patch(w, texts)
+		patch, err := im.patch(w, texts, places)
 		if err != nil {
 			ready.refused = append(ready.refused, im.refuse(w, err)...)
 			continue
@@ -170,6 +171,7 @@ func (im *image) arm() ([]plan.Refusal, error) {
 		return nil, err
 	}
 	ready, refusals := im.ready, im.ready.refused
+	im.ready, im.places = &patches{}, &places{} // there may be many images
 	if len(ready.list) == 0 {
 		return refusals, nil
 	}
@@ -186,8 +188,12 @@ func (im *image) arm() ([]plan.Refusal, error) {
 		}
 		refusals = append(refusals, im.refuse(ready.of[r.Patch], r.Err)...)
 	}
+	libraries := map[int]bool{}
+	for _, i := range im.aims.objects {
+		libraries[i] = im.library(i)
+	}
 	for i, w := range ready.of {
-		if w == nil || slices.ContainsFunc(result.Refused, func(r inject.Refusal) bool { return r.Patch == i }) {
+		if w == nil || !libraries[w.object.index] || slices.ContainsFunc(result.Refused, func(r inject.Refusal) bool { return r.Patch == i }) {
 			continue
 		}
 		m := im.made[w.object.index]

@@ -119,7 +119,7 @@ func (s *Session) hush() {
 
 // libraries reports whether the plan names libraries that may come and go: the C library and the linker do not.
 func (s *Session) libraries() bool {
-	return !s.deciding && slices.ContainsFunc(s.aims, func(a spot) bool { return s.library(a.site.Object) })
+	return !s.deciding && slices.ContainsFunc(s.aims.objects, s.library)
 }
 
 // library reports whether one of the plan's objects is such a library.
@@ -259,10 +259,9 @@ func (im *image) moved(pid int) map[int]symbol.Bias {
 	if err != nil {
 		return nil
 	}
-	now := &places{plan: im.plan, survey: im.survey, objects: map[int]*object{}}
 	fresh := map[int]symbol.Bias{}
 	for i := range im.plan.Objects {
-		o, err := now.object(i, mappings)
+		o, err := im.survey.object(im.plan, i, mappings)
 		bias, placed := im.placed[i]
 		if m, ok := im.made[i]; placed && (err != nil || o.bias != bias || ok && !jumps(pid, m)) {
 			delete(im.placed, i)

@@ -48,7 +48,7 @@ func CheckObject(c *engine.Compiled, programs []asm.Instructions) ([]plan.Refusa
 	}
 	survey := NewSurvey()
 	defer survey.Close()
-	w, err := survey.placed(c.Plan, o.aims)
+	w, err := survey.placed(o.aims)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func prepare(c *engine.Compiled, programs []asm.Instructions) (*Object, error) {
 	if err := tried(code, layout, func(i int) string { return "program " + c.Armed[i].Name }); err != nil {
 		return nil, err
 	}
-	o.Session = &Session{plan: p, wake: engine.NewWaker(), code: code, layout: layout, aims: aims}
+	o.Session = &Session{plan: p, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims)}
 	return o, nil
 }
 

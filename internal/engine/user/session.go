@@ -35,7 +35,7 @@ type Session struct {
 	code   *codegen.Program
 	layout *shm.Layout
 	memory []byte // of the maps, as the layout has it
-	aims   []spot
+	aims   *aimed
 	rings  []ring
 	survey *Survey
 	own    *own
@@ -52,9 +52,11 @@ type Session struct {
 	// lock guards images and what follows against the thread that traces.
 	lock    sync.Mutex
 	refused []plan.Refusal // of programs that were executed later
-	notes   []string
-	unseen  map[string]int // programs that were executed and not observed, and how often
-	ended   []ended
+	// refusedOnce has those.
+	refusedOnce map[plan.Refusal]bool
+	notes       []string
+	unseen      map[string]int // programs that were executed and not observed, and how often
+	ended       []ended
 	// counting is what programs do that only count, nil for others.
 	counting []*translate.Count
 	// deciding: the plan only decides which hits go on, through pads.
@@ -173,11 +175,12 @@ func (s *Survey) session(p *plan.Plan, follows bool) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: aims(p, code), deciding: decides(p), follows: follows}, nil
+	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims(p, code)), deciding: decides(p), follows: follows}, nil
 }
 
 // start opens the processes, and gives everything back where that or what follows fails.
 func (s *Session) start(processes func() ([]*inject.Process, error)) error {
+	s.refusedOnce = map[plan.Refusal]bool{}
 	for i := range s.code.Progs {
 		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
 	}

@@ -217,7 +217,7 @@ func (c *counter) plan(functions []function) []relocate.Window {
 			c.t.Fatalf("%s: %v", f.name, refused)
 		}
 		w := windows[0]
-		to, err := c.p.Inspect(w.Addr, w.Bytes)
+		to, err := c.p.Inspect().At(w.Addr, w.Bytes)
 		if err != nil {
 			c.t.Fatal(err)
 		}

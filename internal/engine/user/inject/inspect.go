@@ -16,29 +16,35 @@ const (
 	Patched script.Code = "patched" // it holds other bytes than its file
 )
 
-// Inspect looks at a place that is to be patched, while the process runs. want are the bytes of its file. to is 0 when memory holds
-// them; it is where the place jumps to already when another sonde has been there, to be moved like an instruction. Anything else is
-// an error that says what is there.
-func (p *Process) Inspect(addr uint64, want []byte) (to uint64, err error) {
-	now := make([]byte, len(want))
-	if err := p.peek(addr, now); err != nil {
-		return 0, err
+// Inspection looks at places that are to be patched, while the process runs; in order of address it asks the kernel seldom.
+type Inspection struct {
+	process *Process
+	ahead   ahead
+}
+
+// Inspect begins to.
+func (p *Process) Inspect() *Inspection { return &Inspection{p, ahead{read: p.peekSome}} }
+
+// At looks at a place. want are the bytes of its file. to is 0 when memory holds them; it is where the place jumps to already when another sonde
+// has been there, to be moved like an instruction. Anything else is an error that says what is there.
+func (i *Inspection) At(addr uint64, want []byte) (to uint64, err error) {
+	now, err := i.ahead.get(addr, len(want))
+	if err != nil {
+		return 0, fmt.Errorf("memory of process %d at %s: %w", i.process.PID, place(addr), err)
 	}
 	if bytes.Equal(now, want) {
 		return 0, nil
 	}
-	maps, err := p.mappings()
+	maps, err := i.process.mappings()
 	if err != nil {
 		return 0, err
 	}
-	return judge(maps, addr, now, want, p.ownerOf)
+	return judge(maps, addr, now, want, i.process.ownerOf)
 }
 
 // peek reads memory of a running process.
 func (p *Process) peek(addr uint64, buf []byte) error {
-	local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
-	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(buf)}}
-	n, err := unix.ProcessVMReadv(p.PID, local, remote, 0)
+	n, err := p.peekSome(addr, buf)
 	if err == nil && n < len(buf) {
 		err = unix.EFAULT
 	}
@@ -46,6 +52,13 @@ func (p *Process) peek(addr uint64, buf []byte) error {
 		return fmt.Errorf("memory of process %d at %s: %w", p.PID, place(addr), err)
 	}
 	return nil
+}
+
+// peekSome reads as much of it as there is.
+func (p *Process) peekSome(addr uint64, buf []byte) (int, error) {
+	local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
+	remote := []unix.RemoteIovec{{Base: uintptr(addr), Len: len(buf)}}
+	return unix.ProcessVMReadv(p.PID, local, remote, 0)
 }
 
 // ownerOf reads the journal of another sonde's region.

@@ -47,14 +47,19 @@ func (w *patching) refuse(i int, err error) { w.refused = append(w.refused, Refu
 
 // choose finds out which patches can be made now. Where threads are in the way it asks for another try, unless it is the last.
 func (w *patching) choose(last bool) error {
-	for i, p := range w.patches {
-		if err := w.fits(p); err != nil {
-			w.refuse(i, err)
-			continue
-		}
-		w.order = append(w.order, i)
+	w.order = make([]int, len(w.patches))
+	for i := range w.order {
+		w.order[i] = i
 	}
 	slices.SortFunc(w.order, func(a, b int) int { return cmp.Compare(w.patches[a].Addr, w.patches[b].Addr) })
+	code := ahead{read: func(addr uint64, buf []byte) (int, error) { return w.mem.ReadAt(buf, int64(addr)) }}
+	w.order = slices.DeleteFunc(w.order, func(i int) bool {
+		err := w.fits(w.patches[i], &code)
+		if err != nil {
+			w.refuse(i, err)
+		}
+		return err != nil
+	})
 	if w.alone != 0 {
 		return nil // it is code that has not run
 	}
@@ -73,7 +78,7 @@ func (w *patching) choose(last bool) error {
 }
 
 // fits holds a patch against the process's memory.
-func (w *patching) fits(p Patch) error {
+func (w *patching) fits(p Patch, code *ahead) error {
 	if len(p.Bytes) < jumpLen || p.Addr%pageSize > pageSize-jumpLen {
 		return fmt.Errorf("%s: %d bytes cannot be written at once", place(p.Addr), len(p.Bytes))
 	}
@@ -84,9 +89,9 @@ func (w *patching) fits(p Patch) error {
 	if _, err := jump(p.Addr, p.Jump); err != nil {
 		return err
 	}
-	now := make([]byte, len(p.Bytes))
-	if err := w.read(p.Addr, now); err != nil {
-		return err
+	now, err := code.get(p.Addr, len(p.Bytes))
+	if err != nil {
+		return fmt.Errorf("memory of process %d at %s: %w", w.PID, place(p.Addr), err)
 	}
 	if !bytes.Equal(now, p.Bytes) {
 		_, err := judge(w.maps, p.Addr, now, p.Bytes, w.ownerOf)

@@ -106,7 +106,7 @@ func TestBreakpointOfAnotherTracerIsLeftAlone(t *testing.T) {
 	if _, err := p.stop(func(s *hold) error { return s.write(step.addr, []byte{0xcc}) }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Inspect(step.addr, step.code[:8]); err == nil || !strings.Contains(err.Error(), "breakpoint") {
+	if _, err := p.Inspect().At(step.addr, step.code[:8]); err == nil || !strings.Contains(err.Error(), "breakpoint") {
 		t.Errorf("Inspect: %v", err)
 	}
 	c := &counter{t: t, p: p}
