@@ -1,7 +1,9 @@
 package user
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"golang.org/x/arch/x86/x86asm"
 
@@ -25,29 +27,56 @@ type start struct {
 	aside bool // nothing but the instruction before may lead there
 }
 
-// entered finds the windows of an object into whose overwritten bytes another function jumps, as places in the list.
-func entered(file *symbol.File, starts []start) map[int]bool {
-	inside := map[symbol.Addr]int{}
+// jumpedInto reports of places, in their order, whether another function jumps into what a jump there would overwrite.
+func (f *file) jumpedInto(starts []start) []bool {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	var fresh []start
+	for _, s := range starts {
+		if _, known := f.entered[s]; !known {
+			fresh = append(fresh, s)
+		}
+	}
+	f.enter(fresh)
+	out := make([]bool, len(starts))
 	for i, s := range starts {
+		out[i] = f.entered[s]
+	}
+	return out
+}
+
+// enter finds out which places another function jumps into.
+func (f *file) enter(starts []start) {
+	inside := map[symbol.Addr]start{}
+	for _, s := range starts {
+		f.entered[s] = false
 		if s.aside {
-			inside[s.addr] = i
+			inside[s.addr] = s
 		}
 		for n := symbol.Addr(1); n < relocate.JumpLen; n++ {
-			inside[s.addr+n] = i
+			inside[s.addr+n] = s
 		}
 	}
-	out := map[int]bool{}
+	if len(inside) == 0 {
+		return
+	}
 	hit := func(to symbol.Addr) {
-		if i, ok := inside[to]; ok {
-			out[i] = true
+		if s, ok := inside[to]; ok {
+			f.entered[s] = true
 		}
 	}
-	for _, s := range file.Segments() {
+	f.longJumps(hit)
+	f.neighbours(starts, hit)
+}
+
+// longJumps gives where all calls and jumps of the object lead that have four bytes for the distance, and what else looks like one.
+func (f *file) longJumps(hit func(symbol.Addr)) {
+	for _, s := range f.Segments() {
 		if !s.Exec || s.Filesz > maxText {
 			continue
 		}
 		text := make([]byte, s.Filesz)
-		if file.ReadAt(s.Addr, text) != nil {
+		if f.ReadAt(s.Addr, text) != nil {
 			continue
 		}
 		for i := 0; i+6 <= len(text); i++ {
@@ -59,39 +88,70 @@ func entered(file *symbol.File, starts []start) map[int]bool {
 			}
 		}
 	}
-	neighbours(file, starts, hit)
-	return out
 }
 
 // neighbours gives where the functions near the windows jump.
-func neighbours(file *symbol.File, starts []start, hit func(symbol.Addr)) {
+func (f *file) neighbours(starts []start, hit func(symbol.Addr)) {
 	seen := map[symbol.Addr]bool{}
 	for _, s := range starts {
-		own, _, _ := file.Enclosing(s.addr)
+		own, _, _ := f.Enclosing(s.addr)
 		for at := s.addr - short; at < s.addr+short+relocate.JumpLen; {
-			fn, into, ok := file.Enclosing(at)
+			fn, into, ok := f.Enclosing(at)
 			if !ok {
 				at++
 				continue
 			}
-			code, err := file.Code(fn)
-			if err != nil || len(code) == 0 || uint64(len(code)) <= into {
+			out := f.leaps(fn)
+			if out.size <= into {
 				at++
 				continue
 			}
-			at += symbol.Addr(uint64(len(code)) - into)
+			at += symbol.Addr(out.size - into)
 			if seen[fn.Addr] || own != nil && fn.Addr == own.Addr {
 				continue
 			}
 			seen[fn.Addr] = true
-			insts, _ := site.Decode(code)
-			for _, in := range insts {
-				if in.Flow == site.Jump || in.Flow == site.CondJump {
-					hit(fn.Addr + symbol.Addr(in.Target))
-				}
+			for _, to := range out.to {
+				hit(to)
 			}
 		}
 	}
+}
+
+// leaps are the jumps that lead out of a function.
+type leaps struct {
+	size uint64 // of the function
+	to   []symbol.Addr
+}
+
+func (f *file) leaps(fn *symbol.Function) leaps {
+	if known, ok := f.left[fn.Addr]; ok {
+		return known
+	}
+	code, err := f.Code(fn)
+	if err != nil {
+		code = nil
+	}
+	insts, _ := site.Decode(code)
+	return f.leave(fn, code, insts)
+}
+
+// leave remembers the leaps of a function whose instructions are known. Others may begin in the middle of it.
+func (f *file) leave(fn *symbol.Function, code []byte, insts []site.Inst) leaps {
+	out := leaps{size: uint64(len(code))}
+	own := out.size
+	all := f.Functions()
+	next, _ := slices.BinarySearchFunc(all, fn.Addr+1, func(g symbol.Function, at symbol.Addr) int { return cmp.Compare(g.Addr, at) })
+	if next < len(all) {
+		own = min(own, uint64(all[next].Addr-fn.Addr))
+	}
+	for _, in := range insts {
+		if (in.Flow == site.Jump || in.Flow == site.CondJump) && uint64(in.Target) >= own {
+			out.to = append(out.to, fn.Addr+symbol.Addr(in.Target))
+		}
+	}
+	f.left[fn.Addr] = out
+	return out
 }
 
 // unmovable says of a window's instructions why they must stay where they are.

@@ -238,6 +238,7 @@ func (f *file) plan(fn *symbol.Function, choices []site.Choice, still, aside boo
 	}
 	of := &relocate.Function{
 		Name: fn.Name, Addr: uint64(fn.Addr), Code: code, After: f.after(fn, len(code)), Cold: f.coldParts(fn), Landings: f.landings(fn), Aside: aside,
+		Seen: func(insts []site.Inst) { f.leave(fn, code, insts) },
 		Read: func(addr uint64, buf []byte) bool { return f.ReadAt(symbol.Addr(addr), buf) == nil },
 	}
 	if still {

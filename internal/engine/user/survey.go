@@ -50,7 +50,7 @@ func (s *Survey) file(o *plan.Object) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &file{File: opened, id: idOf(info), planned: map[asked]*planned{}, entered: map[start]bool{}}
+	f := &file{File: opened, id: idOf(info), planned: map[asked]*planned{}, entered: map[start]bool{}, left: map[symbol.Addr]leaps{}}
 	s.files[o.Open] = f
 	return f, nil
 }
@@ -100,9 +100,10 @@ type file struct {
 	id   fileID
 	lock sync.Mutex // of what follows
 	cold map[string][]*symbol.Function
-	// planned is by what was asked for, entered by the places that were looked at.
+	// planned is by what was asked for, entered by the places that were looked at, left by function.
 	planned map[asked]*planned
 	entered map[start]bool
+	left    map[symbol.Addr]leaps
 }
 
 // asked is what windows are planned for.
@@ -111,29 +112,6 @@ type asked struct {
 	sites string // offset and role of each
 	// still: instructions that may fault must not be moved. aside: windows may lie behind the first instruction.
 	still, aside bool
-}
-
-// jumpedInto reports of places, in their order, whether another function jumps into what a jump there would overwrite.
-func (f *file) jumpedInto(starts []start) []bool {
-	f.lock.Lock()
-	defer f.lock.Unlock()
-	var fresh []start
-	for _, s := range starts {
-		if _, known := f.entered[s]; !known {
-			fresh = append(fresh, s)
-		}
-	}
-	if len(fresh) > 0 {
-		bad := entered(f.File, fresh)
-		for i, s := range fresh {
-			f.entered[s] = bad[i]
-		}
-	}
-	out := make([]bool, len(starts))
-	for i, s := range starts {
-		out[i] = f.entered[s]
-	}
-	return out
 }
 
 // windows plans those of a function.

@@ -71,12 +71,13 @@ func (h *hold) leave(regions []*Region) (remains, error) {
 // bringBack moves threads out of the region that stand where an instruction outside stands for the same, at a place that has its bytes
 // again. Through other places a thread would come a second time.
 func (h *hold) bringBack(r *Region, restored []entry) error {
+	slices.SortFunc(r.back, func(a, b origin) int { return cmp.Compare(a.at, b.at) })
 	for _, t := range h.stopped {
-		to, ok := r.back[t.regs.Rip]
-		if !ok || !slices.ContainsFunc(restored, func(e entry) bool { return e.addr == to.place }) {
+		i, ok := slices.BinarySearchFunc(r.back, t.regs.Rip, func(o origin, at uint64) int { return cmp.Compare(o.at, at) })
+		if !ok || !slices.ContainsFunc(restored, func(e entry) bool { return e.addr == r.back[i].place }) {
 			continue
 		}
-		t.regs.Rip = to.place + to.from
+		t.regs.Rip = r.back[i].place + r.back[i].from
 		if err := h.setRegs(t, &t.regs); err != nil {
 			return err
 		}
@@ -88,9 +89,11 @@ func (h *hold) bringBack(r *Region, restored []entry) error {
 // now on, if r is ours.
 func (h *hold) restore(entries []entry, r *Region) error {
 	var ours []entry
+	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.addr, b.addr) })
+	code := h.ahead()
 	for _, e := range entries {
-		now := make([]byte, jumpLen)
-		if err := h.read(e.addr, now); err != nil {
+		now, err := code.get(e.addr, jumpLen)
+		if err != nil {
 			continue // unmapped since
 		}
 		switch {
@@ -100,7 +103,6 @@ func (h *hold) restore(entries []entry, r *Region) error {
 			h.jumpOver(e, r)
 		}
 	}
-	slices.SortFunc(ours, func(a, b entry) int { return cmp.Compare(a.addr, b.addr) })
 	if err := h.writeAll(ours, func(e entry) []byte { return e.before[:] }); err != nil || r == nil {
 		return err
 	}

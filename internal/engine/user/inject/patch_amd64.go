@@ -52,9 +52,9 @@ func (w *patching) choose(last bool) error {
 		w.order[i] = i
 	}
 	slices.SortFunc(w.order, func(a, b int) int { return cmp.Compare(w.patches[a].Addr, w.patches[b].Addr) })
-	code := ahead{read: func(addr uint64, buf []byte) (int, error) { return w.mem.ReadAt(buf, int64(addr)) }}
+	code := w.ahead()
 	w.order = slices.DeleteFunc(w.order, func(i int) bool {
-		err := w.fits(w.patches[i], &code)
+		err := w.fits(w.patches[i], code)
 		if err != nil {
 			w.refuse(i, err)
 		}
@@ -259,10 +259,10 @@ func (h *hold) writeAll(entries []entry, with func(entry) []byte) error {
 // remember notes which addresses in the region stand for which outside.
 func (r *Region) remember(p Patch) {
 	for _, m := range p.Moves {
-		r.back[m.To] = origin{p.Addr, m.From}
+		r.back = append(r.back, origin{m.To, p.Addr, m.From})
 	}
-	r.back[p.Jump] = origin{p.Addr, 0}
+	r.back = append(r.back, origin{p.Jump, p.Addr, 0})
 	if p.Bypass != 0 {
-		r.back[p.Bypass] = origin{p.Addr, 0}
+		r.back = append(r.back, origin{p.Bypass, p.Addr, 0})
 	}
 }

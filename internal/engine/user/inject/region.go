@@ -38,12 +38,12 @@ type Region struct {
 	local   []byte
 	journal journal
 	inode   uint64
-	// back maps addresses in the region to those that they stand for.
-	back map[uint64]origin
+	// back says for what addresses in the region stand.
+	back []origin
 }
 
-// origin is an instruction of a place that was patched.
-type origin struct{ place, from uint64 }
+// origin is an instruction of a place that was patched, and where it is in the region.
+type origin struct{ at, place, from uint64 }
 
 // Text gives the area that code at an address can be sent to.
 func (r *Region) Text(addr uint64) (Area, bool) {
@@ -135,7 +135,7 @@ func (l layout) spans() []Span {
 
 // region is our side of it.
 func (l layout) region(local []byte, inode uint64) *Region {
-	r := &Region{Near: l.near, local: local, journal: journal(local[:l.journal]), inode: inode, back: map[uint64]origin{}}
+	r := &Region{Near: l.near, local: local, journal: journal(local[:l.journal]), inode: inode}
 	r.Data = Area{Addr: l.at[0] + l.journal, Size: l.data, Local: local[l.journal : l.journal+l.data]}
 	r.Private = Area{Addr: l.at[0] + l.journal + l.data, Size: l.private}
 	for i := range l.at {

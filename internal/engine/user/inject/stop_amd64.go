@@ -369,6 +369,11 @@ func (h *hold) read(addr uint64, buf []byte) error {
 	return fmt.Errorf("memory of process %d at %s: %w", h.PID, place(addr), err)
 }
 
+// ahead reads memory in order of address.
+func (h *hold) ahead() *ahead {
+	return &ahead{read: func(addr uint64, buf []byte) (int, error) { return h.mem.ReadAt(buf, int64(addr)) }}
+}
+
 // write changes the process's memory, code included.
 func (h *hold) write(addr uint64, code []byte) error {
 	n, err := h.mem.WriteAt(code, int64(addr))

@@ -95,6 +95,9 @@ func newPlanner(f *Function) (*planner, error) {
 		one.insts = insts
 		p.parts = append(p.parts, one)
 	}
+	if f.Seen != nil {
+		f.Seen(p.parts[0].insts)
+	}
 	for _, at := range f.Landings {
 		p.targets[at] = true
 	}

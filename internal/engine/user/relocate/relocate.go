@@ -32,6 +32,8 @@ type Function struct {
 	Read func(addr uint64, buf []byte) bool
 	// Refuse says what else is wrong with moving some instructions, "" nothing. It may be nil.
 	Refuse func(code []byte) string
+	// Seen is told the function's instructions, those of cold parts left out, where they can be told. It may be nil.
+	Seen func([]site.Inst)
 	// Aside: the window of a site at the first instruction may begin behind it.
 	Aside bool
 }
