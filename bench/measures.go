@@ -74,6 +74,7 @@ func measures() []measure {
 		{name: "each-1000", once: true, metrics: attachMetrics(1000, "each"), take: attach(each, 1000)},
 		{name: "each-10000", once: true, metrics: attachMetrics(10000, "each"), take: attach(each, 10000)},
 		{name: "read", once: true, metrics: readMetrics(), take: (*bed).read},
+		{name: "printed", once: true, metrics: pacedMetrics(), take: (*bed).printed},
 		{name: "record-1", once: true, metrics: lineMetrics("printf of three numbers and a short text", "1 thread"), take: lines(recording, "note", 1)},
 		{name: "print-1", once: true, metrics: lineMetrics("printf of a string", "1 thread"), take: lines(printing, "work", 1)},
 		{name: "print-4", once: true, metrics: lineMetrics("printf of a string", "4 threads"), take: lines(printing, "work", 4)},

@@ -56,17 +56,17 @@ func Directives(format string) ([]Directive, error) {
 // directive reads one directive after its percent sign.
 func directive(text string) (Directive, string, error) {
 	d := Directive{Prec: -1}
-	rest := strings.TrimLeft(text, "-+ #0")
+	rest := after(text, "-+ #0")
 	d.Flags = text[:len(text)-len(rest)]
 	d.Width, rest = number(rest)
 	if strings.HasPrefix(rest, ".") {
 		d.Prec, rest = number(rest[1:])
 	}
-	rest = strings.TrimLeft(rest, "hlqjztL")
+	rest = after(rest, "hlqjztL")
 	if rest == "" {
 		return d, "", fmt.Errorf("%%%s: no verb at the end of the format", text)
 	}
-	if !strings.Contains("diuxXopcsrfgebB", rest[:1]) {
+	if strings.IndexByte("diuxXopcsrfgebB", rest[0]) < 0 {
 		return d, "", fmt.Errorf("%%%s: unknown verb %q", text[:len(text)-len(rest)+1], rest[0])
 	}
 	d.Verb = rest[0]
@@ -76,11 +76,22 @@ func directive(text string) (Directive, string, error) {
 	return d, rest[1:], nil
 }
 
+// after is a text without the bytes of a set that it begins with.
+func after(text, set string) string {
+	for len(text) > 0 && strings.IndexByte(set, text[0]) >= 0 {
+		text = text[1:]
+	}
+	return text
+}
+
 func number(text string) (int, string) {
-	rest := strings.TrimLeft(text, "0123456789")
+	rest := after(text, "0123456789")
 	digits := text[:len(text)-len(rest)]
+	if digits == "" {
+		return 0, rest
+	}
 	n, err := strconv.Atoi(digits)
-	if err != nil && digits != "" {
+	if err != nil {
 		n = maxWidth + 1
 	}
 	return n, rest
@@ -88,24 +99,55 @@ func number(text string) (int, string) {
 
 // Text gives what a printf prints, and for a print(value) the value. A missing value says why, whatever its verb; a value
 // more than the format has verbs is left out, a verb more than there are values prints nothing.
-func (p *Print) Text() string {
+func (p *Print) Text() string { return string(p.AppendText(nil)) }
+
+// AppendText appends Text.
+func (p *Print) AppendText(b []byte) []byte {
 	if p.Format == "" && len(p.Args) == 1 {
-		return p.Args[0].plain(p.Language)
+		return append(b, p.Args[0].plain(p.Language)...)
 	}
-	all, err := Directives(p.Format)
-	if err != nil {
-		return p.Format
-	}
-	var b strings.Builder
-	args := p.Args
-	for _, d := range all {
-		b.WriteString(d.Literal)
-		if d.Verb != 0 && len(args) > 0 {
-			b.WriteString(d.pad(d.format(&args[0], p.Language)))
-			args = args[1:]
+	before, args := len(b), p.Args
+	for format := p.Format; ; {
+		at := strings.IndexByte(format, '%')
+		if at < 0 {
+			return append(b, format...)
+		}
+		b, format = append(b, format[:at]...), format[at+1:]
+		if strings.HasPrefix(format, "%") {
+			b, format = append(b, '%'), format[1:]
+			continue
+		}
+		d, rest, err := directive(format)
+		if err != nil {
+			return append(b[:before], p.Format...)
+		}
+		if format = rest; len(args) > 0 {
+			b, args = d.append(b, &args[0], p.Language), args[1:]
 		}
 	}
-	return b.String()
+}
+
+// append writes a value. Most numbers and texts are written as they are.
+func (d *Directive) append(b []byte, v *Value, lang Language) []byte {
+	if d.Width == 0 && d.Prec < 0 && d.Flags == "" && v.Problem == "" {
+		switch {
+		case (d.Verb == 'd' || d.Verb == 'i') && v.scalar():
+			return strconv.AppendInt(b, int64(v.Bits()), 10)
+		case d.Verb == 's' && v.Kind == KindString && !v.Truncated && simple(v.Str):
+			return append(b, v.Str...)
+		}
+	}
+	return append(b, d.pad(d.format(v, lang))...)
+}
+
+// simple reports text of which every byte is a character that can be printed.
+func simple(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; (c < ' ' || c > '~') && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return true
 }
 
 // plain is the value as a script prints it: text without quotes, anything else as Text has it.

@@ -58,7 +58,7 @@ func (t *text) write(b []byte) error {
 
 // print writes what printf said, as it is; print(value) ends with a line break.
 func (t *text) print(p *event.Print) error {
-	t.buf = append(t.buf[:0], p.Text()...)
+	t.buf = p.AppendText(t.buf[:0])
 	if p.Format == "" {
 		t.buf = append(t.buf, '\n')
 	}
