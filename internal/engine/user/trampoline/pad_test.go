@@ -12,8 +12,6 @@ import (
 // A hit that the program decides to hand on goes through its pad, and any other does not; both come back with every register, flag and byte of the stack
 // as it was, and registers are at the pad what they are at the site. Without a gate every hit goes.
 func TestAHitGoesThroughItsPadWhereTheProgramSaysSo(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	const through = 400 // the word in which the pad leaves RAX
 	for _, golang := range []bool{false, true} {
 		for _, flags := range []int32{0, 1, 4, 16, 64, 128, 1024, 2048, 1 | 4 | 16 | 64 | 128 | 1024 | 2048} {
@@ -26,6 +24,8 @@ func TestAHitGoesThroughItsPadWhereTheProgramSaysSo(t *testing.T) {
 				"busy": {gives: 1, gate: true, busy: true}, "undecided": {gate: true, busy: true, all: true, goes: true},
 			} {
 				t.Run(fmt.Sprintf("go=%v/%s/%#x", golang, name, flags), func(t *testing.T) {
+					runtime.LockOSThread() // both hits are of one thread
+					defer runtime.UnlockOSThread()
 					slots := SlotsFor(1000)
 					b := newBench(t, slots)
 					code := &x86.Code{}

@@ -66,6 +66,9 @@ func (t *translator) shift(in *inst, op x86.Shift, size x86.Size) {
 		t.Mov(x86.Word, x86.RCX, src)
 		t.ShiftCL(op, size, temp)
 		t.Mov(size, x86.RCX, temp)
+	case !t.behind[t.at].has(4):
+		t.Mov(x86.Word, x86.RCX, src)
+		t.ShiftCL(op, size, dst)
 	default:
 		t.Mov(x86.Quad, temp, x86.RCX)
 		t.Mov(x86.Word, x86.RCX, src)

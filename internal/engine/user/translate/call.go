@@ -97,15 +97,20 @@ func (t *translator) cpu() {
 }
 
 // stripe leaves the number of the slot's values in EAX, plus 1.
-func (t *translator) stripe() { t.asked(shm.SlotStripe, x86.Word, t.env.Routines.Stripe) }
+func (t *translator) stripe() { t.asked(shm.SlotStripe, x86.Word, t.env.Routines.Stripe, t.alone) }
 
 // identity leaves process << 32 | thread in RAX.
-func (t *translator) identity() { t.asked(shm.SlotIDs, x86.Quad, t.env.Routines.IDs) }
+func (t *translator) identity() {
+	t.asked(shm.SlotIDs, x86.Quad, t.env.Routines.IDs, t.env.Identified)
+}
 
-// asked leaves a word of the slot in RAX, which a routine fills in as long as it is 0.
-func (t *translator) asked(at int32, size x86.Size, routine uint64) {
-	have, ask := t.Label(), t.Label()
+// asked leaves a word of the slot in RAX, which a routine fills in as long as it is 0, unless it is known not to be.
+func (t *translator) asked(at int32, size x86.Size, routine uint64, known bool) {
 	t.Load(size, x86.RAX, x86.At(slotReg, at))
+	if known {
+		return
+	}
+	have, ask := t.Label(), t.Label()
 	t.Test(size, x86.RAX, x86.RAX)
 	t.Jcc(x86.Equal, ask)
 	t.Bind(have)

@@ -42,18 +42,22 @@ func (in *inst) isMove() bool {
 // unlockedBy is unlocked with a number.
 func (t *translator) unlockedBy(in *inst, v int32) {
 	size, to := x86.Size(in.width()), x86.At(t.reg[in.dst], int32(in.off))
-	t.alone(func() { t.OpToImm(arithOf(in), size, to, v) }, func() { t.LockOpImm(arithOf(in), size, to, v) })
+	t.unless(func() { t.OpToImm(arithOf(in), size, to, v) }, func() { t.LockOpImm(arithOf(in), size, to, v) })
 }
 
 // unlocked is an atomic operation that locks only where the slot shares the value with others: one instruction is not interrupted in the middle,
 // and half the cost of a short program is the lock.
 func (t *translator) unlocked(in *inst) {
 	size, to, src := x86.Size(in.width()), x86.At(t.reg[in.dst], int32(in.off)), t.reg[in.src]
-	t.alone(func() { t.OpTo(arithOf(in), size, to, src) }, func() { t.LockOp(arithOf(in), size, to, src) })
+	t.unless(func() { t.OpTo(arithOf(in), size, to, src) }, func() { t.LockOp(arithOf(in), size, to, src) })
 }
 
-// alone writes code for slots that have values for themselves, and code for others.
-func (t *translator) alone(own, locked func()) {
+// unless writes code for slots that have values for themselves, and code for others, unless it is known which it is.
+func (t *translator) unless(own, locked func()) {
+	if t.alone {
+		own()
+		return
+	}
 	shared, done := t.Label(), t.Label()
 	t.OpToImm(x86.Cmp, x86.Word, x86.At(slotReg, shm.SlotShared), 0)
 	t.Jcc(x86.NotEqual, shared)

@@ -178,9 +178,20 @@ func (t *translator) bitLength(i int) int {
 		return 0 // what is left in the other registers is read
 	}
 	r := t.reg[codegen.BitLengthOf]
-	t.MovImm(spare, 1<<64-1)
 	t.Bsr(x86.Quad, temp, r)
-	t.Cmov(x86.Equal, x86.Quad, temp, spare)
+	if !t.hasBits(i, codegen.BitLengthOf) {
+		t.MovImm(spare, 1<<64-1)
+		t.Cmov(x86.Equal, x86.Quad, temp, spare)
+	}
 	t.Lea(r, x86.At(temp, 1))
 	return n
+}
+
+// hasBits reports whether a register cannot be 0 before an instruction: the one before it sets some of its bits.
+func (t *translator) hasBits(i int, r asm.Register) bool {
+	if i == t.from || t.joins[i] {
+		return false
+	}
+	in := &t.list[i-1]
+	return in.class() == classALU64 && in.code() == opOr && !in.fromReg() && in.imm != 0 && in.dst == uint8(r)
 }

@@ -72,6 +72,9 @@ type translator struct {
 	cold []func()
 	// helpers and loops say which words the frame has, slots that the slot has a register.
 	helpers, loops, slots bool
+	// alone: the slot has values for itself, and knows where they are.
+	alone bool
+	at    int // the instruction at hand
 }
 
 // Translate gives the machine code of a program for the address env.Base. Errors name the instruction, counted as jumps count.
@@ -116,6 +119,54 @@ func (t *translator) translate() error {
 func (t *translator) body() error {
 	t.survey()
 	t.enter()
+	t.alone = false
+	own := t.asksOften()
+	if own == 0 {
+		return t.instructions()
+	}
+	shared := t.ownsValues(own)
+	if err := t.instructions(); err != nil {
+		return err
+	}
+	t.Bind(shared)
+	t.alone, t.out = false, t.Label()
+	for i := t.from; i < t.to; i++ {
+		t.labels[i] = t.Label()
+	}
+	return t.instructions()
+}
+
+// asksOften reports whether a program asks so often whether the slot has values for itself that it is better asked once, and the program
+// translated twice: it gives how many slots have, 0 if it does not.
+func (t *translator) asksOften() (own int) {
+	if len(t.entries) > 1 {
+		return 0
+	}
+	asked := 0
+	for i := t.from; i < t.to; i++ {
+		if f := &t.before[i]; f.seen && t.ownValue(&t.list[i], f) {
+			m, err := t.env.mapOf(&t.list[f.regs[t.list[i].dst].n])
+			if asked++; err == nil && asked > 2 {
+				own = m.Copies / 2
+			}
+		}
+	}
+	return own
+}
+
+// ownsValues goes to a label unless the slot has values for itself. As long as a program runs it has, or has not.
+func (t *translator) ownsValues(own int) (not x86.Label) {
+	not = t.Label()
+	t.Load(x86.Quad, x86.RAX, x86.At(slotReg, shm.SlotStripe)) // the upper half is SlotShared
+	t.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
+	t.OpImm(x86.Cmp, x86.Quad, x86.RAX, int32(own))
+	t.Jcc(x86.AboveEqual, not)
+	t.alone = true
+	return not
+}
+
+// instructions translates those of the function at hand, and its end.
+func (t *translator) instructions() error {
 	for i := t.from; i < t.to; i++ {
 		t.Bind(t.labels[i])
 		if !t.before[i].seen || t.list[i].class() != classLD && t.idle(i) || t.asksForValue(i) || i > t.from && t.jumpsOverJump(i-1) {
@@ -203,6 +254,11 @@ func (t *translator) callOwn(in *inst) {
 
 func (t *translator) leave() {
 	t.Bind(t.out)
+	t.restore()
+}
+
+// restore returns.
+func (t *translator) restore() {
 	words := 0
 	for _, kept := range []bool{t.helpers, t.loops} {
 		if kept {
@@ -227,6 +283,7 @@ func (t *translator) context() x86.Mem {
 
 func (t *translator) instruction(i int) error {
 	in := &t.list[i]
+	t.at = i
 	switch in.class() {
 	case classALU:
 		t.arithmetic(in, x86.Word)
@@ -280,7 +337,7 @@ func (t *translator) jump(in *inst, size x86.Size, i int) {
 	switch in.code() {
 	case opExit:
 		if i+1 < t.to {
-			t.Jmp(t.out)
+			t.restore()
 		}
 		return
 	case opJa:

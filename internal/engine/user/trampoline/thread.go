@@ -1,0 +1,193 @@
+package trampoline
+
+import (
+	"github.com/sonde-project/sonde/internal/engine/user/shm"
+	"github.com/sonde-project/sonde/internal/engine/user/x86"
+)
+
+// What gates know of the thread that runs them: its slot, and its number.
+
+// slot puts the thread's key in RAX, which is the FS base and 1, as a free slot has 0, and the address of the slot where it is looked for
+// first in RCX, and compares the slot's key. RDX is lost.
+func (p Process) slot(c *x86.Code) {
+	if p.FSBase {
+		c.ReadFS(x86.RAX)
+	} else {
+		c.Load(x86.Quad, x86.RAX, x86.AtFS(0))
+	}
+	c.OpImm(x86.Add, x86.Quad, x86.RAX, 1)
+	c.IMulImm(x86.Quad, x86.RCX, x86.RAX, -0x61c88647) // 2^32 divided by the golden ratio
+	c.ShiftImm(x86.Shr, x86.Quad, x86.RCX, uint8(32-p.Slots.shift))
+	c.OpImm(x86.And, x86.Word, x86.RCX, (1<<p.Slots.bits-1)<<p.Slots.shift)
+	c.MovImm64(x86.RDX, p.Private+PrivateSlots)
+	c.Op(x86.Add, x86.Quad, x86.RCX, x86.RDX)
+	c.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+}
+
+// findSlot leaves the thread's slot, now busy, in RCX.
+func (g *gate) findSlot() {
+	found, search := g.Label(), g.Label()
+	g.p.slot(g.Code)
+	g.Jcc(x86.NotEqual, search)
+	g.Bind(found)
+	g.occupy()
+	g.aside(func() {
+		g.Bind(search)
+		g.search(found)
+	})
+}
+
+// search looks on for the slot of the thread whose key is in RAX, from RCX on.
+func (g *gate) search(found x86.Label) {
+	next, other := g.Label(), g.Label()
+	g.MovImm(x86.RDX, probes)
+	g.Bind(next)
+	g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+	g.Jcc(x86.Equal, found)
+	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), 0)
+	g.Jcc(x86.NotEqual, other)
+	g.claim(found, next)
+	g.Bind(other)
+	g.OpImm(x86.Add, x86.Quad, x86.RCX, 1<<g.p.Slots.shift)
+	g.OpImm(x86.Sub, x86.Word, x86.RDX, 1)
+	g.Jcc(x86.NotEqual, next)
+	g.Jmp(g.full)
+}
+
+// occupy makes the slot at RCX busy. One instruction keeps out what interrupts the thread; only threads without thread-local storage,
+// whose FS base is 0, share a slot with others that run.
+func (g *gate) occupy() {
+	alone, marked := g.Label(), g.Label()
+	mark := []byte{0x0f, 0xba, 0x69, slotBusy, 0} // bts $0,slotBusy(%rcx)
+	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, 1)
+	g.Jcc(x86.Equal, alone)
+	g.Raw(mark...)
+	g.Bind(marked)
+	g.Jcc(x86.Below, g.nested)
+	g.aside(func() {
+		g.Bind(alone)
+		g.Raw(0xf0) // lock
+		g.Raw(mark...)
+		g.Jmp(marked)
+	})
+}
+
+// claim takes the free slot at RCX for the thread whose key is in RAX. When somebody was faster it looks
+// again: it may have been a signal handler of this thread. In a child that is not observed it leaves.
+func (g *gate) claim(found, again x86.Label) {
+	known := g.Label()
+	g.Push(x86.RDX)
+	g.Push(x86.RAX)
+	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
+	g.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RDX, 0), 0)
+	g.Jcc(x86.NotEqual, known)
+	if g.p.Children {
+		g.ask(sysGetpid)
+		g.Store(x86.Word, x86.At(x86.RDX, 0), x86.RAX)
+	} else {
+		g.OpImm(x86.Add, x86.Quad, x86.RSP, 16)
+		g.Jmp(g.leave)
+	}
+	g.Bind(known)
+	g.Load(x86.Quad, x86.RDX, x86.At(x86.RSP, 0))
+	g.MovImm(x86.RAX, 0)
+	g.LockCmpxchg(x86.Quad, x86.At(x86.RCX, slotKey), x86.RDX)
+	g.Pop(x86.RAX)
+	g.Pop(x86.RDX)
+	g.Jcc(x86.NotEqual, again)
+	g.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
+	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), x86.RAX)
+	g.Jcc(x86.NotEqual, found)
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotShared), 1) // threads without thread-local storage are all alike
+	g.Jmp(found)
+}
+
+// ask makes a system call without arguments; only RAX changes.
+func (g *gate) ask(number uint64) {
+	g.Push(x86.RCX)
+	g.Push(x86.R11)
+	g.MovImm(x86.RAX, number)
+	g.Syscall()
+	g.Pop(x86.R11)
+	g.Pop(x86.RCX)
+}
+
+// task notes thread group and thread. Where another thread has come to be at the same FS base, what was known of the former is
+// forgotten.
+func (g *gate) task() {
+	same, other := g.Label(), g.Label()
+	g.tid()
+	g.OpTo(x86.Cmp, x86.Word, x86.At(x86.RCX, slotThread+shm.SlotIDs), x86.RAX) // the thread group stays, or the slots are new
+	g.Jcc(x86.NotEqual, other)
+	g.Bind(same)
+	g.aside(func() {
+		g.Bind(other)
+		g.another()
+		g.Jmp(same)
+	})
+}
+
+// another notes that the slot is another thread's now, or its first one's.
+func (g *gate) another() {
+	first := g.Label()
+	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotIDs), 0)
+	g.Jcc(x86.Equal, first)
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotSpilled), shm.SpilledUnknown)
+	g.Bind(first)
+	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
+	g.Load(x86.Word, x86.RDX, x86.At(x86.RDX, 0))
+	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 32)
+	g.Op(x86.Or, x86.Quad, x86.RDX, x86.RAX)
+	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotIDs), x86.RDX)
+	for _, at := range []int32{shm.SlotLow, shm.SlotHigh, shm.SlotStamp} {
+		g.StoreImm(x86.Quad, x86.At(x86.RCX, slotThread+at), 0)
+	}
+}
+
+// tid puts the thread's number in RAX. A thread that does not know its own yet has a 0 there, and one without thread-local storage nothing. RDX is lost.
+func (g *gate) tid() {
+	own := x86.At(x86.RCX, slotThread+shm.SlotOwnTID)
+	at, ask, known := g.p.TID, g.Label(), g.Label()
+	learns := at == 0 && g.golang && g.p.GoTID != 0
+	if learns {
+		at = g.p.GoTID
+		g.OpToImm(x86.Cmp, x86.Word, own, 0)
+		g.Jcc(x86.Equal, ask)
+	}
+	if at != 0 {
+		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), 1)
+		g.Jcc(x86.Equal, ask)
+		g.Load(x86.Word, x86.RAX, x86.AtFS(at))
+		g.Test(x86.Word, x86.RAX, x86.RAX)
+		g.Jcc(x86.Equal, ask)
+		g.Bind(known)
+		g.aside(func() {
+			g.Bind(ask)
+			g.askTID(own, at, learns)
+			g.Jmp(known)
+		})
+		return
+	}
+	g.Bind(ask)
+	g.askTID(own, at, learns)
+	g.Bind(known)
+}
+
+// askTID asks for the thread's number, and learns whether it is found in its memory too.
+func (g *gate) askTID(own x86.Mem, at int32, learns bool) {
+	known := g.Label()
+	g.MovImm(x86.RAX, sysGettid) // R11 is kept already
+	g.Syscall()
+	g.Mov(x86.Word, x86.RAX, x86.RAX)
+	g.Load(x86.Quad, x86.RCX, g.context(shm.ContextSlot))
+	g.OpImm(x86.Sub, x86.Quad, x86.RCX, slotThread)
+	if learns {
+		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), 0)
+		g.Jcc(x86.Equal, known) // before Go has set up its first thread
+		g.Load(x86.Word, x86.RDX, x86.AtFS(at))
+		g.Op(x86.Cmp, x86.Word, x86.RDX, x86.RAX)
+		g.Jcc(x86.NotEqual, known)
+		g.StoreImm(x86.Word, own, 1)
+	}
+	g.Bind(known)
+}
