@@ -72,14 +72,7 @@ func (t *translator) routine(addr uint64) {
 
 // clock leaves the time in RAX.
 func (t *translator) clock() {
-	ask, have := t.Label(), t.Label()
-	shm.ReadClock(t.Code, t.env.Data, ask)
-	t.Bind(have)
-	t.aside(func() {
-		t.Bind(ask)
-		t.CallTo(t.env.Routines.Clock)
-		t.Jmp(have)
-	})
+	t.inPlace(func(ask x86.Label) { shm.ReadClock(t.Code, t.env.Data, ask) }, func() { t.CallTo(t.env.Routines.Clock) })
 }
 
 // cpu leaves the number of the CPU in EAX.
@@ -148,12 +141,33 @@ func (t *translator) callMap(fn asm.BuiltinFunc, i int) error {
 		t.Lea(x86.RAX, x86.At(slotReg, shm.SlotStorage))
 	case !ok:
 		return fmt.Errorf("helper %v is not offered on map %s", fn, m.Name)
+	case fn == asm.FnMapLookupElem && m.FrontDepth > 0:
+		t.inPlace(func(other x86.Label) { m.LookupNewest(t.Code, other) }, func() { t.CallTo(addr) })
+	case fn == asm.FnMapDeleteElem && m.FrontDepth > 0:
+		t.inPlace(func(other x86.Label) {
+			m.DeleteNewest(t.Code, other)
+			if t.behind[i].has(0) {
+				t.MovImm(x86.RAX, 0)
+			}
+		}, func() { t.routine(addr) })
 	case fn == asm.FnMapLookupElem || fn == asm.FnRingbufQuery:
 		t.CallTo(addr)
 	default:
 		t.routine(addr)
 	}
 	return nil
+}
+
+// inPlace writes code that does what is most often to be done, and code for when it goes to other.
+func (t *translator) inPlace(most func(other x86.Label), rest func()) {
+	other, done := t.Label(), t.Label()
+	most(other)
+	t.Bind(done)
+	t.aside(func() {
+		t.Bind(other)
+		rest()
+		t.Jmp(done)
+	})
 }
 
 // perfOutput sends a record through a perf event array, which is a ring here: r2 the map, r4 and r5 the bytes. Where there is no room the kernel says
