@@ -161,7 +161,17 @@ func (f *frontRoutine) push(full x86.Label) {
 	f.Load(x86.Word, x86.R10, x86.At(x86.R8, frontTop))
 	f.OpImm(x86.Cmp, x86.Word, x86.R10, f.limit())
 	f.Jcc(x86.AboveEqual, full)
-	f.Lea(x86.R10, x86.AtIndex(x86.R10, x86.R8, 1, f.stride()))
+	f.Op(x86.Add, x86.Quad, x86.R10, x86.R8)
+	f.store()
+	f.MovImm(x86.RAX, 0)
+	f.Ret()
+	f.Bind(absent)
+	f.fail(errNoEntry)
+}
+
+// store writes the entry behind R10, and then says that it is there.
+func (f *frontRoutine) store() {
+	f.OpImm(x86.Add, x86.Quad, x86.R10, f.stride())
 	for off := 0; off < nestKey; off += 8 {
 		f.Load(x86.Quad, x86.RAX, f.key(off))
 		f.Store(x86.Quad, f.entry(off), x86.RAX)
@@ -169,10 +179,6 @@ func (f *frontRoutine) push(full x86.Label) {
 	f.value()
 	f.Op(x86.Sub, x86.Quad, x86.R10, x86.R8)
 	f.Store(x86.Word, x86.At(x86.R8, frontTop), x86.R10)
-	f.MovImm(x86.RAX, 0)
-	f.Ret()
-	f.Bind(absent)
-	f.fail(errNoEntry)
 }
 
 // replace stores the value in the entry that has the key already.

@@ -38,3 +38,23 @@ func (m *Map) newest(c *x86.Code, other x86.Label) *frontRoutine {
 	f.Jcc(x86.NotEqual, other)
 	return f
 }
+
+// PushNewest adds an entry with the value at RDX whose place is below that of the newest one. The caller does not mind whether the key is there already.
+func (m *Map) PushNewest(c *x86.Code, other x86.Label) {
+	f := &frontRoutine{hashRoutine: &hashRoutine{&routine{Code: c}, m}}
+	push := f.Label()
+	f.begin(other, other)
+	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.R8)
+	f.Jcc(x86.BelowEqual, push)
+	f.OpTo(x86.Cmp, x86.Quad, f.entry(f.m.Nest.Place), x86.R11)
+	f.Jcc(x86.BelowEqual, other)
+	f.Bind(push)
+	f.spilled(other)
+	f.Lea(x86.RAX, x86.At(x86.R8, f.limit()))
+	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.RAX)
+	f.Jcc(x86.AboveEqual, other)
+	f.store()
+}
+
+// PushesNewest reports whether it is short enough to be written in place.
+func (m *Map) PushesNewest() bool { return m.FrontDepth > 0 && m.Value <= line }

@@ -150,6 +150,13 @@ func (t *translator) callMap(fn asm.BuiltinFunc, i int) error {
 				t.MovImm(x86.RAX, 0)
 			}
 		}, func() { t.routine(addr) })
+	case fn == asm.FnMapUpdateElem && m.PushesNewest() && t.addsOnly(i):
+		t.inPlace(func(other x86.Label) {
+			m.PushNewest(t.Code, other)
+			if t.behind[i].has(0) {
+				t.MovImm(x86.RAX, 0)
+			}
+		}, func() { t.routine(addr) })
 	case fn == asm.FnMapLookupElem || fn == asm.FnRingbufQuery:
 		t.CallTo(addr)
 	default:

@@ -195,3 +195,14 @@ func (t *translator) hasBits(i int, r asm.Register) bool {
 	in := &t.list[i-1]
 	return in.class() == classALU64 && in.code() == opOr && !in.fromReg() && in.imm != 0 && in.dst == uint8(r)
 }
+
+// addsOnly reports whether the flags of an update are known, and do not ask that the key is there.
+func (t *translator) addsOnly(i int) bool {
+	const flags, mustBeThere = 4, 2 // BPF_EXIST
+	for ; i > t.from && !t.joins[i]; i-- {
+		if in := &t.list[i-1]; in.sets().has(flags) {
+			return in.isMove() && !in.fromReg() && in.imm >= 0 && in.imm < mustBeThere
+		}
+	}
+	return false
+}
