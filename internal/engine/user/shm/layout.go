@@ -54,7 +54,7 @@ type Map struct {
 	// Fronts is where the fronts of a hash begin whose keys nest, of FrontSize bytes each; FrontDepth is how many entries they hold, of
 	// FrontStride bytes. A depth of 0: there are none, as values are too large or too few.
 	Fronts, FrontSize, FrontStride, FrontDepth int
-	// InSlot is where slots have the address of their front, 0 as long as they have none.
+	// InSlot is where slots have the address of their front, or of their values of a PerCPUArray; 0 as long as they have none.
 	InSlot int
 }
 
@@ -107,7 +107,7 @@ func Lay(specs []Spec, cpus int) (*Layout, error) {
 	}
 	l.slot = SlotStorage + l.Storage
 	for i := range l.Maps {
-		if m := &l.Maps[i]; m.FrontDepth > 0 {
+		if m := &l.Maps[i]; m.FrontDepth > 0 || m.Kind == PerCPUArray {
 			m.InSlot = l.slot
 			l.slot += 8
 		}

@@ -214,8 +214,23 @@ func (w *routine) stripe() {
 	w.OpImm(x86.Add, x86.Word, x86.RAX, int32(n))
 	w.Bind(own)
 	w.OpImm(x86.Add, x86.Word, x86.RAX, 1)
-	w.Store(x86.Word, x86.At(x86.R9, SlotStripe), x86.RAX)
+	w.values()
+	w.Store(x86.Word, x86.At(x86.R9, SlotStripe), x86.RAX) // last: it says that all of this is there
 	w.Ret()
+}
+
+// values stores where the values of arrays are that the slot has from now on, by their number in RAX.
+func (w *routine) values() {
+	w.Push(x86.RCX)
+	for i := range w.l.Maps {
+		if m := &w.l.Maps[i]; m.Kind == PerCPUArray {
+			w.IMulImm(x86.Quad, x86.R11, x86.RAX, int32(m.PerCPU))
+			w.MovImm(x86.RCX, w.data+uint64(m.Data)-uint64(m.PerCPU)) // numbers count from 1
+			w.Op(x86.Add, x86.Quad, x86.R11, x86.RCX)
+			w.Store(x86.Quad, x86.At(x86.R9, int32(m.InSlot)), x86.R11)
+		}
+	}
+	w.Pop(x86.RCX)
 }
 
 // fronts gives the slot, whose number is in R11, its fronts, if there are enough.

@@ -26,7 +26,8 @@ const (
 	// A range of memory that was read and never goes away: most reads are of the one before.
 	SlotFrom = 96  // u64 its start
 	SlotTo   = 104 // u64 its end, 0 none yet
-	// SlotStorage is where the thread's memory of Layout.Storage bytes begins. Behind it are the addresses of the slot's fronts (Map.InSlot).
+	// SlotStorage is where the thread's memory of Layout.Storage bytes begins. Behind it are the addresses of the slot's fronts and
+	// values (Map.InSlot).
 	SlotStorage = 128
 )
 

@@ -237,6 +237,10 @@ func (t *translator) element(m *shm.Map, first bool) {
 func (t *translator) value(m *shm.Map) {
 	address := t.env.Data + uint64(m.Data)
 	perCPU := m.Kind == shm.PerCPUArray
+	if perCPU && t.alone {
+		t.ownValues(m)
+		return
+	}
 	if perCPU {
 		t.stripe()
 		t.IMulImm(x86.Quad, x86.RAX, x86.RAX, int32(m.PerCPU))
@@ -255,5 +259,15 @@ func (t *translator) value(m *shm.Map) {
 			t.Op(x86.Add, x86.Quad, temp, x86.RAX)
 		}
 		t.Lea(x86.RAX, x86.AtIndex(temp, spare, 1, 0))
+	}
+}
+
+// ownValues is value of an array of which the slot has values for itself.
+func (t *translator) ownValues(m *shm.Map) {
+	t.Load(x86.Quad, x86.RAX, x86.At(slotReg, int32(m.InSlot)))
+	if m.Entries > 1 {
+		t.Load(x86.Word, spare, x86.At(x86.RSI, 0))
+		t.IMulImm(x86.Quad, spare, spare, int32(m.Stride))
+		t.Op(x86.Add, x86.Quad, x86.RAX, spare)
 	}
 }
