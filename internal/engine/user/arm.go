@@ -244,7 +244,7 @@ func (im *image) write() (map[uint64]*text, error) {
 	if err != nil {
 		return nil, err
 	}
-	env.Identified = true // by the gates
+	env.Gated = true
 	programs := make([]uint64, len(im.code.Progs))
 	for i := range im.code.Progs {
 		env.Base = first.next()

@@ -239,6 +239,7 @@ func (g *gate) run() {
 		g.Mov(x86.Quad, x86.RSP, x86.RBX)
 	}
 	g.Mov(x86.Quad, x86.RDI, g.frame())
+	g.Lea(x86.RSI, x86.At(x86.RCX, slotThread))
 	if g.wants.Forward {
 		g.Cld()
 	}

@@ -94,7 +94,7 @@ func (t *translator) stripe() { t.asked(shm.SlotStripe, x86.Word, t.env.Routines
 
 // identity leaves process << 32 | thread in RAX.
 func (t *translator) identity() {
-	t.asked(shm.SlotIDs, x86.Quad, t.env.Routines.IDs, t.env.Identified)
+	t.asked(shm.SlotIDs, x86.Quad, t.env.Routines.IDs, t.env.Gated)
 }
 
 // asked leaves a word of the slot in RAX, which a routine fills in as long as it is 0, unless it is known not to be.

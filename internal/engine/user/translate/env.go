@@ -16,8 +16,8 @@ type Env struct {
 	Routines *shm.Routines
 	// RSeq is where the thread's rseq area has cpu_id, relative to the FS base; 0: it has none.
 	RSeq int32
-	// Identified: whoever calls programs that want the thread (Uses.Thread) has stored who it is in the slot.
-	Identified bool
+	// Gated: programs are called by gates, which give the slot's address in RSI, and have stored in it who the thread is where that matters (Uses.Thread).
+	Gated bool
 }
 
 func (e *Env) mapOf(in *inst) (*shm.Map, error) {

@@ -34,6 +34,27 @@ func (t *translator) fuse(i int) bool {
 	return false
 }
 
+// reloads translates a load of what the instruction before it stored on the stack: the register has it still.
+func (t *translator) reloads(i int) bool {
+	if i == t.from || t.joins[i] || !t.list[i].moves(classLDX) || !t.list[i-1].moves(classSTX) {
+		return false
+	}
+	in, before := &t.list[i], &t.list[i-1]
+	to, from := t.before[i-1].regs[before.dst], t.before[i].regs[in.src]
+	if to.kind != onStack || from.kind != onStack || to.n+int(before.off) != from.n+int(in.off) {
+		return false
+	}
+	if in.dst != before.src {
+		t.Mov(x86.Quad, t.reg[in.dst], t.reg[before.src])
+	}
+	return true
+}
+
+// moves reports a plain load or store of 8 bytes.
+func (in *inst) moves(class uint8) bool {
+	return in.class() == class && in.mode() == modeMEM && in.width() == 8
+}
+
 // isMove reports a copy of a register or a number as it is.
 func (in *inst) isMove() bool {
 	return (in.class() == classALU64 || in.class() == classALU) && in.code() == opMov && in.off == 0

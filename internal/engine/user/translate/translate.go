@@ -4,7 +4,7 @@
 // the code does to registers and memory what the kernel does for the same program, and an instruction that is not known to the last bit is
 // refused. It must not know what programs are for, or how their code gets into the process.
 //
-// The code is a function of the System V ABI: it takes a context (shm.Context) in RDI and gives the program's result in EAX. It keeps
+// The code is a function of the System V ABI: it takes a context (shm.Context) in RDI, the slot's address in RSI if a gate calls it, and gives the program's result in EAX. It keeps
 // what a function must keep, uses no vector registers, and takes less than FrameSize bytes of stack. Registers:
 //
 //	r0   r1   r2   r3   r4   r5  r6   r7   r8   r9   r10      free in between
@@ -172,6 +172,9 @@ func (t *translator) instructions() error {
 		if !t.before[i].seen || t.list[i].class() != classLD && t.idle(i) || t.asksForValue(i) || i > t.from && t.jumpsOverJump(i-1) {
 			continue
 		}
+		if t.reloads(i) {
+			continue
+		}
 		if t.fuse(i) {
 			i++
 			t.Bind(t.labels[i])
@@ -236,7 +239,10 @@ func (t *translator) enter() {
 	if t.helpers {
 		t.Push(context)
 	}
-	if t.slots {
+	switch {
+	case t.slots && t.env.Gated && t.from == 0:
+		t.Mov(x86.Quad, slotReg, x86.RSI)
+	case t.slots:
 		t.Load(x86.Quad, slotReg, x86.At(context, shm.ContextSlot))
 	}
 	if t.loops {
