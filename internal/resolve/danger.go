@@ -23,6 +23,10 @@ var callsBack = set("qsort", "qsort_r", "__qsort_r", "bsearch", "lfind", "lsearc
 	"__pthread_once", "call_once", "dl_iterate_phdr", "__dl_iterate_phdr", "scandir", "scandir64", "ftw", "ftw64", "nftw", "nftw64", "glob", "glob64", "_dl_catch_exception", "_dl_catch_error",
 	"__libc_start_main", "__libc_start_call_main", "start_thread", "__libc_csu_init", "pthread_create", "sqlite3_exec", "sqlite3_step")
 
+// tidies are functions that, before they give back a constant, call nothing of their object but what puts its own lists in order. PQgetResult: where it
+// gives NULL in a pipeline (pqPipelineProcessQueue).
+var tidies = set("PQgetResult")
+
 // unwinder reports whether a function is part of the machinery that walks stacks.
 func unwinder(name string) bool {
 	for _, p := range []string{"_Unwind_", "__cxa_throw", "__cxa_rethrow", "__gxx_personality", "__gcc_personality", "unw_", "_U", "uw_", "__cxa_call_unexpected", "rust_eh_personality", "__register_frame"} {

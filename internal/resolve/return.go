@@ -35,7 +35,7 @@ func (r *resolver) armReturns(obj *object, fn *symbol.Function, code []byte, p *
 
 // returnInfo is what the search for returns asks beyond a function's bytes.
 func returnInfo(obj *object, fn *symbol.Function) site.FnInfo {
-	return site.FnInfo{
+	info := site.FnInfo{
 		Addr: uint64(fn.Addr),
 		Callee: func(rel int64) string {
 			if callee, off, ok := obj.file.At(fn.Addr + symbol.Addr(rel)); ok && off == 0 {
@@ -48,6 +48,13 @@ func returnInfo(obj *object, fn *symbol.Function) site.FnInfo {
 		Part:       func(rel int64) (site.Part, bool) { return partAt(obj, fn, rel) },
 		Conditions: true, // programs look at the flags
 	}
+	if among(tidies, fn) {
+		info.Soon = func(rel int64) bool {
+			callee, off, ok := obj.file.Enclosing(fn.Addr + symbol.Addr(rel))
+			return ok && off == 0 && callee.Local
+		}
+	}
+	return info
 }
 
 // partAt gives the code that holds a place relative to a function.

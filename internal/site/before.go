@@ -48,6 +48,7 @@ func EarlierReturns(code []byte, fn FnInfo, reads Registers) map[uint64][]Choice
 type way struct {
 	at, to int
 	cond   uint8        // of the site
+	called bool         // the site is a call that comes back soon
 	table  *switchTable // control goes from the site to the instruction through a table
 	cases  uint64
 }
@@ -67,7 +68,7 @@ func (w *ways) instead(i int) []Choice {
 		if !ok || before.Frame <= 0 || before.Frame%8 != 0 || before.Frame >= MaxBefore {
 			return nil // without a frame, code that is no compiler's may come from anywhere
 		}
-		c, err := in.choice(BeforeRet, before.describe())
+		c, err := in.choice(BeforeRet, before.describe(way))
 		if err != nil {
 			return nil
 		}
@@ -127,6 +128,10 @@ func (w *ways) above(i int) ([]way, bool) {
 	case in.Flow == CondJump:
 		cheap := in.Cost() == Emulated && in.refusal() == "" && in.condition() != 0
 		return []way{{at: i - 1, to: i, cond: in.condition() ^ 1}}, cheap
+	case in.Flow == Call && w.fn.Soon != nil && w.fn.Soon(in.Target):
+		last := way{at: i - 1, to: i, called: true}
+		b, ok := w.tells(last)
+		return []way{last}, ok && b.Result.Kind == Fixed && in.refusal() == ""
 	case in.Flow != Next:
 		return nil, false
 	}
@@ -139,6 +144,9 @@ func (w *ways) above(i int) ([]way, bool) {
 // tells follows what a way does to the registers; false: at its site it is not known what is read at the ret.
 func (w *ways) tells(y way) (*Before, bool) {
 	t := newTail()
+	if y.called {
+		t.call()
+	}
 	if y.table != nil {
 		for _, in := range w.insts[y.table.guard+1 : y.table.jump] {
 			t.forget(in)
@@ -164,8 +172,11 @@ func (w *ways) tells(y way) (*Before, bool) {
 // MaxBefore bounds Before.Frame.
 const MaxBefore = 32 << 10
 
-func (b *Before) describe() string {
+func (b *Before) describe(y way) string {
 	text := "nothing follows but the way to ret"
+	if y.called {
+		text = "nothing follows but this call, known to come back, and the way to ret"
+	}
 	if b.Switch.Cases != 0 {
 		text = "in some cases of a switch " + text
 	}

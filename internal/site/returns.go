@@ -22,6 +22,9 @@ type FnInfo struct {
 	// Part gives the code of a part of some function that holds a place outside, whether it has a name or not. It serves
 	// EarlierReturns, which must know all that leads back; nil: such places are not known.
 	Part func(rel int64) (Part, bool)
+	// Soon says of what is called at a place that it comes back, and soon: EarlierReturns takes such a call for a part of the way to a ret at which the
+	// result is a constant. nil: nothing does.
+	Soon func(rel int64) bool
 	// Conditions: the caller evaluates Choice.Cond. Without it a conditional tail call is reported as not seen.
 	Conditions bool
 }

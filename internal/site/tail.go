@@ -128,6 +128,15 @@ func (t *tail) forget(in Inst) {
 	}
 }
 
+// call follows a call that comes back.
+func (t *tail) call() {
+	for r := range t.regs {
+		if scratch>>r&1 == 1 {
+			t.regs[r] = Value{}
+		}
+	}
+}
+
 // moveStack follows add, sub, lea and mov to %rsp.
 func (t *tail) moveStack(inst x86asm.Inst) bool {
 	switch source := inst.Args[1].(type) {
