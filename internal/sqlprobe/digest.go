@@ -11,7 +11,8 @@ import (
 type Digester struct {
 	obfuscator *sqllexer.Obfuscator
 	normalizer *sqllexer.Normalizer
-	known      map[[2]string]string
+	known      map[string]string // by plain
+	key        []byte
 }
 
 // NewDigester makes one.
@@ -20,7 +21,7 @@ func NewDigester() *Digester {
 		obfuscator: sqllexer.NewObfuscator(sqllexer.WithReplacePositionalParameter(true), sqllexer.WithReplaceBindParameter(true),
 			sqllexer.WithReplaceBoolean(true), sqllexer.WithReplaceNull(true)),
 		normalizer: sqllexer.NewNormalizer(sqllexer.WithUppercaseKeywords(true)),
-		known:      map[[2]string]string{},
+		known:      map[string]string{},
 	}
 }
 
@@ -30,14 +31,14 @@ const keptDigests = 4096
 // Digest is the statement with literals and parameters replaced by ?, lists and the rows of VALUES collapsed, comments dropped, keywords
 // in capitals. Of a statement that was cut it is the digest of what is there, and ends with "...".
 func (d *Digester) Digest(system, text string, cut bool) string {
-	key := [2]string{system, text}
-	digest, ok := d.known[key]
+	d.key = plain(append(append(d.key[:0], system...), 0), text)
+	digest, ok := d.known[string(d.key)]
 	if !ok {
 		digest = d.digest(system, text)
 		if len(d.known) >= keptDigests {
 			clear(d.known)
 		}
-		d.known[key] = digest
+		d.known[string(d.key)] = digest
 	}
 	if cut {
 		return digest + " ..."
