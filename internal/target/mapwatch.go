@@ -144,7 +144,10 @@ func (w *MapWatch) Wait(ctx context.Context) error {
 		return fmt.Errorf("watch mappings: %w", err)
 	}
 	if slices.ContainsFunc(polled, func(p unix.PollFd) bool { return p.Revents&unix.POLLHUP != 0 }) {
-		time.Sleep(lookEvery) // all that was watched has ended, and the kernel says so at once from now on
+		select { // all that was watched has ended, and the kernel says so at once from now on
+		case <-ctx.Done():
+		case <-time.After(lookEvery):
+		}
 	}
 	return ctx.Err()
 }
