@@ -105,6 +105,7 @@ func TestLibrariesOfACommandAreCountedFromInside(t *testing.T) {
 
 // The C library's functions are counted in every program of a pipeline, exactly as by the kernel's probes.
 func TestEnginesAgreeOnWhatAShellExecutes(t *testing.T) {
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	t.Setenv("FOLLOW_CALLS", "/dev/null")
 	var counts []uint64
@@ -255,6 +256,7 @@ func TestSeveralProcessesAreCountedFromInside(t *testing.T) {
 
 // What a running process executes is not observed, which does it no harm and is said.
 func TestAProcessThatExecutesAnotherProgramIsTold(t *testing.T) {
+	fixture.Libraries(t, false)
 	program := fixture.Build(t, "command/follow.c", "-pthread")
 	a := answers(t, "/bin/sh", "-c", fmt.Sprintf("echo ready; read word; exec %s wait 100 0", program))
 	target, err := sonde.Open(sonde.PID(a.cmd.Process.Pid))

@@ -185,6 +185,7 @@ func TestWhatFunctionsRememberTogetherIsNotDivided(t *testing.T) {
 
 // Where the kernel took over what was to be run inside the process, the session says so, and why.
 func TestASessionThatTheKernelTookOverSaysSo(t *testing.T) {
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	program := fixture.Build(t, "engine/confined.c")
 	for _, engine := range []sonde.Engine{sonde.EngineAuto, sonde.EngineMixed} {

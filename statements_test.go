@@ -14,6 +14,7 @@ import (
 // database is a command whose SQLite executes 20 statements.
 func database(t *testing.T) *sonde.Target {
 	t.Helper()
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	fixture.Need(t, "sqlite3")
 	inserts := strings.Repeat("insert into t values('a secret');", 19)

@@ -10,6 +10,7 @@ import (
 
 // What was lost and cut is known while the run goes on.
 func TestTheAccountIsKnownDuringTheRun(t *testing.T) {
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	target := open(t, sonde.Command("sh", "-c", "while :; do getent passwd root >/dev/null; sleep 0.1; done"))
 	s, err := target.Trace(t.Context(), "libc:getenv", sonde.StringLimit(1))

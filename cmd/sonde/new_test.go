@@ -42,6 +42,7 @@ func projects(t *testing.T) []made {
 
 // Every project is built, vetted and tested as it was written, with no network, and run on its command.
 func TestProjectsBuildAndSeeTheCallsOfTheirCommand(t *testing.T) {
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	for _, p := range projects(t) {
 		for template, want := range map[string]string{"library": p.library, "ebpf": p.ebpf} {

@@ -22,6 +22,7 @@ func TestCommand(t *testing.T) {
 
 // TestObserving runs the scripts that observe; ./work is the program, ./nobpf starts others where bpf(2) is refused.
 func TestObserving(t *testing.T) {
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	work := fixture.Build(t, "command/work.c")
 	static, nobpf := fixture.Build(t, "command/static.c"), fixture.Build(t, "command/nobpf.c")

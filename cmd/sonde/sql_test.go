@@ -63,6 +63,7 @@ func observed(t *testing.T, o sonde.SQLOptions, during func(), options ...sonde.
 // observedWith is observed for what looks at the session meanwhile.
 func observedWith(t *testing.T, o sonde.SQLOptions, during func(*sonde.Session), options ...sonde.Option) *everything {
 	t.Helper()
+	fixture.Libraries(t, false)
 	target, err := sonde.Open(options...)
 	if err != nil {
 		t.Fatal(err)

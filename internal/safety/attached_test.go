@@ -87,6 +87,7 @@ func wholePrograms(t *testing.T, long bool, engine string, flags ...string) {
 			continue
 		}
 		t.Run(w.name, func(t *testing.T) {
+			fixture.Libraries(t, true)
 			s := sonde(t)
 			s.Engine = engine
 			fixture.Need(t, w.needs...)
@@ -180,7 +181,7 @@ func (p *working) work() (digest string, calls uint64) {
 
 func (p *working) line() string {
 	p.t.Helper()
-	late := time.AfterFunc(limit, func() { _ = p.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Duration(amount)*limit, func() { _ = p.cmd.Process.Kill() })
 	defer late.Stop()
 	line, err := p.out.ReadString('\n')
 	if err != nil {

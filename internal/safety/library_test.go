@@ -27,6 +27,7 @@ func TestWholeLibrariesDoNotDisturb(t *testing.T) {
 		{"shell", "libc:*", []string{"sh", "-c", `for i in 1 2 3; do echo $((i + $(echo $i | wc -c))); done; trap 'echo caught' USR1; kill -USR1 $$; exit 3`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			fixture.Libraries(t, true)
 			alone, err := Run(c.argv, limit)
 			if err != nil {
 				t.Fatal(err)

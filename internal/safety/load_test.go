@@ -91,6 +91,7 @@ func TestServersUnderLoadDoNotNotice(t *testing.T) {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
+			fixture.Libraries(t, true)
 			s := sonde(t)
 			fixture.Need(t, c.needs...)
 			alone, _ := c.run(t, nil)
@@ -248,6 +249,7 @@ func TestWorkingProgramsDoNotNotice(t *testing.T) {
 }
 
 func (c work) unnoticed(t *testing.T, engine string) {
+	fixture.Libraries(t, true)
 	s := sonde(t)
 	s.Engine = engine
 	patience := time.Duration(amount) * limit

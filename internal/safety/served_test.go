@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 )
@@ -17,6 +18,7 @@ func TestServersWorkAttachedTo(t *testing.T) {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
+			fixture.Libraries(t, true)
 			s := sonde(t)
 			s.Engine = "user"
 			fixture.Need(t, c.needs...)
@@ -76,14 +78,16 @@ func TestProgramThatReadsItsOwnCodeFindsItAgain(t *testing.T) {
 }
 
 // Threads that are busy in the probed functions compute what they should through session after session.
-func TestHotThreadsSurviveManySessions(t *testing.T) { manySessions(t, 12) }
+func TestHotThreadsSurviveManySessions(t *testing.T) { manySessions(t, 12, limit) }
 
-func manySessions(t *testing.T, times int) {
+// manySessions attaches so many times, or fewer once the time is over.
+func manySessions(t *testing.T, times int, patience time.Duration) {
 	s := sonde(t)
 	s.Engine = "user"
 	p := start(t, worker{argv: func(t *testing.T) []string { return []string{fixture.Build(t, "engine/hot.c"), "4"} }})
 	p.line() // where its functions are
-	for n := range times {
+	end := time.Now().Add(patience)
+	for n := 0; n < times && (n < 12 || time.Now().Before(end)); n++ {
 		a := s.attach(t, []string{"count", "time"}[n%2], p.pid, "fold", "step")
 		if seen := a.end(); seen.Sonde != 0 || seen.Stats.Hits == 0 {
 			t.Fatalf("session %d: status %d, %d hits\n%s", n, seen.Sonde, seen.Stats.Hits, tail(seen.Stderr))

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAScriptReadsWhatATraceShows(t *testing.T) {
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	for _, test := range []struct {
 		name, source string

@@ -31,6 +31,7 @@ type seen struct{ text, json string }
 
 // table holds the calls of a fixture, built in several ways, against what its source says.
 func table(t *testing.T, source string, builds []build, options ...sonde.RunOption) {
+	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	text, err := os.ReadFile(filepath.Join(fixture.Dir(), "valuetable", source))
 	if err != nil {

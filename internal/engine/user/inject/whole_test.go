@@ -23,6 +23,7 @@ import (
 func TestWholeLibrariesRunOverwritten(t *testing.T) {
 	const python = "/usr/bin/python3"
 	fixture.Need(t, python)
+	fixture.Libraries(t, true)
 	cmd := exec.Command(python, filepath.Join(fixture.Dir(), "engine/everything.py"))
 	h := startCommand(t, cmd, python)
 	want := h.say("work")
