@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"debug/elf"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -15,101 +14,24 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/engine/enginetest"
 	"github.com/sonde-project/sonde/internal/engine/hybrid"
 	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
-	"github.com/sonde-project/sonde/script"
 )
 
-// running is a fixture that answers lines.
-type running struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	path string
-	in   io.WriteCloser
-	out  *bufio.Reader
-	errs bytes.Buffer
-}
-
-// run starts a fixture that prints one line first.
-func run(t *testing.T, source string, args ...string) *running {
+// run starts a fixture.
+func run(t *testing.T, source string, args ...string) *enginetest.Running {
 	t.Helper()
 	fixture.NeedRoot(t)
-	r := &running{t: t, path: fixture.Build(t, source, "-DHYBRID")}
-	r.cmd = exec.Command(r.path, args...)
-	r.in, _ = r.cmd.StdinPipe()
-	out, _ := r.cmd.StdoutPipe()
-	r.cmd.Stderr, r.out = &r.errs, bufio.NewReader(out)
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.cmd.Process.Kill(); _ = r.cmd.Wait() })
-	return r
+	return enginetest.Start(t, fixture.Build(t, source, "-DHYBRID"), args...)
 }
 
-func (r *running) line() string {
-	r.t.Helper()
-	line, err := r.out.ReadString('\n')
-	if err != nil {
-		r.t.Fatalf("the program has ended: %v, %v\n%s", err, r.cmd.Wait(), r.errs.String())
-	}
-	return strings.TrimSpace(line)
-}
-
-func (r *running) say(word string) string {
-	r.t.Helper()
-	fmt.Fprintln(r.in, word)
-	return r.line()
-}
-
-func (r *running) number(word string) uint64 {
-	r.t.Helper()
-	n, err := strconv.ParseUint(r.say(word), 10, 64)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return n
-}
-
-// finish ends the program, which must have gone well.
-func (r *running) finish() {
-	r.t.Helper()
-	r.in.Close()
-	rest, _ := io.ReadAll(r.out)
-	if err := r.cmd.Wait(); err != nil || r.errs.Len() > 0 {
-		r.t.Errorf("the program ended with %v, %s, %s", err, rest, r.errs.String())
-	}
-}
-
-// resolved is the plan of a script, in which PROGRAM stands for the program.
-func (r *running) resolved(text string, returns resolve.ReturnPolicy) *plan.Plan {
-	r.t.Helper()
-	s, err := script.Parse(strings.ReplaceAll(text, "PROGRAM", r.path))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	pids := []int{r.cmd.Process.Pid}
-	p, err := resolve.Resolve(s, resolve.Scope{PIDs: pids, Filter: plan.Filter{PIDs: pids}, Limits: plan.DefaultLimits(), Return: returns})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return p
-}
-
-func (r *running) arm(p *plan.Plan) *hybrid.Session {
-	r.t.Helper()
-	s, err := hybrid.Open(p)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { s.Close() })
-	refused, err := s.Arm()
-	if err != nil || len(refused) > 0 {
-		r.t.Fatalf("%v, refused %v", err, refused)
-	}
-	return s
+func arm(t *testing.T, p *plan.Plan) *hybrid.Session {
+	t.Helper()
+	return enginetest.Armed(t, hybrid.Open, p)
 }
 
 // total adds up the counts of the map that counts.
@@ -143,13 +65,13 @@ func TestCallsAreThoseLetPassAndThoseFiltered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, "engine/hot.c", "4")
-			r.line()
-			before := r.number("pause")
-			p := r.resolved(c.script, c.returns)
-			s := r.arm(p)
-			r.say("go")
+			r.Line()
+			before := r.Number("pause")
+			p := r.Plan(c.script, c.returns)
+			s := arm(t, p)
+			r.Ask("go")
 			time.Sleep(300 * time.Millisecond)
-			calls := r.number("pause") - before
+			calls := r.Number("pause") - before
 			s.Disarm()
 			counts, err := s.Counts()
 			if err != nil {
@@ -162,11 +84,11 @@ func TestCallsAreThoseLetPassAndThoseFiltered(t *testing.T) {
 			if share := float64(passed) / float64(calls); share < c.share*0.5 || share > c.share*1.5 {
 				t.Errorf("%d of %d calls passed, of which %v was expected", passed, calls, c.share)
 			}
-			r.say("go")
+			r.Ask("go")
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			r.finish()
+			r.Finish()
 		})
 	}
 }
@@ -176,14 +98,14 @@ func TestProbesComeAndGoUnderThreadsThatCall(t *testing.T) { manyTimes(t, 20) }
 
 func manyTimes(t *testing.T, times int) {
 	r := run(t, "engine/hot.c", "4")
-	r.line()
+	r.Line()
 	for i := range times {
 		returns := []resolve.ReturnPolicy{resolve.ReturnTrampoline, resolve.ReturnSites}[i%2]
-		p := r.resolved([]string{
+		p := r.Plan([]string{
 			`uretprobe:PROGRAM:fold /arg0 % 3 == 0/ { @ = count(); }`, `uprobe:PROGRAM:step,uprobe:PROGRAM:fold { @ = count(); }`,
 			`uretprobe:PROGRAM:step /rand % 5 == 0/ { @ = count(); }`,
 		}[i%3], returns)
-		s := r.arm(p)
+		s := arm(t, p)
 		time.Sleep(time.Duration(i%5) * time.Millisecond)
 		s.Disarm()
 		counts, err := s.Counts()
@@ -195,51 +117,51 @@ func manyTimes(t *testing.T, times int) {
 			t.Fatal(err)
 		}
 	}
-	r.whole()
-	r.finish()
+	whole(t, r)
+	r.Finish()
 }
 
 // whole checks that nothing of a sonde is left in the program.
-func (r *running) whole() {
-	r.t.Helper()
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", r.cmd.Process.Pid))
+func whole(t *testing.T, r *enginetest.Running) {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", r.PID))
 	if err != nil || strings.Contains(string(maps), "memfd:sonde") {
-		r.t.Errorf("%v\n%s", err, maps)
+		t.Errorf("%v\n%s", err, maps)
 	}
-	file, err := elf.Open(r.path)
+	file, err := elf.Open(r.Path)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer file.Close()
 	text := file.Section(".text")
 	want, err := text.Data()
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	bias := uint64(0)
 	for _, line := range strings.Split(string(maps), "\n") {
-		if strings.HasSuffix(line, r.path) {
+		if strings.HasSuffix(line, r.Path) {
 			fmt.Sscanf(line, "%x", &bias)
 			break
 		}
 	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", r.cmd.Process.Pid))
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", r.PID))
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer mem.Close()
 	got := make([]byte, len(want))
 	if _, err := mem.ReadAt(got, int64(bias+text.Addr)); err != nil || !bytes.Equal(got, want) {
-		r.t.Errorf("%v: the program's code is not what it was", err)
+		t.Errorf("%v: the program's code is not what it was", err)
 	}
 }
 
 // A program from whose midst a sonde is killed runs on, with calls that pass what the kernel's probe has left, and can be made whole.
 func TestASondeIsKilledBetweenItsHalves(t *testing.T) {
 	r := run(t, "engine/hot.c", "4")
-	r.line()
+	r.Line()
 	observer := exec.Command("/proc/self/exe", "-test.run=^TestObserveUntilKilled$", "-test.v")
-	observer.Env = append(os.Environ(), "SONDE_OBSERVED="+strconv.Itoa(r.cmd.Process.Pid), "SONDE_PROGRAM="+r.path)
+	observer.Env = append(os.Environ(), "SONDE_OBSERVED="+strconv.Itoa(r.PID), "SONDE_PROGRAM="+r.Path)
 	out, _ := observer.StdoutPipe()
 	if err := observer.Start(); err != nil {
 		t.Fatal(err)
@@ -251,19 +173,19 @@ func TestASondeIsKilledBetweenItsHalves(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = observer.Wait()
-	before := r.number("pause")
-	r.say("go")
+	before := r.Number("pause")
+	r.Ask("go")
 	time.Sleep(50 * time.Millisecond)
-	if after := r.number("pause"); after <= before {
+	if after := r.Number("pause"); after <= before {
 		t.Errorf("%d calls, then %d", before, after)
 	}
-	r.say("go")
-	mended, left, err := user.Recover(r.cmd.Process.Pid)
+	r.Ask("go")
+	mended, left, err := user.Recover(r.PID)
 	if err != nil || mended != 1 || left != 0 {
 		t.Errorf("%d mended, %d left, %v", mended, left, err)
 	}
-	r.whole()
-	r.finish()
+	whole(t, r)
+	r.Finish()
 }
 
 // TestObserveUntilKilled is the sonde that TestASondeIsKilledBetweenItsHalves kills.
@@ -272,8 +194,8 @@ func TestObserveUntilKilled(t *testing.T) {
 	if err != nil {
 		return
 	}
-	r := &running{t: t, path: os.Getenv("SONDE_PROGRAM"), cmd: &exec.Cmd{Process: &os.Process{Pid: pid}}}
-	r.arm(r.resolved(`uretprobe:PROGRAM:fold /arg0 % 3 == 0/ { @ = count(); }`, resolve.ReturnTrampoline))
+	r := enginetest.Is(t, os.Getenv("SONDE_PROGRAM"), pid)
+	arm(t, r.Plan(`uretprobe:PROGRAM:fold /arg0 % 3 == 0/ { @ = count(); }`, resolve.ReturnTrampoline))
 	fmt.Println("armed")
 	time.Sleep(time.Minute)
 }
@@ -289,14 +211,14 @@ func TestAHitIsWhereTheFunctionIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, "engine/hot.c", "1")
-			_, rest, _ := strings.Cut(r.line(), "step 0x")
+			_, rest, _ := strings.Cut(r.Line(), "step 0x")
 			step, err := strconv.ParseUint(strings.Fields(rest)[0], 16, 64)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := r.resolved(text, resolve.ReturnTrampoline)
+			p := r.Plan(text, resolve.ReturnTrampoline)
 			site := step + uint64(p.Probes[0].Sites[0].Addr-p.Functions[0].Addr)
-			s := r.arm(p)
+			s := arm(t, p)
 			time.Sleep(50 * time.Millisecond)
 			s.Disarm()
 			seen := places(t, p, s)
@@ -308,7 +230,7 @@ func TestAHitIsWhereTheFunctionIs(t *testing.T) {
 					t.Fatalf("%#x, not %#x", at, site)
 				}
 			}
-			r.finish()
+			r.Finish()
 		})
 	}
 }
@@ -352,10 +274,10 @@ func places(t *testing.T, p *plan.Plan, s *hybrid.Session) (seen []uint64) {
 // Threads that begin and end, exceptions, longjmp, a thousand signals a second and children do not notice probes that come and go.
 func TestAStormDoesNotNotice(t *testing.T) {
 	r := run(t, "engine/storm.cc")
-	r.line()
+	r.Line()
 	hits := uint64(0)
 	for i := range 12 {
-		s := r.arm(r.resolved([]string{
+		s := arm(t, r.Plan([]string{
 			`uprobe:PROGRAM:step,uprobe:PROGRAM:leave /arg0 % 2 == 0/ { @ = count(); }`, `uretprobe:PROGRAM:step /arg0 % 2 == 0/ { @ = count(); }`,
 		}[i%2], resolve.ReturnAuto))
 		time.Sleep(5 * time.Millisecond)
@@ -369,11 +291,9 @@ func TestAStormDoesNotNotice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.whole()
-	r.in.Close()
-	out, _ := io.ReadAll(r.out)
-	if err := r.cmd.Wait(); err != nil || string(out) != "ok\n" || hits == 0 {
-		t.Errorf("%v, %q, %d hits\n%s", err, out, hits, r.errs.String())
+	whole(t, r)
+	if out := r.Finish(); out != "ok\n" || hits == 0 {
+		t.Errorf("%q, %d hits", out, hits)
 	}
 }
 
@@ -390,19 +310,19 @@ func TestCallsOfSignalHandlersAreInTheAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, "engine/handled.c")
-			r.line()
-			p := r.resolved(c.script, c.returns)
-			s := r.arm(p)
-			calls := r.number("go")
-			_ = r.cmd.Wait()
+			r.Line()
+			p := r.Plan(c.script, c.returns)
+			s := arm(t, p)
+			calls := r.Number("go")
+			r.Wait()
 			s.Disarm()
 			counts, err := s.Counts()
 			if err != nil {
 				t.Fatal(err)
 			}
 			stats, passed := counts.Stats(), total(t, p, s)
-			if stats.Hits != calls || stats.Hits != passed+stats.Filtered+stats.Lost+stats.MissedReturns+stats.Unfinished || r.errs.Len() > 0 {
-				t.Errorf("the program made %d calls: %d hits, %d passed, %+v\n%s", calls, stats.Hits, passed, stats, r.errs.String())
+			if stats.Hits != calls || stats.Hits != passed+stats.Filtered+stats.Lost+stats.MissedReturns+stats.Unfinished {
+				t.Errorf("the program made %d calls: %d hits, %d passed, %+v", calls, stats.Hits, passed, stats)
 			}
 		})
 	}

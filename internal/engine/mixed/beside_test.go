@@ -1,16 +1,14 @@
 package mixed_test
 
 import (
-	"bufio"
 	"encoding/binary"
-	"os/exec"
 	"testing"
 
 	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/engine/enginetest"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
-	"github.com/sonde-project/sonde/script"
 )
 
 // A kernel probe that somebody else puts on the first instruction of a function, before or after it was patched, sees what it would see, and so
@@ -22,39 +20,15 @@ func TestKernelProbesOnFirstInstructionsDoNotMeetJumps(t *testing.T) {
 		"kernel first": {trapping, inside}, "inside first": {inside, trapping},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(program)
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Wait()
-			defer in.Close()
+			r := enginetest.Start(t, program)
 			var sessions []engine.Session
 			var plans []*plan.Plan
 			for _, open := range order {
-				p := entries(t, program, cmd.Process.Pid)
-				s, err := open(p)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer s.Close()
-				if refused, err := s.Arm(); err != nil || len(refused) > 0 {
-					t.Fatal(refused, err)
-				}
-				sessions, plans = append(sessions, s), append(plans, p)
+				p := entries(t, r)
+				sessions, plans = append(sessions, enginetest.Armed(t, open, p)), append(plans, p)
 			}
-			if _, err := in.Write([]byte("\n")); err != nil {
-				t.Fatal(err)
-			}
-			if line, err := bufio.NewReader(out).ReadString('\n'); line != "1504500\n" {
-				t.Errorf("the program says %q, %v", line, err)
+			if line := r.Ask(""); line != "1504500" {
+				t.Errorf("the program says %q", line)
 			}
 			for i, s := range sessions {
 				s.Disarm()
@@ -69,16 +43,9 @@ func TestKernelProbesOnFirstInstructionsDoNotMeetJumps(t *testing.T) {
 }
 
 // entries observes the calls of all three functions and adds up what they are given.
-func entries(t *testing.T, program string, pid int) *plan.Plan {
+func entries(t *testing.T, r *enginetest.Running) *plan.Plan {
 	t.Helper()
-	s, err := script.Parse(`uprobe:` + program + `:/^(pushes|reserves|tests)$/ { @[func] = stats(arg0); }`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := resolve.Resolve(s, resolve.Scope{PIDs: []int{pid}, Filter: plan.Filter{PIDs: []int{pid}}, Limits: plan.DefaultLimits(), Return: resolve.ReturnSites})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := r.Plan(`uprobe:PROGRAM:/^(pushes|reserves|tests)$/ { @[func] = stats(arg0); }`, resolve.ReturnSites)
 	for _, s := range p.Probes[0].Sites {
 		if fn := p.Functions[s.Function]; s.Addr != fn.Addr {
 			t.Fatalf("%s is probed at %v, not at its first instruction", fn.Name, s.Addr)

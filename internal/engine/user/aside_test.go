@@ -2,54 +2,24 @@ package user_test
 
 import (
 	"encoding/binary"
-	"os/exec"
 	"testing"
 	"time"
 
+	"github.com/sonde-project/sonde/internal/engine/enginetest"
 	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/fixture"
-	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
-	"github.com/sonde-project/sonde/script"
 )
 
 // Programs see the stack pointer as it is at the first instruction, though they run behind it: calls are paired by it, and the return address is where it points.
 func TestProgramsBehindTheFirstInstructionSeeTheStackPointerOfTheCall(t *testing.T) {
 	program := fixture.Build(t, "engine/aside.c", "-DPATCHED")
-	cmd := exec.Command(program)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	defer in.Close()
-	script, err := script.Parse(`uretprobe:` + program + `:/^(pushes|reserves|tests)$/ { @[func] = hist(duration); }
-		uprobe:` + program + `:/^(pushes|reserves|tests)$/ { @from[*(uint64*)reg("sp")] = count(); }`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid := cmd.Process.Pid
-	p, err := resolve.Resolve(script, resolve.Scope{PIDs: []int{pid}, Filter: plan.Filter{PIDs: []int{pid}}, Limits: plan.DefaultLimits(), Return: resolve.ReturnSites})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := user.Open(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if refused, err := s.Arm(); err != nil || len(refused) > 0 {
-		t.Fatal(refused, err)
-	}
-	if _, err := in.Write([]byte("\n")); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	r := enginetest.Start(t, program)
+	p := r.Plan(`uretprobe:PROGRAM:/^(pushes|reserves|tests)$/ { @[func] = hist(duration); }
+		uprobe:PROGRAM:/^(pushes|reserves|tests)$/ { @from[*(uint64*)reg("sp")] = count(); }`, resolve.ReturnSites)
+	s := enginetest.Armed(t, user.Open, p)
+	r.Tell("")
+	r.Wait()
 	if err := s.Read(time.Time{}, func([]byte) {}); err != nil {
 		t.Fatal(err)
 	}

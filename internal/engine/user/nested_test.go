@@ -1,19 +1,14 @@
 package user_test
 
 import (
-	"bufio"
 	"encoding/binary"
-	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/sonde-project/sonde/internal/engine/enginetest"
 	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/fixture"
-	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
-	"github.com/sonde-project/sonde/script"
 )
 
 // A call that a signal handler makes while a program of its thread runs is lost, or its return is missed; either way it is one call.
@@ -26,60 +21,17 @@ func TestCallsOfSignalHandlersAreInTheAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			program := fixture.Build(t, "engine/handled.c", "-DPATCHED", "-pthread")
-			cmd := exec.Command(program)
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			pipe, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Wait()
-			defer in.Close()
-			out := bufio.NewReader(pipe)
-			if _, err := out.ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-			parsed, err := script.Parse(strings.ReplaceAll(text, "PROGRAM", program))
-			if err != nil {
-				t.Fatal(err)
-			}
-			pid := cmd.Process.Pid
-			p, err := resolve.Resolve(parsed, resolve.Scope{PIDs: []int{pid}, Filter: plan.Filter{PIDs: []int{pid}}, Limits: plan.DefaultLimits(), Return: resolve.ReturnSites})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := user.Open(p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			if refused, err := s.Arm(); err != nil || len(refused) > 0 {
-				t.Fatal(refused, err)
-			}
-			if _, err := in.Write([]byte("\n")); err != nil {
-				t.Fatal(err)
-			}
-			line, err := out.ReadString('\n')
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Wait(); err != nil {
-				t.Error(err)
-			}
+			r := enginetest.Start(t, program)
+			r.Line()
+			p := r.Plan(text, resolve.ReturnSites)
+			s := enginetest.Armed(t, user.Open, p)
+			calls := r.Number("")
+			r.Wait()
 			if err := s.Read(time.Time{}, func([]byte) {}); err != nil {
 				t.Fatal(err)
 			}
 			s.Disarm()
 			counts, err := s.Counts()
-			if err != nil {
-				t.Fatal(err)
-			}
-			calls, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
 			if err != nil {
 				t.Fatal(err)
 			}

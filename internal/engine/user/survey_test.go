@@ -3,39 +3,21 @@ package user
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/sonde-project/sonde/internal/engine/enginetest"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
 	"github.com/sonde-project/sonde/script"
 )
 
-// surveyed starts a program that waits, and makes the plan of counting all of its functions.
+// surveyed starts a program that waits, and makes the plan of counting functions of it.
 func surveyed(t *testing.T, program, function string) *plan.Plan {
 	t.Helper()
-	cmd := exec.Command(program)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	parsed, err := script.Parse("uprobe:" + program + ":" + function + " { @[func] = count(); }")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pids := []int{cmd.Process.Pid}
-	p, err := resolve.Resolve(parsed, resolve.Scope{PIDs: pids, Filter: plan.Filter{PIDs: pids}, Limits: plan.DefaultLimits(), Return: resolve.ReturnSites})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return enginetest.Start(t, program).Plan("uprobe:PROGRAM:"+function+" { @[func] = count(); }", resolve.ReturnSites)
 }
 
 // What was planned to say what can be patched is what is patched: nothing is planned a second time, for a process or for another that runs the same file.
