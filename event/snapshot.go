@@ -114,17 +114,17 @@ type Function struct {
 	Name      string // as Call.Function
 	Linkage   string // symbol name as in the object, when it differs
 	Signature string // "" when types are unknown
-	// SplitTypes is the file that has the types and is not read: the function was compiled with -gsplit-dwarf.
-	SplitTypes string
-	Address    uint64 // ELF virtual address
-	Size       uint64
-	File       string
-	Line       int
-	Language   Language
-	Cost       string // cost class of its entry site: "nop", "emulated", "stepped"
-	IFunc      bool
-	Inlined    int    // number of inlined instances; Address is 0 when there is nothing else
-	Provider   string // USDT provider; Name is the probe, Signature its arguments
+	// SplitTypes is the file that has the types and is not read, for SplitProblem: the function was compiled with -gsplit-dwarf.
+	SplitTypes, SplitProblem string
+	Address                  uint64 // ELF virtual address
+	Size                     uint64
+	File                     string
+	Line                     int
+	Language                 Language
+	Cost                     string // cost class of its entry site: "nop", "emulated", "stepped"
+	IFunc                    bool
+	Inlined                  int    // number of inlined instances; Address is 0 when there is nothing else
+	Provider                 string // USDT provider; Name is the probe, Signature its arguments
 	// Typed says that Params and Results are known, not only empty.
 	Typed   bool
 	Params  []Parameter

@@ -79,7 +79,7 @@ func (p *Plan) explainFunction(out io.Writer, f *Function) {
 	case f.Signature != nil:
 		name = f.Signature.String(f.Name) + "  (types: " + f.Signature.Source + ")"
 	case f.SplitTypes != "":
-		name += "  (types: in " + f.SplitTypes + ", which is not read: compiled with -gsplit-dwarf)"
+		name += "  (types: in " + f.SplitTypes + ", which " + f.SplitProblem + ": compiled with -gsplit-dwarf)"
 	}
 	fmt.Fprintf(out, "  %s  %s\n", p.Objects[f.Object].Path, name)
 }

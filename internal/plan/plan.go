@@ -45,10 +45,10 @@ type Function struct {
 	Size      uint64
 	Lang      event.Language
 	Signature *ctype.Signature // nil: unknown
-	// SplitTypes is the file that has the signature and is not read, when there is one.
-	SplitTypes string
-	ReturnWay  ReturnWay
-	ReturnWhy  string
+	// SplitTypes is the file that has the signature and is not read, for SplitProblem, when there is one.
+	SplitTypes, SplitProblem string
+	ReturnWay                ReturnWay
+	ReturnWhy                string
 }
 
 // ReturnWay says how returns of a function are seen.

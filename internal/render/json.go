@@ -173,6 +173,7 @@ type jsonFunction struct {
 	Linkage   string `json:"linkage,omitempty"`
 	Signature string `json:"signature,omitempty"`
 	Split     string `json:"split_types,omitempty"`
+	Problem   string `json:"split_problem,omitempty"`
 	Address   string `json:"address,omitempty"`
 	Size      uint64 `json:"size,omitempty"`
 	File      string `json:"file,omitempty"`
@@ -185,7 +186,7 @@ type jsonFunction struct {
 
 func newFunction(f event.Function) jsonFunction {
 	return jsonFunction{Type: "function", Target: f.Target, Function: f.Name, Provider: f.Provider, Linkage: f.Linkage,
-		Signature: f.Signature, Split: f.SplitTypes, Address: address(f.Address), Size: f.Size, File: f.File, Line: f.Line,
+		Signature: f.Signature, Split: f.SplitTypes, Problem: f.SplitProblem, Address: address(f.Address), Size: f.Size, File: f.File, Line: f.Line,
 		Language: f.Language.String(), Cost: f.Cost, IFunc: f.IFunc, Inlined: f.Inlined}
 }
 

@@ -102,10 +102,11 @@ func Unread(functions []event.Function) []string {
 		if f.SplitTypes == "" {
 			continue
 		}
-		if of[f.SplitTypes] == 0 {
-			files = append(files, f.SplitTypes)
+		file := f.SplitTypes + ", which " + f.SplitProblem
+		if of[file] == 0 {
+			files = append(files, file)
 		}
-		of[f.SplitTypes]++
+		of[file]++
 	}
 	const most = 3
 	for i, file := range files {
@@ -113,7 +114,7 @@ func Unread(functions []event.Function) []string {
 			out = append(out, fmt.Sprintf("and so it is with %s more", count(uint64(len(files)-most), "file")))
 			break
 		}
-		out = append(out, fmt.Sprintf("the types of %s are in %s, which is not read: compiled with -gsplit-dwarf", count(uint64(of[file]), "function"), clean(file)))
+		out = append(out, fmt.Sprintf("the types of %s are in %s: compiled with -gsplit-dwarf", count(uint64(of[file]), "function"), clean(file)))
 	}
 	return out
 }

@@ -164,14 +164,16 @@ func check(t *testing.T, format Format, o Options, out, raw string) {
 }
 
 func TestAListNamesTheFilesThatAreNotRead(t *testing.T) {
-	in := func(file string) event.Function { return event.Function{Name: "f", SplitTypes: file} }
+	in := func(file string) event.Function {
+		return event.Function{Name: "f", SplitTypes: file, SplitProblem: "is not there"}
+	}
 	for _, test := range []struct {
 		files []event.Function
 		want  string
 	}{
 		{[]event.Function{in("")}, ""},
-		{[]event.Function{in("a.dwo"), in("b.dwo"), in("a.dwo"), in("")}, "the types of 2 functions are in a.dwo, which is not read: compiled with -gsplit-dwarf\n" +
-			"the types of 1 function are in b.dwo, which is not read: compiled with -gsplit-dwarf"},
+		{[]event.Function{in("a.dwo"), in("b.dwo"), in("a.dwo"), in("")}, "the types of 2 functions are in a.dwo, which is not there: compiled with -gsplit-dwarf\n" +
+			"the types of 1 function are in b.dwo, which is not there: compiled with -gsplit-dwarf"},
 		{[]event.Function{in("a"), in("b"), in("c"), in("d"), in("e")}, "and so it is with 2 files more"},
 	} {
 		got := Unread(test.files)

@@ -29,7 +29,10 @@ func (f *function) types() *ctype.Signature {
 	sig := f.r.signature(f.match)
 	f.r.plan.Functions[f.id].Signature = sig
 	if sig == nil || named(sig) {
-		f.r.plan.Functions[f.id].SplitTypes = f.obj.file.SplitTypes(f.match.fn)
+		if split := f.obj.file.SplitTypes(f.match.fn); split != nil {
+			fn := &f.r.plan.Functions[f.id]
+			fn.SplitTypes, fn.SplitProblem = split.Path, split.Problem
+		}
 	}
 	return sig
 }

@@ -79,7 +79,9 @@ func (r *resolver) describe(m match) event.Function {
 		f.Signature = sig.String(f.Name)
 	}
 	if sig == nil || named(sig) {
-		f.SplitTypes = m.obj.file.SplitTypes(m.fn)
+		if split := m.obj.file.SplitTypes(m.fn); split != nil {
+			f.SplitTypes, f.SplitProblem = split.Path, split.Problem
+		}
 	}
 	f.File, f.Line, _ = m.obj.file.Line(m.fn.Addr + symbol.Addr(m.offset))
 	return f

@@ -1,6 +1,7 @@
 package resolve_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/resolve"
@@ -200,12 +202,28 @@ func TestExplainNamesEachSiteWithItsReason(t *testing.T) {
 
 func TestListNamesTheFileWithTypesThatIsNotRead(t *testing.T) {
 	prog := fixture.Build(t, "resolve/many.c", "-gsplit-dwarf")
-	found, err := resolve.List(script.Point{Kind: script.Uprobe, Target: prog, Function: "main"}, resolve.Scope{})
+	list := func() event.Function {
+		found, err := resolve.List(script.Point{Kind: script.Uprobe, Target: prog, Function: "main"}, resolve.Scope{})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("got %+v, %v", found, err)
+		}
+		return found[0]
+	}
+	if main := list(); main.Signature == "" || main.SplitTypes != "" {
+		t.Errorf("with the file: %+v", main)
+	}
+	moved := filepath.Join(t.TempDir(), "program")
+	text, err := os.ReadFile(prog)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found) != 1 || found[0].Signature != "" || !strings.HasSuffix(found[0].SplitTypes, ".dwo") {
-		t.Errorf("got %+v", found)
+	// The name of the file as the program has it: another one of the same length is not there.
+	if err := os.WriteFile(moved, bytes.ReplaceAll(text, []byte(".dwo\x00"), []byte(".dwx\x00")), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	prog = moved
+	if main := list(); main.Signature != "" || !strings.HasSuffix(main.SplitTypes, ".dwx") || main.SplitProblem != "is not there" {
+		t.Errorf("without the file: %+v", main)
 	}
 }
 

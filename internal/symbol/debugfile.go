@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"hash/crc32"
 	"io"
 	"os"
@@ -71,6 +72,11 @@ func (f *File) closeDebug() {
 		if d != nil {
 			d.file.Close()
 		}
+	}
+	f.dwarf.Lock()
+	defer f.dwarf.Unlock()
+	if d := f.dwarf.main; d != nil {
+		d.splits.close()
 	}
 }
 
@@ -160,18 +166,47 @@ func findAlternate(d *Debug) *Debug {
 
 // openDebug opens a debug file if it is there and the right one.
 func openDebug(path string, right func(*image) bool) *Debug {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	d, err := openObject(path)
 	if err != nil {
 		return nil
 	}
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
-		m, err := newImage(file, info.Size(), path)
-		if err == nil && m.Class == elf.ELFCLASS64 && m.Machine == elf.EM_X86_64 && right(m) {
-			return &Debug{image: m, file: file}
-		}
+	if !right(d.image) {
+		d.file.Close()
+		return nil
 	}
-	file.Close()
-	return nil
+	return d
+}
+
+// openObject opens an object file beside another.
+func openObject(path string) (*Debug, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	m, err := objectImage(file, path)
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &Debug{image: m, file: file}, nil
+}
+
+func objectImage(file *os.File, path string) (*image, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no file")
+	}
+	m, err := newImage(file, info.Size(), path)
+	if err != nil {
+		return nil, err
+	}
+	if m.Class != elf.ELFCLASS64 || m.Machine != elf.EM_X86_64 {
+		return nil, errors.New("it is of another machine")
+	}
+	return m, nil
 }
 
 // checksum gives the CRC-32 of the whole file, as .gnu_debuglink holds it.

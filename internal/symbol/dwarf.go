@@ -25,7 +25,10 @@ type debugInfo struct {
 	tables    map[uint64]*abbrevs
 	types     map[uint64]ref // type units by signature
 	problem   error          // why the list of units ends early
-	fuel      int            // steps that the current request may still take
+	fuel      *int           // steps that the current request may still take, shared by all files of the program
+	splits    *splitFiles    // where the other parts of skeletons are looked for
+	split     bool           // it is such a part: a .dwo file, or a unit of a .dwp package
+	skeleton  *unit          // what the part belongs to; nil of a type unit in a package
 	spans     []unitSpan
 	spanned   bool
 	rangeless []*unit
@@ -41,9 +44,11 @@ type unit struct {
 	offsetSize  int
 	abbrevs     *abbrevs
 	typeAt      uint64 // of a type unit, from start
+	id          uint64 // of a skeleton and its other part, from DWARF 5 on
 	root        *rootEntry
 	index       *unitIndex
 	lines       *lineTable
+	other       *otherPart // of a skeleton, once it was asked for
 }
 
 // maxUnits bounds the units of one file: a browser has some fifty thousand.
@@ -66,10 +71,8 @@ func (f *File) debugging() (d *debugInfo, release func()) {
 		s.main = f.newDebugInfo(f.Debug())
 		s.types = newTypeReader(f)
 	}
-	for d := s.main; d != nil; d = d.alt {
-		d.fuel = requestFuel
-	}
 	if s.main != nil {
+		*s.main.fuel = requestFuel
 		s.main.asking = event.LangC
 	}
 	return s.main, s.Unlock
@@ -81,19 +84,24 @@ const requestFuel = 1 << 28
 
 // burn takes a step; false when there were too many.
 func (d *debugInfo) burn() bool {
-	d.fuel--
-	return d.fuel > 0
+	*d.fuel--
+	return *d.fuel > 0
 }
 
 func (f *File) newDebugInfo(file *Debug) *debugInfo {
 	if file == nil {
 		return nil
 	}
-	d := &debugInfo{file: file, sections: map[string][]byte{}, broken: map[string]error{}, tables: map[uint64]*abbrevs{}, types: map[uint64]ref{}}
+	fuel := requestFuel
+	d := sectionsOf(file, &fuel)
+	d.splits = &splitFiles{object: f, debug: file.Path(), fuel: &fuel}
 	d.openAlt = func() *debugInfo { return f.newDebugInfo(f.DebugAlternate()) }
-	d.fuel = requestFuel
 	d.readUnits(d.section(".debug_info"))
 	return d
+}
+
+func sectionsOf(file *Debug, fuel *int) *debugInfo {
+	return &debugInfo{file: file, fuel: fuel, sections: map[string][]byte{}, broken: map[string]error{}, tables: map[uint64]*abbrevs{}, types: map[uint64]ref{}}
 }
 
 // section gives a section's bytes, nil when it is missing or broken.
@@ -120,7 +128,7 @@ func (d *debugInfo) alternate() *debugInfo {
 	if open := d.openAlt; open != nil {
 		d.openAlt = nil
 		if d.alt = open(); d.alt != nil {
-			d.alt.openAlt, d.alt.usedBy = nil, d
+			d.alt.openAlt, d.alt.usedBy, d.alt.fuel, d.alt.splits = nil, d, d.fuel, d.splits
 		}
 	}
 	return d.alt
@@ -177,7 +185,7 @@ func (d *debugInfo) readUnit(c *dwarfCursor) (*unit, error) {
 		signature = c.u64()
 		u.typeAt = c.fixed(u.offsetSize)
 	case unitSkeleton, unitSplit:
-		c.u64()
+		u.id = c.u64()
 	}
 	u.first = uint64(c.at)
 	known := u.version >= 2 && u.version <= 5 && u.addressSize == 8 && u.first <= u.end && !c.bad
@@ -186,7 +194,7 @@ func (d *debugInfo) readUnit(c *dwarfCursor) (*unit, error) {
 		return nil, nil
 	}
 	u.abbrevs = d.abbrevTable(table)
-	if kind == unitType && u.typeAt < u.end-u.start {
+	if (kind == unitType || kind == unitSplitType) && u.typeAt < u.end-u.start {
 		d.types[signature] = ref{d, u.start + u.typeAt}
 	}
 	return u, nil
@@ -207,6 +215,9 @@ func (d *debugInfo) abbrevTable(offset uint64) *abbrevs {
 
 func (d *debugInfo) typeUnit(signature uint64) (ref, bool) {
 	r, ok := d.types[signature]
+	if !ok && d.split {
+		r, ok = d.splits.typeUnit(signature)
+	}
 	return r, ok
 }
 

@@ -49,6 +49,8 @@ const (
 	formAddrx2        form = 0x2a
 	formAddrx3        form = 0x2b
 	formAddrx4        form = 0x2c
+	formGNUAddrIndex  form = 0x1f01
+	formGNUStrIndex   form = 0x1f02
 	formGNURefAlt     form = 0x1f20
 	formGNUStrpAlt    form = 0x1f21
 )
@@ -96,7 +98,7 @@ func (u *unit) read(c *dwarfCursor, s *spec) value {
 		v.data = c.bytes(16)
 	case formSdata:
 		v.n = uint64(c.sleb())
-	case formUdata, formRefUdata, formStrx, formAddrx, formLoclistx, formRnglistx:
+	case formUdata, formRefUdata, formStrx, formAddrx, formLoclistx, formRnglistx, formGNUAddrIndex, formGNUStrIndex:
 		v.n = c.uleb()
 	case formStrp, formSecOffset, formLineStrp, formStrpSup, formGNURefAlt, formGNUStrpAlt:
 		v.n = c.fixed(u.offsetSize)
@@ -135,7 +137,7 @@ func (u *unit) pass(c *dwarfCursor, s *spec) {
 		c.skip(uint64(u.offsetSize))
 	case formAddr:
 		c.skip(uint64(u.addressSize))
-	case formUdata, formSdata, formStrx, formAddrx, formLoclistx, formRnglistx, formRefUdata:
+	case formUdata, formSdata, formStrx, formAddrx, formLoclistx, formRnglistx, formRefUdata, formGNUAddrIndex, formGNUStrIndex:
 		for c.u8() >= 0x80 {
 		}
 	case formExprloc, formBlock:
@@ -162,7 +164,7 @@ func (u *unit) text(v value) []byte {
 		return textAt(u.info.str(), v.n)
 	case formLineStrp:
 		return textAt(u.info.lineStr(), v.n)
-	case formStrx, formStrx1, formStrx2, formStrx3, formStrx4:
+	case formStrx, formStrx1, formStrx2, formStrx3, formStrx4, formGNUStrIndex:
 		return textAt(u.info.str(), u.indexed(u.info.strOffsets(), u.bases().str, v.n, u.offsetSize))
 	case formStrpSup, formGNUStrpAlt:
 		if alt := u.info.alternate(); alt != nil {
@@ -177,7 +179,7 @@ func (u *unit) address(v value) (addr uint64, ok bool) {
 	switch v.form {
 	case formAddr:
 		return v.n, true
-	case formAddrx, formAddrx1, formAddrx2, formAddrx3, formAddrx4:
+	case formAddrx, formAddrx1, formAddrx2, formAddrx3, formAddrx4, formGNUAddrIndex:
 		return u.addressAt(v.n)
 	}
 	return 0, false
@@ -252,5 +254,9 @@ const (
 	attrGoEmbedded    dwarf.Attr = 0x2903
 	attrGoRuntimeType dwarf.Attr = 0x2904
 	attrGNUVector     dwarf.Attr = 0x2107
+	attrGNUDwoName    dwarf.Attr = 0x2130
+	attrGNUDwoID      dwarf.Attr = 0x2131
+	attrGNURangesBase dwarf.Attr = 0x2132
+	attrGNUAddrBase   dwarf.Attr = 0x2133
 	attrGNUPack       dwarf.Tag  = 0x4107
 )

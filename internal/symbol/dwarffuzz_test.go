@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,7 +25,10 @@ func mutated(program []byte, f *File, section, at uint16, change byte) []byte {
 
 // interrogate asks everything of a program's debug information.
 func interrogate(t *testing.T, program []byte) {
-	path := filepath.Join(t.TempDir(), "program")
+	interrogateIn(t, filepath.Join(t.TempDir(), "program"), program)
+}
+
+func interrogateIn(t *testing.T, path string, program []byte) {
 	if err := os.WriteFile(path, program, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +46,7 @@ func interrogate(t *testing.T, program []byte) {
 		f.Line(fns[i].Addr)
 		f.Inlines(fns[i].Addr + 4)
 		f.LinesOf(&fns[i])
+		f.SplitTypes(&fns[i])
 	}
 	f.Lines("abi.c", 10)
 	f.Inlined("use")
@@ -78,6 +83,45 @@ func FuzzDebugInfo(f *testing.F) {
 		program = mutated(program, files[n], section2, at2, change2)
 		start := time.Now()
 		interrogate(t, program)
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("took %v", d)
+		}
+	})
+}
+
+// FuzzSplitDebugInfo: the same of what stands in .dwo files and packages beside the program.
+func FuzzSplitDebugInfo(f *testing.F) {
+	type split struct{ program, part, name string }
+	var splits []split
+	for _, version := range []string{"-gdwarf-4", "-gdwarf-5"} {
+		program := splitBuild(f, "abi/inlined.c", "clang", "-O2", "-gsplit-dwarf", version)
+		part := filepath.Join(filepath.Dir(program), "part.dwo")
+		packed := packed(f, "llvm-dwp", program)
+		splits = append(splits, split{program, part, "part.dwo"}, split{packed, packed + ".dwp", "program.dwp"})
+	}
+	for i := range uint32(12) {
+		f.Add(uint8(i), i*677, byte(1<<(i%8)), i*i*31, byte(0xff))
+	}
+	f.Fuzz(func(t *testing.T, which uint8, at uint32, change byte, at2 uint32, change2 byte) {
+		s := splits[int(which)%len(splits)]
+		dir := t.TempDir()
+		program, err := os.ReadFile(s.program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := os.ReadFile(s.part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part[int(at)%len(part)] ^= change
+		part[int(at2)%len(part)] ^= change2
+		// The compiler's own file must not be found instead.
+		program = bytes.ReplaceAll(program, []byte(filepath.Dir(s.program)), bytes.Repeat([]byte("/"), len(filepath.Dir(s.program))))
+		if err := os.WriteFile(filepath.Join(dir, s.name), part, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		interrogateIn(t, filepath.Join(dir, "program"), program)
 		if d := time.Since(start); d > 20*time.Second {
 			t.Errorf("took %v", d)
 		}

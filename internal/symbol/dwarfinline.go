@@ -30,6 +30,7 @@ func (f *File) Inlined(name string) []InlineSite {
 	w := wanted{name: name, last: lastComponent(beforeParameters(name)), matches: map[ref]bool{}}
 	var sites []InlineSite
 	for _, u := range d.units {
+		u = u.full()
 		if u.typeAt != 0 {
 			continue
 		}
@@ -153,6 +154,7 @@ func (f *File) Inlines(addr Addr) []event.Frame {
 		return nil
 	}
 	for _, u := range d.unitsAt(uint64(addr)) {
+		u = u.full()
 		d.askFor(u)
 		chain := u.stackAt(uint64(addr))
 		if len(chain) < 2 {

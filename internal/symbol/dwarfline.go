@@ -45,6 +45,9 @@ const (
 
 // lineTable gives the unit's table, with its header read; nil when it has none.
 func (u *unit) lineTable() *lineTable {
+	if s := u.info.skeleton; s != nil && u.typeAt == 0 {
+		return s.lineTable() // what is in the other file has file numbers only
+	}
 	if u.lines != nil || !u.head().ok {
 		return u.lines
 	}

@@ -44,6 +44,7 @@ func (d *debugInfo) typeNamed(name string) (found entryAt, problem error) {
 		units = append(append([]*unit(nil), units...), alt.units...)
 	}
 	for _, u := range units {
+		u = u.full()
 		err := u.scan(func(s step) {
 			if s.end || found.abbrev != nil || !tags[s.entry.tag] || s.entry.text(dwarf.AttrName) == "" {
 				return

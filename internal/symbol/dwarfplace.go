@@ -68,7 +68,10 @@ func fromCaller(pieces []ctype.Piece) bool {
 // locationAt finds the expression of a location list that holds at an address. Source: DWARF 4, section 2.6.2; DWARF 5,
 // section 7.7.3.
 func (u *unit) locationAt(v value, addr uint64) ([]byte, bool) {
-	if u.version < 5 {
+	switch {
+	case u.version < 5 && u.info.split:
+		return u.fissionLocation(v.n, addr)
+	case u.version < 5:
 		return u.oldLocation(v.n, addr)
 	}
 	data := u.info.section(".debug_loclists")
@@ -125,6 +128,44 @@ func (u *unit) oldLocation(offset, addr uint64) ([]byte, bool) {
 	return nil, false
 }
 
+// fissionLocation reads .debug_loc.dwo: addresses are numbers in .debug_addr, lengths have four bytes. Source: gcc's wiki, DebugFission,
+// "New Location List Format".
+func (u *unit) fissionLocation(offset, addr uint64) ([]byte, bool) {
+	data := u.info.section(".debug_loc")
+	if offset >= uint64(len(data)) {
+		return nil, false
+	}
+	c := dwarfCursor{data: data, at: int(offset)}
+	base := u.head().low
+	for range maxRanges {
+		var low, high uint64
+		known := true
+		switch c.u8() {
+		case 1: // another base
+			base, _ = u.addressAt(c.uleb())
+			continue
+		case 2: // first address and last
+			low, known = u.addressAt(c.uleb())
+			high, _ = u.addressAt(c.uleb())
+		case 3: // first address and length
+			low, known = u.addressAt(c.uleb())
+			high = low + uint64(c.u32())
+		case 4: // offsets from the base
+			low, high = base+uint64(c.u32()), base+uint64(c.u32())
+		default:
+			return nil, false
+		}
+		expr := c.bytes(int(c.u16()))
+		if c.bad || !u.info.burn() {
+			return nil, false
+		}
+		if known && low <= addr && addr < high {
+			return expr, true
+		}
+	}
+	return nil, false
+}
+
 // Operations of location expressions. Source: DWARF 5, table 7.9, and GNU's.
 const (
 	opAddr               = 0x03
@@ -148,6 +189,7 @@ const (
 	opEntryValue         = 0xa3
 	opGNUImplicitPointer = 0xf2
 	opGNUEntryValue      = 0xf3
+	opGNUAddrIndex       = 0xfb
 )
 
 // expression reads a location expression as a place at a function's entry. It understands what describes parameters

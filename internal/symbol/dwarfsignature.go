@@ -32,6 +32,7 @@ func (d *debugInfo) functionAt(fn *Function) (entryAt, error) {
 	var found entryAt
 	var problem error
 	for _, u := range d.unitsAt(uint64(fn.Addr)) {
+		u = u.full()
 		index := u.indexOf()
 		for _, candidate := range index.at(uint64(fn.Addr)) {
 			e, ok := u.entry(candidate.at)
@@ -70,7 +71,7 @@ func (r *typeReader) signature(e entryAt, fn *Function) *ctype.Signature {
 	}
 	chain := e.origin()
 	sig, params := r.callable(chain)
-	if len(sig.Params) == 0 && len(sig.Results) == 0 && (sig.Lang == event.LangGo && e.unit.inAssembly(chain[len(chain)-1]) || e.unit.split() != "") {
+	if len(sig.Params) == 0 && len(sig.Results) == 0 && (sig.Lang == event.LangGo && e.unit.inAssembly(chain[len(chain)-1]) || e.unit.partOf() != "") {
 		return nil
 	}
 	r.finish()

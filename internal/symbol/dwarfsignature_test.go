@@ -133,28 +133,6 @@ func TestDebugInformationIsReadWhereverItIs(t *testing.T) {
 	}
 }
 
-func TestDebugInformationInAnotherPlaceIsNoSignature(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "split")
-	cmd := exec.Command("gcc", "-g", "-gsplit-dwarf", "-w", "-no-pie", inFixtures("abi/abi.c"), "-o", program)
-	cmd.Dir = t.TempDir()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	f := open(t, program)
-	fn, _ := f.Find(Pattern{Text: "walk"})
-	if sig, err := f.Signature(fn[0]); sig != nil {
-		t.Errorf("got %s, %v", sig.String("walk"), err)
-	}
-	if name := f.SplitTypes(fn[0]); !strings.HasSuffix(name, ".dwo") {
-		t.Errorf("the types are in %q", name)
-	}
-	whole := open(t, fixture.Build(t, "abi/abi.c", "-g"))
-	fn, _ = whole.Find(Pattern{Text: "walk"})
-	if name := whole.SplitTypes(fn[0]); name != "" {
-		t.Errorf("types that are in the program itself are in %q", name)
-	}
-}
-
 // TestParametersThatTheCompilerMovedAreFound: the constants passed are known, so the registers say who is right.
 func TestParametersThatTheCompilerMovedAreFound(t *testing.T) {
 	for compiler, want := range map[string]map[string]string{

@@ -122,6 +122,7 @@ func (f *File) LinesOf(fn *Function) []LineOf {
 	}
 	var all []LineOf
 	for _, u := range d.unitsAt(uint64(fn.Addr)) {
+		u = u.full()
 		e, ok := u.functionAround(uint64(fn.Addr))
 		t := u.lineTable()
 		if !ok || t == nil {
@@ -173,7 +174,7 @@ func firstOfEach(all []LineOf) []LineOf {
 
 // blockAt names the innermost function or inlined instance at an address.
 func (u *unit) blockAt(addr uint64) (uint64, bool) {
-	chain := u.stackAt(addr)
+	chain := u.full().stackAt(addr)
 	if len(chain) == 0 {
 		return 0, false
 	}

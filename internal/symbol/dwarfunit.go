@@ -35,18 +35,41 @@ func (u *unit) head() *rootEntry {
 		return r
 	}
 	r.entryAt, r.ok = e, true
-	offset := func(attr dwarf.Attr) uint64 {
-		if v, ok := e.get(attr); ok && (v.form == formSecOffset || v.form == formData4 || v.form == formData8) {
-			return v.n
-		}
-		return 2 * uint64(u.offsetSize) // behind the header of the only table, as in .dwo files
-	}
-	r.bases = bases{offset(dwarf.AttrStrOffsetsBase), offset(dwarf.AttrAddrBase), offset(dwarf.AttrRnglistsBase), offset(dwarf.AttrLoclistsBase)}
+	r.bases, r.low = u.basesOf(e)
 	if v, ok := e.get(dwarf.AttrLowpc); ok {
 		r.low, _ = u.address(v)
 	}
 	r.language = u.languageOf(e)
 	return r
+}
+
+// basesOf gives where the unit's parts of tables begin, and the base address as far as another unit says it. Without an
+// attribute that is behind the header of the only table. Source: DWARF 5, sections 7.25 to 7.29; before there were no headers.
+func (u *unit) basesOf(e entryAt) (bases, uint64) {
+	short, long := 2*uint64(u.offsetSize), 2*uint64(u.offsetSize)+4
+	if u.version < 5 {
+		short, long = 0, 0
+	}
+	offset := func(otherwise uint64, attrs ...dwarf.Attr) uint64 {
+		for _, attr := range attrs {
+			if v, ok := e.get(attr); ok && (v.form == formSecOffset || v.form == formData4 || v.form == formData8) {
+				return v.n
+			}
+		}
+		return otherwise
+	}
+	b := bases{
+		offset(short, dwarf.AttrStrOffsetsBase), offset(short, dwarf.AttrAddrBase, attrGNUAddrBase),
+		offset(long, dwarf.AttrRnglistsBase), offset(long, dwarf.AttrLoclistsBase),
+	}
+	if s := u.info.skeleton; s != nil {
+		b.addr = s.bases().addr
+		if v, ok := s.root.get(attrGNURangesBase); ok && u.version < 5 {
+			b.ranges = v.n
+		}
+		return b, s.root.low
+	}
+	return b, 0
 }
 
 // languageOf reads DW_AT_language. Source: DWARF 5, table 7.17, and its later additions.
@@ -86,7 +109,7 @@ func (d *debugInfo) askFor(u *unit) { d.asking = u.head().language }
 // mainLanguage is that of the first unit that names one.
 func (d *debugInfo) mainLanguage() event.Language {
 	for _, u := range d.units {
-		if l := u.head().language; l != event.LangUnknown {
+		if l := u.full().head().language; l != event.LangUnknown {
 			return l
 		}
 	}
@@ -99,32 +122,6 @@ func (u *unit) producer() string {
 		return ""
 	}
 	return u.root.text(dwarf.AttrProducer)
-}
-
-// split names the file that holds the unit's entries when it was compiled with -gsplit-dwarf.
-func (u *unit) split() string {
-	if !u.head().ok {
-		return ""
-	}
-	if name := u.root.text(dwarf.AttrDwoName); name != "" {
-		return name
-	}
-	return u.root.text(0x2130) // DW_AT_GNU_dwo_name
-}
-
-// SplitTypes names the file that has the types of a function compiled with -gsplit-dwarf, which is not read; "" when there is none.
-func (f *File) SplitTypes(fn *Function) string {
-	d, release := f.debugging()
-	defer release()
-	if d == nil {
-		return ""
-	}
-	for _, u := range d.unitsAt(uint64(fn.Addr)) {
-		if name := u.split(); name != "" {
-			return name
-		}
-	}
-	return ""
 }
 
 // unitSpan is a range of addresses that a unit has code in.
@@ -266,6 +263,9 @@ func (u *unit) rangeList(v value) []span64 {
 
 func (u *unit) oldRanges(offset uint64) []span64 {
 	data := u.info.section(".debug_ranges")
+	if u.info.split {
+		offset += u.bases().ranges
+	}
 	if offset >= uint64(len(data)) {
 		return nil
 	}

@@ -3,7 +3,6 @@ package symbol
 import (
 	"bytes"
 	"debug/dwarf"
-	"encoding/binary"
 	"strings"
 
 	"github.com/sonde-project/sonde/event"
@@ -167,6 +166,7 @@ func (r *typeReader) dynamicTypes(d *debugInfo) *dynamicTypes {
 	}
 	r.dynamic = &dynamicTypes{classes: map[string][]ref{}, tables: map[Addr]ref{}, named: map[string]*ctype.Type{}}
 	for _, u := range d.units {
+		u = u.full()
 		language := u.language()
 		if language != event.LangCPP && language != event.LangRust {
 			continue
@@ -191,10 +191,24 @@ func (r *typeReader) dynamicTypes(d *debugInfo) *dynamicTypes {
 func (all *dynamicTypes) addTable(e entryAt) {
 	where, ok := e.get(dwarf.AttrLocation)
 	shape, typed := e.follow(dwarf.AttrType)
-	if !ok || !typed || len(where.data) != 9 || where.data[0] != opAddr {
+	if !ok || !typed {
 		return
 	}
-	if concrete, ok := shape.follow(dwarf.AttrContainingType); ok {
-		all.tables[Addr(binary.LittleEndian.Uint64(where.data[1:]))] = concrete.ref()
+	at, ok := e.unit.constantAddress(where.data)
+	if concrete, found := shape.follow(dwarf.AttrContainingType); ok && found {
+		all.tables[Addr(at)] = concrete.ref()
 	}
+}
+
+// constantAddress reads the location of a variable that has one address.
+func (u *unit) constantAddress(expr []byte) (uint64, bool) {
+	c := dwarfCursor{data: expr}
+	switch c.u8() {
+	case opAddr:
+		return c.u64(), !c.bad && c.at == len(expr)
+	case opAddrx, opGNUAddrIndex:
+		at, ok := u.addressAt(c.uleb())
+		return at, ok && !c.bad && c.at == len(expr)
+	}
+	return 0, false
 }

@@ -70,8 +70,9 @@ func FunctionOf(text string) string {
 	return text[:from+strings.IndexByte(text[from:], '(')]
 }
 
-// In gives how the row prints in a build.
+// In gives how the row prints in a build. Where the types lie changes nothing.
 func (r *Row) In(build string) string {
+	build, _, _ = strings.Cut(build, "-split")
 	for _, f := range r.Fewer {
 		if ok, err := path.Match(f.Builds, build); err == nil && ok {
 			return f.Text

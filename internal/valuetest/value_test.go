@@ -230,6 +230,9 @@ func TestEveryValueOfCPrintsAsItsSourceSays(t *testing.T) {
 		{"gcc-O2", []string{"-O2"}},
 		{"clang-O0", []string{"CC=clang", "-O0"}},
 		{"clang-O2", []string{"CC=clang", "-O2"}},
+		{"gcc-O0-split", []string{"-O0", "-gsplit-dwarf"}},
+		{"gcc-O2-split4", []string{"-O2", "-gsplit-dwarf", "-gdwarf-4"}},
+		{"clang-O2-split", []string{"CC=clang", "-O2", "-gsplit-dwarf"}},
 	})
 }
 
@@ -255,6 +258,7 @@ func TestEveryValueOfRustPrintsAsItsSourceSays(t *testing.T) {
 		{"rustc-O", nil},
 		{"rustc-debug", []string{"-Copt-level=0"}},
 		{"rustc-v0", []string{"-Csymbol-mangling-version=v0"}},
+		{"rustc-O-split", []string{"-Csplit-debuginfo=unpacked"}},
 	})
 }
 
@@ -268,6 +272,9 @@ func TestEveryValueOfCPPPrintsAsItsSourceSays(t *testing.T) {
 		{"clang-O2", []string{"CC=clang++", std}},
 		{"libcxx-O0", []string{"CC=clang++", std, "-stdlib=libc++", "-O0"}},
 		{"libcxx-O2", []string{"CC=clang++", std, "-stdlib=libc++"}},
+		{"gcc-O0-split", []string{std, "-O0", "-gsplit-dwarf"}},
+		{"clang-O0-split", []string{"CC=clang++", std, "-O0", "-fstandalone-debug", "-gsplit-dwarf", "-gdwarf-4"}},
+		{"libcxx-O2-split", []string{"CC=clang++", std, "-stdlib=libc++", "-gsplit-dwarf"}},
 	})
 }
 
