@@ -7,7 +7,7 @@ type Features struct {
 	Sleepable       bool  // uprobe programs may sleep
 	CopyFromUserStr int32 // BTF type ID of the kfunc bpf_copy_from_user_str in vmlinux, 0 none
 	RingBuf         bool
-	Polled          bool // the ring's reader looks by itself: nobody wakes it
+	Polled          bool // programs need not wake the ring's reader
 	TaskStorage     bool // BPF_MAP_TYPE_TASK_STORAGE in uprobe programs
 	CPUv4           bool // signed division
 	MayGoto         bool // the may_goto instruction
