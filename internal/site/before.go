@@ -18,8 +18,11 @@ type Switch struct {
 	Cases uint64
 }
 
-// maxBefore bounds the sites that one ret is replaced by.
-const maxBefore = 32
+// maxBefore bounds the sites that one ret is replaced by, maxTail the instructions between a site and it.
+const (
+	maxBefore = 32
+	maxTail   = 64
+)
 
 // EarlierReturns looks for sites that the kernel emulates where ChooseReturns found a ret, which it single-steps: instructions of which every way to
 // the ret passes exactly one, and behind which nothing happens but that registers are put back. It is for who reads none but the given registers
@@ -132,7 +135,7 @@ func (w *ways) above(i int) ([]way, bool) {
 		last := way{at: i - 1, to: i, called: true}
 		b, ok := w.tells(last)
 		return []way{last}, ok && b.Result.Kind == Fixed && in.refusal() == ""
-	case in.Flow != Next:
+	case in.Flow != Next || w.ret-i >= maxTail:
 		return nil, false
 	}
 	if _, ok := w.tells(way{at: i - 1, to: i - 1}); !ok {
