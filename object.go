@@ -113,8 +113,10 @@ func (d objectDecoder) Map(i int, cells plan.Cells, _ func(uint64) []uint64) (ev
 // what was observed from some moment on only. They are complete when the session has ended.
 func (s *Session) Notes() []string {
 	var notes []string
-	if e, ok := s.engine.(interface{ Notes() []string }); ok {
-		notes = e.Notes()
+	for _, p := range s.parts() {
+		if e, ok := p.engine.(interface{ Notes() []string }); ok {
+			notes = append(notes, e.Notes()...)
+		}
 	}
 	d, ok := s.decoder.(objectDecoder)
 	if !ok {

@@ -90,7 +90,9 @@ func (s *Session) Released() { s.inside.Released() }
 func (s *Session) Stopped() time.Duration { return s.inside.Stopped() }
 
 // Notes are what there is to say about the process.
-func (s *Session) Notes() []string { return s.inside.Notes() }
+func (s *Session) Notes() []string {
+	return append(s.Session.Notes(), s.inside.Notes()...)
+}
 
 // Arm arms the kernel's probes and then sends hits to them. Sites that are refused are reported.
 func (s *Session) Arm() ([]plan.Refusal, error) {

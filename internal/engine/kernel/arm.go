@@ -63,6 +63,10 @@ func (h *hold) arm(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.watch()
+	h.leases.mu.Lock()
+	defer h.leases.mu.Unlock()
+	h.lease(sets)
 	var refusals []plan.Refusal
 	var cause error
 	for _, stage := range stages(sets) {
@@ -78,6 +82,7 @@ func (h *hold) arm(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 				h.links = append(h.links, r.hold.links...)
 			}
 			h.events = append(h.events, r.hold.events...)
+			h.places(stage[i].path, r.hold)
 			if r.err != nil {
 				cause = r.err
 				r.refused = refuseAll(stage[i].sites, r.err)

@@ -37,7 +37,11 @@ type refused struct {
 }
 
 // hold is what keeps sites armed. A link runs the program, those of entries apart; events are what single links hang on, closed after them.
-type hold struct{ entries, links, events []int }
+type hold struct {
+	entries, links, events []int
+	paths                  map[int]string // of the files that these are in
+	leases                 *leases        // on those files
+}
 
 // maxMulti is MAX_UPROBE_MULTI_CNT of kernel/trace/bpf_trace.c.
 const maxMulti = 1 << 20
@@ -164,12 +168,17 @@ func (h *hold) release() {
 // end takes every probe away and waits for the programs that run, so that what they write is final when it returns. What it leaves to
 // closing, kernels without uprobe_multi need a while for: they go on taking their breakpoints out.
 func (h *hold) end(closing *sync.WaitGroup) {
+	if l := h.leases; l != nil && !l.over {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		defer l.end()
+	}
 	single := len(h.events) > 0
 	h.release()
 	if single {
 		waitForHandlers()
-		events := *h
-		*h = hold{}
+		events := hold{events: h.events}
+		h.events = nil
 		closing.Go(events.finish)
 	}
 }

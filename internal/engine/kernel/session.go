@@ -107,6 +107,9 @@ func (s *Session) Disarm() {
 	s.disarmed = true
 }
 
+// Notes say which files were written to while they were probed.
+func (s *Session) Notes() []string { return s.held.notes() }
+
 // waitForHandlers waits until no CPU is inside a program that was running before: closing a perf link unhooks its program,
 // but kernels before 6.12 do not wait for it.
 func waitForHandlers() {
