@@ -305,7 +305,7 @@ func TestTheKernelCapturesWhatRustPasses(t *testing.T) {
 	program := fixture.Build(t, "values/values.rs")
 	o := observe(t, program, program)
 	o.described("values::app::Store::get", "values::app::Store::put", "values::app::shapes", "values::app::slices", "values::app::boxes")
-	store := `&Store { name: "store", next: None, table: (len 1), tree: (len 2), point: Point { x: 1, y: 2 } }`
+	store := `&Store { name: "store", next: None, table: (len 1), tree: {1: 2, 3: 4}, point: Point { x: 1, y: 2 } }`
 	want := `values::app::Store::get(self=` + store + `, key="key", n=0) = None
 values::app::Store::get(self=` + store + `, key="key", n=1) = Some("storekey")
 values::app::Store::put(self=` + store + `, key="k", v=b"\x01a") = Ok(1)

@@ -59,10 +59,16 @@ func (b *builder) rust(n *tree, u *ctype.Type, from origin, depth int) bool {
 	case "HashSet":
 		return b.rustMap(n, u, from, plan.AsList) && b.buckets(n, u, from, depth)
 	case "BTreeMap":
-		return b.rustMap(n, u, from, plan.AsPairs)
+		return b.rustMap(n, u, from, plan.AsPairs) && b.btree(n, u, from, depth)
+	case "BTreeSet":
+		return b.rustMap(n, u, from, plan.AsList) && b.btree(n, u, from, depth)
 	case "VecDeque":
 		return b.ringBuffer(n, u, from, depth)
-	case "BTreeSet", "BinaryHeap", "LinkedList":
+	case "BinaryHeap":
+		return b.heap(n, u, from, depth)
+	case "Error":
+		return u.Name == "std::io::error::Error" && b.ioError(n, u, from, depth)
+	case "LinkedList":
 		return b.rustMap(n, u, from, plan.AsList)
 	}
 	return false
@@ -85,6 +91,12 @@ func (b *builder) rustVec(n *tree, u *ctype.Type, from origin, depth int) bool {
 		return b.sized(n, from, address, length, plan.AsBytes)
 	}
 	return b.sequence(n, elem, from, address, run{binary("*", length, constant(elem.Sizeof())), length}, depth)
+}
+
+// heap is BinaryHeap<T>: a vector, in the order of its memory, of which the greatest element is the first.
+func (b *builder) heap(n *tree, u *ctype.Type, from origin, depth int) bool {
+	at, data, ok := find(u, "data")
+	return ok && b.rustVec(n, data.Underlying(), from.from(at), depth) || b.rustMap(n, u, from, plan.AsList)
 }
 
 // counted is a type of shared values, and the member that holds the value. The counts have members of their own, and one

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
 )
@@ -44,7 +46,11 @@ func (r *record) traitObject(t *ctype.Type, b *block, off int64) event.Value {
 	}
 	v := event.Value{Kind: event.KindInterface, Type: name, Uint: data}
 	f := b.follow(off, t)
-	if shape == nil || f == nil {
+	switch {
+	case f == nil:
+		return v
+	case shape == nil:
+		v.Elem = r.stringError(name, r.block(f, data))
 		return v
 	}
 	inner := r.block(f, data)
@@ -55,4 +61,17 @@ func (r *record) traitObject(t *ctype.Type, b *block, off int64) event.Value {
 		v.Elem = &elem
 	}
 	return v
+}
+
+// stringError is the text of an error that was made of text. The library's own debug information is not there to tell what is in it: a String
+// {capacity, pointer, length}, if what lies there can be one. Source: library/alloc/src/boxed/convert.rs.
+func (r *record) stringError(name string, b *block) *event.Value {
+	text := &ctype.Type{Kind: ctype.Str}
+	capacity, _ := b.word(0, 8)
+	length, problem := b.word(16, 8)
+	if !strings.HasSuffix(name, "::StringError") || problem != "" || capacity < length || b.follow(8, text) == nil {
+		return nil
+	}
+	v := r.counted(event.KindString, text, b, 8)
+	return &event.Value{Kind: event.KindTuple, Str: "StringError", Fields: []event.Field{{Value: v}}}
 }
