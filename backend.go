@@ -3,6 +3,7 @@ package sonde
 import (
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine"
@@ -66,7 +67,7 @@ func (t *Target) backend(r *run) (backend, string) {
 		return kernelBackend(), ""
 	case tracefs.Available() == nil:
 		return tracefsBackend(), "eBPF is not permitted here"
-	case one:
+	case len(t.argv) > 0, len(t.pids) > 0 && !slices.Contains(t.pids, os.Getpid()):
 		return userBackend(), "eBPF is not permitted here"
 	}
 	return kernelBackend(), ""

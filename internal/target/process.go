@@ -100,6 +100,9 @@ func noProcess(pid int, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return diagnosis(NotPermitted, fmt.Sprintf("process %d: permission denied", pid), "run as root")
 	}
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
 	return diagnosis(NoProcess, fmt.Sprintf("no process %d", pid))
 }
 
@@ -113,8 +116,13 @@ func (p *Process) notPermitted(err error) error {
 		owner = u.Username
 	}
 	hint := "run as root or as " + owner
-	if p.UID == os.Getuid() {
+	switch {
+	case os.Getuid() == 0:
+		hint = "it has capabilities that this root lacks, as in a container; CAP_SYS_PTRACE would do"
+	case p.UID == os.Getuid():
 		hint = "run as root: the process has changed its user or its capabilities, or forbids being traced"
+	case p.UID == 0:
+		hint = "run as root"
 	}
 	return diagnosis(NotPermitted, fmt.Sprintf("process %d (%s) of user %s may not be looked into", p.PID, p.Comm, owner), hint)
 }
