@@ -30,8 +30,19 @@ func textByName(u *ctype.Type) bool {
 	switch stdName(u) {
 	case "basic_string", "basic_string_view", "string", "string_view":
 		return true
+	case "path":
+		_, _, ok := pathname(u)
+		return ok
 	}
 	return isRustText(u)
+}
+
+// pathname is the string that a std::filesystem::path is.
+func pathname(u *ctype.Type) (int64, *ctype.Type, bool) {
+	if at, text, ok := find(u, "_M_pathname"); ok {
+		return at, text, true
+	}
+	return find(u, "__pn_")
 }
 
 // cplusplus captures a value of the standard library; false when it is none that is known.
@@ -41,6 +52,9 @@ func (b *builder) cplusplus(n *tree, u *ctype.Type, from origin, depth int) bool
 		return b.stdString(n, u, from, depth)
 	case "basic_string_view", "string_view":
 		return b.stringView(n, u, from, depth)
+	case "path":
+		at, text, ok := pathname(u)
+		return ok && b.stdString(n, text, from.from(at), depth)
 	case "vector":
 		return b.vector(n, u, from, depth)
 	case "span", "initializer_list":
