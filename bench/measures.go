@@ -151,10 +151,14 @@ func (b *bed) repeat(m measure, runs int, verbose bool) ([]float64, error) {
 	}
 	medians := make([]float64, len(all))
 	for i, values := range all {
-		slices.Sort(values)
-		medians[i] = (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+		medians[i] = median(values)
 	}
 	return medians, nil
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
 // launch starts the tool on a job. The caller stops it and then calls tidy.
@@ -238,14 +242,10 @@ func cost(k kind, function string) func(*bed) ([]float64, error) { return costOn
 func costOn(k kind, function string, threads int) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
 		calls := b.calls(k)
-		plain, err := unobserved(b.victims.loop, function, threads)
-		if err != nil {
-			return nil, err
-		}
 		j := job{kind: k, program: b.victims.loop, function: function}
 		if b.tool.starts {
 			each, err := b.started(j, calls, threads)
-			return []float64{each - plain}, err
+			return []float64{each}, err
 		}
 		victim, t, err := b.armed(&j, calls, threads)
 		if err != nil {
@@ -262,7 +262,7 @@ func costOn(k kind, function string, threads int) func(*bed) ([]float64, error) 
 			return nil, err
 		}
 		t.stop(patience)
-		return []float64{each - plain}, nil
+		return []float64{each}, nil
 	}
 }
 
@@ -295,17 +295,6 @@ func (b *bed) started(j job, calls, threads int) (float64, error) {
 		return 0, fmt.Errorf("%w: %s", err, t.reason())
 	}
 	return each, nil
-}
-
-func unobserved(program, function string, threads int) (float64, error) {
-	p, err := start([]string{program, "run", function, "5000000", strconv.Itoa(threads)}, nil, "")
-	if err != nil {
-		return 0, err
-	}
-	if err := p.ended(patience); err != nil {
-		return 0, err
-	}
-	return p.figure("ns")
 }
 
 // armed starts a victim that waits for its probe, and the tool, and returns when the calls begin.

@@ -91,7 +91,7 @@ func called(victim, tool *process) (float64, error) {
 	if err := victim.ended(2 * time.Minute); err != nil {
 		return 0, err
 	}
-	each, err := victim.figure("ns")
+	each, err := victim.figure("mean")
 	return 1e9 / each, err
 }
 

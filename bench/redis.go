@@ -110,7 +110,7 @@ var redisRate = regexp.MustCompile(`"([\d.]+)"`)
 
 // Requests of each kind in a run of redis-benchmark: enough for a steady figure, and what a tool gets that traps at each call.
 const (
-	manyRequests = 100000
+	manyRequests = 200000
 	someRequests = 10000
 )
 
@@ -137,7 +137,11 @@ func (r *redis) load(requests int) (float64, error) {
 	return 1 / sum, nil
 }
 
-// redisUnder is the throughput of the server while its malloc is observed, as a share of what it does unobserved just before and after.
+// redisTurns is how often the server is observed and not observed in turns.
+const redisTurns = 5
+
+// redisUnder is the throughput of the server while its malloc is observed, as a share of what it does unobserved just before and after: the
+// median of some turns.
 func redisUnder(k kind) func(*bed) ([]float64, error) {
 	return func(b *bed) ([]float64, error) {
 		if b.tool.starts {
@@ -158,12 +162,20 @@ func redisUnder(k kind) func(*bed) ([]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		observed, err := b.redisObserved(r, k)
-		if err != nil {
-			return nil, err
+		var shares []float64
+		for range redisTurns {
+			observed, err := b.redisObserved(r, k)
+			if err != nil {
+				return nil, err
+			}
+			after, err := r.load(manyRequests)
+			if err != nil {
+				return nil, err
+			}
+			shares = append(shares, 200*observed/(before+after))
+			before = after
 		}
-		after, err := r.load(manyRequests)
-		return []float64{200 * observed / (before + after)}, err
+		return []float64{median(shares)}, nil
 	}
 }
 
