@@ -110,7 +110,7 @@ var redisRate = regexp.MustCompile(`"([\d.]+)"`)
 
 // Requests of each kind in a run of redis-benchmark: enough for a steady figure, and what a tool gets that traps at each call.
 const (
-	manyRequests = 200000
+	manyRequests = 100000
 	someRequests = 10000
 )
 
