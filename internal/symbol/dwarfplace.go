@@ -104,13 +104,20 @@ func (u *unit) locationAt(v value, addr uint64) ([]byte, bool) {
 	return nil, false
 }
 
-func (u *unit) oldLocation(offset, addr uint64) ([]byte, bool) {
+// list is where .debug_loc has a list of locations, and the address that it begins with.
+func (u *unit) list(offset uint64) (c dwarfCursor, base uint64, ok bool) {
 	data := u.info.section(".debug_loc")
 	if offset >= uint64(len(data)) {
+		return dwarfCursor{}, 0, false
+	}
+	return dwarfCursor{data: data, at: int(offset)}, u.head().low, true
+}
+
+func (u *unit) oldLocation(offset, addr uint64) ([]byte, bool) {
+	c, base, ok := u.list(offset)
+	if !ok {
 		return nil, false
 	}
-	c := dwarfCursor{data: data, at: int(offset)}
-	base := u.head().low
 	for range maxRanges {
 		low, high := c.u64(), c.u64()
 		switch {
@@ -131,12 +138,10 @@ func (u *unit) oldLocation(offset, addr uint64) ([]byte, bool) {
 // fissionLocation reads .debug_loc.dwo: addresses are numbers in .debug_addr, lengths have four bytes. Source: gcc's wiki, DebugFission,
 // "New Location List Format".
 func (u *unit) fissionLocation(offset, addr uint64) ([]byte, bool) {
-	data := u.info.section(".debug_loc")
-	if offset >= uint64(len(data)) {
+	c, base, ok := u.list(offset)
+	if !ok {
 		return nil, false
 	}
-	c := dwarfCursor{data: data, at: int(offset)}
-	base := u.head().low
 	for range maxRanges {
 		var low, high uint64
 		known := true

@@ -50,13 +50,7 @@ func (f *frontRoutine) limit() int32 { return int32(f.m.FrontDepth) * f.stride()
 func (f *frontRoutine) search(missing x86.Label) (rest func()) {
 	step, differs, next := f.Label(), f.Label(), f.Label()
 	f.Bind(step)
-	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.R8)
-	f.Jcc(x86.BelowEqual, missing)
-	f.OpTo(x86.Cmp, x86.Quad, f.entry(f.m.Nest.Place), x86.R11)
-	f.Jcc(x86.NotEqual, differs)
-	f.Load(x86.Quad, x86.RAX, f.key(f.m.Nest.What))
-	f.OpFrom(x86.Cmp, x86.Quad, x86.RAX, f.entry(f.m.Nest.What))
-	f.Jcc(x86.NotEqual, next)
+	f.compare(missing, differs, next)
 	return func() {
 		f.Bind(differs)
 		f.Jcc(x86.Above, missing)
@@ -64,6 +58,17 @@ func (f *frontRoutine) search(missing x86.Label) (rest func()) {
 		f.OpImm(x86.Sub, x86.Quad, x86.R10, f.stride())
 		f.Jmp(step)
 	}
+}
+
+// compare goes on where the entry that ends at R10 is the one that the key asks for; else none is left, or its place or its function is another.
+func (f *frontRoutine) compare(none, place, what x86.Label) {
+	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.R8)
+	f.Jcc(x86.BelowEqual, none)
+	f.OpTo(x86.Cmp, x86.Quad, f.entry(f.m.Nest.Place), x86.R11)
+	f.Jcc(x86.NotEqual, place)
+	f.Load(x86.Quad, x86.RAX, f.key(f.m.Nest.What))
+	f.OpFrom(x86.Cmp, x86.Quad, x86.RAX, f.entry(f.m.Nest.What))
+	f.Jcc(x86.NotEqual, what)
 }
 
 // spilled goes to a label when the hash may have entries of the thread.

@@ -29,13 +29,7 @@ func (m *Map) DeleteNewest(c *x86.Code, other x86.Label) {
 func (m *Map) newest(c *x86.Code, other x86.Label) *frontRoutine {
 	f := &frontRoutine{hashRoutine: &hashRoutine{&routine{Code: c}, m}}
 	f.begin(other, other)
-	f.Op(x86.Cmp, x86.Quad, x86.R10, x86.R8)
-	f.Jcc(x86.BelowEqual, other)
-	f.OpTo(x86.Cmp, x86.Quad, f.entry(f.m.Nest.Place), x86.R11)
-	f.Jcc(x86.NotEqual, other)
-	f.Load(x86.Quad, x86.RAX, f.key(f.m.Nest.What))
-	f.OpFrom(x86.Cmp, x86.Quad, x86.RAX, f.entry(f.m.Nest.What))
-	f.Jcc(x86.NotEqual, other)
+	f.compare(other, other, other)
 	return f
 }
 
