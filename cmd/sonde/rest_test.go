@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -44,21 +43,13 @@ func TestARunThatOnlyCountsRests(t *testing.T) {
 // switches is how often a second the threads of a run go to sleep, once it has nothing to do.
 func switches(t *testing.T, program, library string, args ...string) int {
 	t.Helper()
-	observed := exec.Command(program, library)
-	in, err := observed.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := observed.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer observed.Wait()
-	defer in.Close()
+	observed := fixture.Start(t, program, library)
+	defer observed.Finish()
 	for mapped := false; !mapped; time.Sleep(10 * time.Millisecond) {
-		maps, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", observed.Process.Pid))
+		maps, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", observed.PID))
 		mapped = strings.Contains(string(maps), library)
 	}
-	run := startRun(t, append(args, "-p", strconv.Itoa(observed.Process.Pid), library+":step")...)
+	run := startRun(t, append(args, "-p", strconv.Itoa(observed.PID), library+":step")...)
 	defer func() {
 		if err := errors.Join(run.Process.Signal(unix.SIGINT), run.Wait()); err != nil {
 			t.Errorf("%v: %s", err, run.Stderr)
@@ -95,28 +86,14 @@ func startRun(t *testing.T, args ...string) *exec.Cmd {
 func TestAKilledRunIsWaitedForOnce(t *testing.T) {
 	t.Setenv("STEP_EARLY", "0")
 	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
-	program := exec.Command(fixture.Build(t, "command/loads.c", "-ldl", "-pthread"), library)
-	in, err := program.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := program.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := program.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer program.Wait()
-	defer in.Close()
-	answers := bufio.NewScanner(out)
-	answers.Scan()
-	run := startRun(t, "count", "--engine=user", "-p", strconv.Itoa(program.Process.Pid), library+":step")
+	program := fixture.Start(t, fixture.Build(t, "command/loads.c", "-ldl", "-pthread"), library)
+	defer program.Finish()
+	program.Line()
+	run := startRun(t, "count", "--engine=user", "-p", strconv.Itoa(program.PID), library+":step")
 	ask := func(line, want string) {
 		t.Helper()
-		fmt.Fprintln(in, line)
-		if !answers.Scan() || answers.Text() != want {
-			t.Errorf("%q, want %s", answers.Text(), want)
+		if got := program.Ask(line); got != want {
+			t.Errorf("%q, want %s", got, want)
 		}
 	}
 	ask("3 10", "30")

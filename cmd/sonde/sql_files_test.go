@@ -27,20 +27,14 @@ func loader(t *testing.T) (program, library string) {
 func TestALibraryThatIsReplacedDuringTheRunIsObserved(t *testing.T) {
 	program, library := loader(t)
 	old := startWaiting(t, exec.Command(program, library))
-	if old == nil {
-		return
-	}
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
 		if err := os.Rename(copied(t, library, library+".new"), library); err != nil {
 			t.Error(err)
 		}
 		upgraded := startWaiting(t, exec.Command(program, library))
-		if upgraded == nil {
-			return
-		}
 		awaitNewcomer(t, s, library)
-		old.finish(t)
-		upgraded.finish(t)
+		old.Finish()
+		upgraded.Finish()
 	}, sonde.Comm("loader")).queries
 	got.check(t, "SELECT ?", expect{6, 6, 0})
 }
@@ -53,10 +47,10 @@ func TestALibraryOfAMountNamespaceIsObserved(t *testing.T) {
 		program, library := loader(t)
 		inside := filepath.Join(t.TempDir(), "libsqlite3-0a1b2c3d.so.0.8.6")
 		copied(t, program, inside) // no library
-		start := func() *waiting {
+		start := func() *fixture.Running {
 			return startWaiting(t, exec.Command("unshare", "-m", "sh", "-c", `mount --bind "$1" "$2" && exec "$0" "$2"`, program, library, inside))
 		}
-		var w *waiting
+		var w *fixture.Running
 		if !later {
 			w = start()
 		}
@@ -65,7 +59,7 @@ func TestALibraryOfAMountNamespaceIsObserved(t *testing.T) {
 				w = start()
 				awaitNewcomer(t, s, inside)
 			}
-			w.finish(t)
+			w.Finish()
 		}, sonde.Comm("loader")).queries
 		got.check(t, "SELECT ?", expect{3, 3, 0})
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -59,32 +58,10 @@ func TestModerncSQLiteAsALibrary(t *testing.T) {
 // process of the same program is observed from its first statement.
 func TestRunningProgramsAreFound(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := filepath.Join(t.TempDir(), "ours")
-	text, err := os.ReadFile(fixture.Build(t, "gosql/main.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(program, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	waits := exec.Command(program, "wait")
-	in, err := waits.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := waits.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := waits.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer waits.Wait()
-	defer in.Close()
-	out.Read(make([]byte, 1))
+	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "ours"))
+	waits := startWaiting(t, exec.Command(program, "wait"))
 	got := sqlOf(t, sonde.SQLOptions{}, func() {
-		in.Close()
-		waits.Wait()
+		waits.Finish()
 		if out, err := exec.Command(program).CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}

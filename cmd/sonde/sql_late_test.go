@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,38 +28,12 @@ func copied(t *testing.T, from, to string) string {
 	return to
 }
 
-// waiting is a program that has said something and goes on at the end of its input.
-type waiting struct {
-	*exec.Cmd
-	in io.Closer
-}
-
-func startWaiting(t *testing.T, c *exec.Cmd) *waiting {
+// startWaiting starts a program that says that it is ready, and goes on at the end of its input.
+func startWaiting(t *testing.T, c *exec.Cmd) *fixture.Running {
 	t.Helper()
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Error(err)
-		return nil
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Error(err)
-		return nil
-	}
-	if err := c.Start(); err != nil {
-		t.Error(err)
-		return nil
-	}
-	out.Read(make([]byte, 1))
-	return &waiting{c, in}
-}
-
-func (w *waiting) finish(t *testing.T) {
-	t.Helper()
-	w.in.Close()
-	if err := w.Wait(); err != nil {
-		t.Error(err)
-	}
+	r := fixture.StartCommand(t, c)
+	r.Line()
+	return r
 }
 
 // awaitNewcomer waits until a session says that it observes a file that came.
@@ -93,11 +65,8 @@ func TestAProgramThatFirstStartsDuringTheRunIsObserved(t *testing.T) {
 	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "first"))
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
 		w := startWaiting(t, exec.Command(program, "wait"))
-		if w == nil {
-			return
-		}
 		awaitNewcomer(t, s, program)
-		w.finish(t)
+		w.Finish()
 		if out, err := exec.Command(program).CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}
@@ -113,13 +82,10 @@ func TestARunningProgramWhoseFileIsGoneIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)
 	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "gone"))
 	w := startWaiting(t, exec.Command(program, "wait"))
-	if w == nil {
-		return
-	}
 	if err := os.Remove(program); err != nil {
 		t.Fatal(err)
 	}
-	got := observed(t, sonde.SQLOptions{}, func() { w.finish(t) }).queries
+	got := observed(t, sonde.SQLOptions{}, func() { w.Finish() }).queries
 	got.check(t, "SELECT before", expect{1, 3, 0})
 	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, 21, 0})
 }
@@ -168,11 +134,8 @@ func TestALibraryThatIsFirstLoadedDuringTheRunIsObserved(t *testing.T) {
 	program := fixture.Build(t, "sql/load.c", "-ldl")
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
 		w := startWaiting(t, exec.Command(program, library))
-		if w == nil {
-			return
-		}
 		awaitNewcomer(t, s, library)
-		w.finish(t)
+		w.Finish()
 	}).queries
 	got.check(t, "SELECT ?", expect{3, 3, 0})
 }
@@ -191,29 +154,16 @@ for i in range(5):
 `
 	c := exec.Command("/usr/bin/python3", "-c", script)
 	c.Env = pg.Env
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer c.Process.Kill()
-	out.Read(make([]byte, 1))
+	program := startWaiting(t, c)
 	sqlite, err := filepath.EvalSymlinks("/usr/lib/x86_64-linux-gnu/libsqlite3.so.0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
-		fmt.Fprintln(in, "load")
+		program.Tell("load")
 		awaitNewcomer(t, s, sqlite)
-		in.Close()
-		c.Wait()
-	}, sonde.PID(c.Process.Pid)).queries
+		program.Finish()
+	}, sonde.PID(program.PID)).queries
 	got.check(t, "SELECT ?", expect{5, 5, 0})
 }
 
@@ -235,15 +185,12 @@ func TestNewcomersAreBounded(t *testing.T) {
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
 		for i, library := range append(all, all[0]) {
 			w := startWaiting(t, exec.Command(program, library))
-			if w == nil {
-				return
-			}
 			if i < files {
 				awaitNewcomer(t, s, library)
 			} else {
 				awaitNotes(t, s, library, 2)
 			}
-			w.finish(t)
+			w.Finish()
 			most = max(most, links(t))
 		}
 		if now := links(t); now > most*3/4 {

@@ -129,15 +129,15 @@ func TestHitsArePredicatedAndKeyedByWhatAHitHas(t *testing.T) {
 				&plan.MapAggregate{Map: 6, X: builtin(plan.CPU)},
 			},
 		}, g.entry("work", 0))
-		program1 := start(t, program, "threads", "100")
-		g.Filter.PIDs = []int{program1.Process.Pid}
+		program1 := fixture.Start(t, program, "threads", "100")
+		g.Filter.PIDs = []int{program1.PID}
 		s := load(t, g.Plan, f)
 		arm(t, s)
-		program1.finish()
+		program1.Release()
 		s.Disarm()
 		wantCounts(t, s, map[plan.Counter]uint64{plan.CountHits: 400, plan.CountFiltered: 120})
-		if got := values(t, s, 1); len(got) != 1 || got[int64(program1.Process.Pid)] != 280 {
-			t.Errorf("by process %d: %v", program1.Process.Pid, got)
+		if got := values(t, s, 1); len(got) != 1 || got[int64(program1.PID)] != 280 {
+			t.Errorf("by process %d: %v", program1.PID, got)
 		}
 		if got := values(t, s, 2); len(got) != 4 {
 			t.Errorf("by thread: %v", got)

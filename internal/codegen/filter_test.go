@@ -23,9 +23,9 @@ func TestChildrenOfObservedProcessesAreObserved(t *testing.T) {
 		g.Maps = []plan.Map{denseCount()}
 		g.Filter.Children = children
 		g.probe(plan.Entry, countBody(), g.entry("leaf", 0))
-		other := start(t, program, "fork")
+		other := fixture.Start(t, program, "fork")
 		s := watch(t, g, f, program, "fork")
-		other.finish()
+		other.Release()
 		// Three children and their three children call it once each, the program itself once.
 		want := map[bool]int64{true: 7, false: 1}[children]
 		if got := values(t, s, 0)[0]; got != want {
@@ -126,11 +126,11 @@ func inNamespace(t *testing.T) {
 	body := countBody()
 	body.Stmts = append(body.Stmts, &plan.Emit{})
 	g.probe(plan.Entry, body, g.entry("leaf", 0))
-	o := start(t, program, "fork")
-	g.Filter.PIDs = []int{o.Process.Pid}
+	o := fixture.Start(t, program, "fork")
+	g.Filter.PIDs = []int{o.PID}
 	s := load(t, g.Plan, f)
 	arm(t, s)
-	o.finish()
+	o.Release()
 	s.Disarm()
 	if got := values(t, s, 0)[0]; got != 7 {
 		t.Errorf("%d calls of 7", got)
@@ -143,8 +143,8 @@ func inNamespace(t *testing.T) {
 		}
 		seen[strconv.Itoa(int(pid))] = true
 	}
-	if !seen[strconv.Itoa(o.Process.Pid)] || len(seen) != 7 {
-		t.Errorf("seen %v of %d", seen, o.Process.Pid)
+	if !seen[strconv.Itoa(o.PID)] || len(seen) != 7 {
+		t.Errorf("seen %v of %d", seen, o.PID)
 	}
 	t.Logf("seen as %v", seen)
 }

@@ -133,12 +133,12 @@ func TestGoAndOtherFunctionsShareABody(t *testing.T) {
 	}
 	g.Functions = append(g.Functions, h.Functions[0])
 	g.probe(plan.Return, body, sites...)
-	a, b := start(t, program, "outer", "10"), start(t, other)
-	g.Filter.PIDs = []int{a.Process.Pid, b.Process.Pid}
+	a, b := fixture.Start(t, program, "outer", "10"), fixture.Start(t, other)
+	g.Filter.PIDs = []int{a.PID, b.PID}
 	s := load(t, g.Plan, f)
 	arm(t, s)
-	a.finish()
-	b.finish()
+	a.Release()
+	b.Release()
 	s.Disarm()
 	ends := map[string]int{}
 	for _, r := range records(t, s) {

@@ -3,9 +3,7 @@ package codegen_test
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -150,46 +148,6 @@ func records(t testing.TB, s *kernel.Session) [][]byte {
 		t.Fatal(err)
 	}
 	return all
-}
-
-// observed is a program that waits for a line before it does anything.
-type observed struct {
-	*exec.Cmd
-	t  testing.TB
-	in io.WriteCloser
-}
-
-func start(t testing.TB, argv ...string) *observed {
-	t.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return &observed{Cmd: cmd, t: t, in: in}
-}
-
-// line lets the program go on.
-func (o *observed) line() {
-	o.t.Helper()
-	if _, err := io.WriteString(o.in, "\n"); err != nil {
-		o.t.Fatal(err)
-	}
-}
-
-// finish lets the program run to its end.
-func (o *observed) finish() {
-	o.t.Helper()
-	o.line()
-	o.in.Close()
-	if err := o.Wait(); err != nil {
-		o.t.Fatal(err)
-	}
 }
 
 // valueMap is a script map of assigned numbers under numbers.

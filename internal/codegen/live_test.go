@@ -8,6 +8,7 @@ import (
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/engine/kernel"
+	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
 	"github.com/sonde-project/sonde/internal/symbol"
@@ -125,11 +126,11 @@ func (g *target) probe(kind plan.ProbeKind, body plan.Body, sites ...plan.Site) 
 // watch loads a plan, runs a program under it to its end, and disarms. Only that program is observed: other tests run the same one.
 func watch(t testing.TB, g *target, f codegen.Features, argv ...string) *kernel.Session {
 	t.Helper()
-	program := start(t, argv...)
-	g.Filter.PIDs = []int{program.Process.Pid}
+	program := fixture.Start(t, argv[0], argv[1:]...)
+	g.Filter.PIDs = []int{program.PID}
 	s := load(t, g.Plan, f)
 	arm(t, s)
-	program.finish()
+	program.Release()
 	s.Disarm()
 	return s
 }

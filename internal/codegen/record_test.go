@@ -334,8 +334,8 @@ func TestOpenCallsHaveRecordsToo(t *testing.T) {
 	program := fixture.Build(t, "engine/calls.c")
 	g := observe(t, program)
 	g.probe(plan.Return, g.traced(), g.entry("stays", 0), g.trampoline("stays", 0), g.entry("leaf", 0), g.trampoline("leaf", 0))
-	o := start(t, program, "stay")
-	g.Filter.PIDs = []int{o.Process.Pid}
+	o := fixture.Start(t, program, "stay")
+	g.Filter.PIDs = []int{o.PID}
 	code, err := codegen.Compile(g.Plan, f)
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +345,7 @@ func TestOpenCallsHaveRecordsToo(t *testing.T) {
 	}
 	s := load(t, g.Plan, f)
 	arm(t, s)
-	o.line()
+	o.Tell("")
 	waitFor(t, func() bool { return counts(t, s).Of[plan.CountHits] == 2 })
 	s.Disarm()
 	n := 0
@@ -360,5 +360,5 @@ func TestOpenCallsHaveRecordsToo(t *testing.T) {
 	if err != nil || n != 1 {
 		t.Errorf("%d open calls, %v", n, err)
 	}
-	o.finish()
+	o.Release()
 }

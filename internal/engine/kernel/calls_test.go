@@ -45,12 +45,9 @@ func openCalls(t *testing.T, owners ...[2]int) *Session {
 // dead is the ID of a process that has ended.
 func dead(t *testing.T) int {
 	t.Helper()
-	w := start(t, "/bin/cat")
-	w.in.Close()
-	if err := w.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return w.Process.Pid
+	w := fixture.Start(t, "/bin/cat")
+	w.Finish()
+	return w.PID
 }
 
 func TestCallsThatDidNotEndAreHandedOutAndCounted(t *testing.T) {

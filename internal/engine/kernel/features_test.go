@@ -148,7 +148,7 @@ func TestWithoutCapabilitiesTheDiagnosisNamesThem(t *testing.T) {
 func TestTwoCapabilitiesAreEnoughToObserve(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
 		program := build(t, "engine/calls.c")
-		target := start(t, program, "leaf")
+		target := fixture.Start(t, program, "leaf")
 		h := observe(multi, 1<<20, program, true, sitesOf(t, program, "leaf")...)
 		without(t, 1<<unix.CAP_BPF|1<<unix.CAP_PERFMON, func() {
 			s, err := Open(&h.plan, &h.code)
@@ -158,7 +158,7 @@ func TestTwoCapabilitiesAreEnoughToObserve(t *testing.T) {
 			}
 			defer s.Close()
 			_, err = s.Arm()
-			target.finish()
+			target.Release()
 			var d *script.Diagnostic
 			if !multi && errors.As(err, &d) && strings.Contains(d.Message, "it lacks CAP_SYS_ADMIN") {
 				return // newer kernels ask for that on this road

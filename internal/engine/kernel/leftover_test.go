@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/sonde-project/sonde/internal/fixture"
 )
 
 // inKernel counts the programs of a process's tests that the kernel has, and the links to them.
@@ -93,7 +95,7 @@ func TestHolder(t *testing.T) {
 func TestAKilledSondeLeavesNothingInTheKernel(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
 		program := build(t, "engine/calls.c")
-		target := start(t, program, "leaf")
+		target := fixture.Start(t, program, "leaf")
 		holder := exec.Command(os.Args[0], "-test.run=^TestHolder$")
 		holder.Env = append(os.Environ(), "SONDE_TEST_HOLD="+program, "SONDE_TEST_ROAD="+map[bool]string{true: "multi"}[multi])
 		out, err := holder.StdoutPipe()
@@ -113,6 +115,6 @@ func TestAKilledSondeLeavesNothingInTheKernel(t *testing.T) {
 			t.Errorf("before the kill: %d programs, %d links", programs, links)
 		}
 		gone(t, holder.Process.Pid)
-		target.finish()
+		target.Release()
 	})
 }

@@ -4,9 +4,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -161,46 +159,6 @@ func sitesOf(t *testing.T, path string, names ...string) []symbolSite {
 		t.Fatalf("%d of the functions %v are in %s", len(sites), names, path)
 	}
 	return sites
-}
-
-// waiting is a program that waits for a line before it does anything.
-type waiting struct {
-	*exec.Cmd
-	t  *testing.T
-	in io.WriteCloser
-}
-
-func start(t *testing.T, argv ...string) *waiting {
-	t.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return &waiting{Cmd: cmd, t: t, in: in}
-}
-
-// line lets the program go on.
-func (w *waiting) line() {
-	w.t.Helper()
-	if _, err := io.WriteString(w.in, "\n"); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// finish lets the program run to its end.
-func (w *waiting) finish() {
-	w.t.Helper()
-	w.line()
-	w.in.Close()
-	if err := w.Wait(); err != nil {
-		w.t.Fatal(err)
-	}
 }
 
 func open(t *testing.T, h *handMade) *Session {

@@ -16,13 +16,13 @@ import (
 func TestEveryCallIsSeenAtItsEntryAndItsReturn(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
 		program := build(t, "engine/calls.c")
-		target := start(t, program, "leaf")
+		target := fixture.Start(t, program, "leaf")
 		h := observe(multi, 1<<20, program, true, sitesOf(t, program, "leaf", "add")...)
 		s := open(t, h)
 		if refusals := arm(t, s); len(refusals) != 0 {
 			t.Fatalf("refused: %v", refusals)
 		}
-		target.finish()
+		target.Release()
 		s.Disarm()
 		entries, returns := 0, 0
 		for _, r := range records(t, s) {
@@ -33,7 +33,7 @@ func TestEveryCallIsSeenAtItsEntryAndItsReturn(t *testing.T) {
 			} else {
 				entries++
 			}
-			want := record{codegen.Cookie(&h.plan, kind, &h.plan.Probes[probe].Sites[0]), uint32(target.Process.Pid), uint32(target.Process.Pid), r.isReturn}
+			want := record{codegen.Cookie(&h.plan, kind, &h.plan.Probes[probe].Sites[0]), uint32(target.PID), uint32(target.PID), r.isReturn}
 			if r != want {
 				t.Fatalf("got %+v, want %+v", r, want)
 			}
@@ -51,13 +51,13 @@ func TestEveryCallIsSeenAtItsEntryAndItsReturn(t *testing.T) {
 func TestASiteThatTheKernelRefusesIsLeftOutAndReported(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
 		program := build(t, "engine/calls.c")
-		target := start(t, program, "locked") // the kernel looks at instructions that are mapped
+		target := fixture.Start(t, program, "locked") // the kernel looks at instructions that are mapped
 		s := open(t, observe(multi, 1<<20, program, false, sitesOf(t, program, "add", "locked", "leaf", "down")...))
 		refusals := arm(t, s)
 		if len(refusals) != 1 || refusals[0].Function != "locked" || !strings.Contains(refusals[0].Why, "does not probe this instruction") {
 			t.Fatalf("refusals %+v", refusals)
 		}
-		target.finish()
+		target.Release()
 		s.Disarm()
 		if n := len(records(t, s)); n != 5 {
 			t.Errorf("%d records of 5 calls of leaf", n)
@@ -68,7 +68,7 @@ func TestASiteThatTheKernelRefusesIsLeftOutAndReported(t *testing.T) {
 func TestNothingArmedIsAnErrorThatSaysWhy(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
 		program := build(t, "engine/calls.c")
-		start(t, program, "locked")
+		fixture.Start(t, program, "locked")
 		s := open(t, observe(multi, 1<<20, program, false, sitesOf(t, program, "locked")...))
 		_, err := s.Arm()
 		if err == nil || !strings.Contains(err.Error(), string(codeNotArmed)) {
@@ -85,20 +85,20 @@ func TestNothingArmedIsAnErrorThatSaysWhy(t *testing.T) {
 func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)
 	program := build(t, "engine/calls.c")
-	one, other := start(t, program, "threads"), start(t, program, "leaf")
+	one, other := fixture.Start(t, program, "threads"), fixture.Start(t, program, "leaf")
 	h := observe(hasMulti(), 1<<20, program, false, sitesOf(t, program, "leaf")...)
-	h.plan.Filter.PIDs = []int{one.Process.Pid}
+	h.plan.Filter.PIDs = []int{one.PID}
 	s := open(t, h)
 	if Narrowed(&s.plan.Filter) == 0 {
 		t.Skip("refused: the kernel's own process filter cannot be used")
 	}
 	arm(t, s)
-	other.finish()
-	one.finish()
+	other.Release()
+	one.Release()
 	s.Disarm()
 	threads := map[uint32]int{}
 	for _, r := range records(t, s) {
-		if r.pid != uint32(one.Process.Pid) {
+		if r.pid != uint32(one.PID) {
 			t.Fatalf("a record of process %d", r.pid)
 		}
 		threads[r.tid]++
@@ -111,18 +111,18 @@ func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 func TestAProcessThatLostItsFirstThreadIsObserved(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
 		program := build(t, "engine/calls.c")
-		target := start(t, program, "leaderless")
-		for n := 0; !leaderless(target.Process.Pid); n++ {
+		target := fixture.Start(t, program, "leaderless")
+		for n := 0; !leaderless(target.PID); n++ {
 			if n > 6000 {
 				t.Fatal("its first thread lives on")
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
 		h := observe(multi, 1<<20, program, false, sitesOf(t, program, "leaf")...)
-		h.plan.Filter.PIDs = []int{target.Process.Pid}
+		h.plan.Filter.PIDs = []int{target.PID}
 		s := open(t, h)
 		arm(t, s)
-		target.finish()
+		target.Release()
 		s.Disarm()
 		if n := len(records(t, s)); n != 10 {
 			t.Errorf("%d records of 10 calls", n)
@@ -133,10 +133,10 @@ func TestAProcessThatLostItsFirstThreadIsObserved(t *testing.T) {
 func TestEveryLostRecordIsCountedOnEveryCPU(t *testing.T) {
 	fixture.NeedRoot(t)
 	program := build(t, "engine/calls.c")
-	target := start(t, program, "each-cpu")
+	target := fixture.Start(t, program, "each-cpu")
 	s := open(t, observe(hasMulti(), 4096, program, false, sitesOf(t, program, "leaf")...))
 	arm(t, s)
-	target.finish()
+	target.Release()
 	s.Disarm()
 	read := uint64(len(records(t, s)))
 	counts, err := s.Counts()
@@ -164,12 +164,12 @@ func TestTenThousandFunctionsShareALink(t *testing.T) {
 		sites[i] = symbolSite{"many", base.addr, base.offset}
 		sites[i].offset += symbol.Offset(8 * i)
 	}
-	target := start(t, program)
+	target := fixture.Start(t, program)
 	s := open(t, observe(true, 1<<20, program, false, sites...))
 	began := time.Now()
 	arm(t, s)
 	t.Logf("armed in %v", time.Since(began))
-	target.finish()
+	target.Release()
 	began = time.Now()
 	s.Disarm()
 	t.Logf("disarmed in %v", time.Since(began))

@@ -2,7 +2,6 @@ package tracefs
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,16 +24,8 @@ func observeAs(t *testing.T, workload, text string, change func(*plan.Plan), bef
 	t.Helper()
 	fixture.NeedRoot(t)
 	program := fixture.Build(t, "engine/calls.c")
-	cmd := exec.Command(program, workload)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	p := planOf(t, text, program, cmd.Process.Pid)
+	r := fixture.Start(t, program, workload)
+	p := planOf(t, text, program, r.PID)
 	if change != nil {
 		change(p)
 	}
@@ -52,12 +43,7 @@ func observeAs(t *testing.T, workload, text string, change func(*plan.Plan), bef
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(in, "\n"); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the program: %v", err)
-	}
+	r.Release()
 	s.Disarm()
 	if err := s.Read(time.Now(), func([]byte) {}); err != nil {
 		t.Fatal(err)
