@@ -68,13 +68,14 @@ var rooms = map[string]room{
 	"internal/render/page":   {right, "event internal/agg internal/render"},
 	"internal/export":        {right, "event internal/agg"},
 
-	"internal/sqlprobe": {shared, "event script"},
-	"internal/sqlstat":  {right, "event internal/agg internal/sqlprobe"},
-	"internal/scaffold": {shared, "event script"},
-	"internal/doctor":   {left, "event script internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/engine/tracefs internal/symbol internal/target"},
-	"internal/fixture":  {shared, ""},
-	"internal/house":    {shared, ""},
-	"internal/safety":   {shared, "internal/fixture"},
+	"internal/sqlprobe":      {shared, "event script"},
+	"internal/sqlstat":       {right, "event internal/agg internal/sqlprobe"},
+	"internal/scaffold":      {shared, "event script"},
+	"internal/doctor":        {left, "event script internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/engine/tracefs internal/symbol internal/target"},
+	"internal/fixture":       {shared, ""},
+	"internal/fixture/death": {shared, ""},
+	"internal/house":         {shared, ""},
+	"internal/safety":        {shared, "internal/fixture"},
 
 	".": {wiring, "event script internal/agg internal/codegen internal/ctype internal/doctor internal/engine internal/engine/kernel internal/engine/mixed " +
 		"internal/engine/user internal/engine/hybrid internal/engine/tracefs internal/object internal/plan internal/prototype internal/resolve internal/site internal/sqlprobe internal/sqlstat " +

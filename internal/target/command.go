@@ -72,12 +72,9 @@ func Start(argv []string, o Options) (*Command, error) {
 		return nil, err
 	}
 	c := &Command{Path: path, release: make(chan letGo), work: make(chan func()), ended: make(chan struct{})}
-	attr := &syscall.ProcAttr{Dir: o.Dir, Env: env, Files: o.files(), Sys: &syscall.SysProcAttr{Ptrace: true}}
-	if o.Kept {
-		attr.Sys.Pdeathsig = unix.SIGKILL
-	}
+	attr := &syscall.ProcAttr{Dir: o.Dir, Env: env, Files: o.files(), Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: endsWithUs}}
 	started := make(chan error)
-	go c.trace(argv, attr, started)
+	go c.trace(argv, attr, o.Kept, started)
 	if err := <-started; err != nil {
 		return nil, startProblem(path, err)
 	}
@@ -106,8 +103,8 @@ func variable(env []string, name string) string {
 }
 
 // trace starts the child and keeps the thread that may speak to it.
-func (c *Command) trace(argv []string, attr *syscall.ProcAttr, started chan<- error) {
-	runtime.LockOSThread() // for good: the thread ends with the goroutine
+func (c *Command) trace(argv []string, attr *syscall.ProcAttr, kept bool, started chan<- error) {
+	runtime.LockOSThread() // for good: the thread, with which endsWithUs comes, ends with the goroutine
 	pid, err := syscall.ForkExec(c.Path, argv, attr)
 	if errors.Is(err, syscall.ENOEXEC) { // no #! line: execvp hands such a file to the shell
 		pid, err = syscall.ForkExec("/bin/sh", append([]string{"/bin/sh", c.Path}, argv[1:]...), attr)
@@ -117,7 +114,11 @@ func (c *Command) trace(argv []string, attr *syscall.ProcAttr, started chan<- er
 		return
 	}
 	c.pid = pid
-	if err := c.untilFirstInstruction(); err != nil {
+	err = c.untilFirstInstruction()
+	if err == nil && !kept {
+		err = outlive(pid)
+	}
+	if err != nil {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 		started <- err
@@ -140,7 +141,7 @@ func (c *Command) untilFirstInstruction() error {
 			return fmt.Errorf("the command ended before its first instruction: %v", describe(status))
 		case status.StopSignal() == unix.SIGTRAP:
 			// Should we die before Release, the command must not run unobserved, nor stay stopped.
-			return unix.PtraceSetOptions(c.pid, unix.PTRACE_O_EXITKILL)
+			return unix.PtraceSetOptions(c.pid, unix.PTRACE_O_EXITKILL|unix.PTRACE_O_TRACESYSGOOD)
 		}
 		if err := unix.PtraceCont(c.pid, int(status.StopSignal())); err != nil {
 			return fmt.Errorf("go on to the command's first instruction: %w", err)

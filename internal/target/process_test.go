@@ -371,6 +371,19 @@ func TestMain(m *testing.M) {
 			status, _ := c.Wait()
 			fmt.Println("ended by", status.Signal)
 		}
+	case "released", "kept": // let a command go, running or to be kept, and wait to be killed
+		kept := mode[0] == "kept"
+		c, err := Start(mode[1:], Options{Kept: kept})
+		switch {
+		case err == nil && kept:
+			err = c.ReleaseStopped()
+		case err == nil:
+			err = c.Release()
+		}
+		fmt.Println("released", err)
+		for ; err == nil; time.Sleep(time.Millisecond) {
+			_ = os.Getppid() // a step
+		}
 	case "own-mounts": // in a mount namespace of its own: hide one folder by another, then become the program
 		err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 		if err == nil {

@@ -221,6 +221,9 @@ func TestMain(m *testing.M) {
 }
 
 func trace(mode string) error {
+	if mode == "follow" {
+		return follow()
+	}
 	pid, _ := strconv.Atoi(os.Getenv("INJECT_PID"))
 	t := &fatal{}
 	h := &hot{t: t, code: map[string]function{}}
