@@ -32,6 +32,7 @@ fmt:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags soak .
+	$(if $(CI),$(GO) mod tidy -diff) # needs modules that no build does
 
 cross:
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
@@ -57,7 +58,7 @@ bench: build
 	$(GO) run ./bench $(BENCH)
 
 golden:
-	$(GO) test ./internal/render/... ./internal/scaffold -update
+	$(GO) test ./internal/render ./internal/scaffold ./internal/valuetest -update
 
 safety-table:
 	build/prepare bench

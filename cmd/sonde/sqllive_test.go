@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
-
 	"github.com/sonde-project/sonde/internal/fixture"
 )
 
@@ -35,15 +33,7 @@ func TestSQLOnATerminal(t *testing.T) {
 	defer program.Wait()
 	defer program.Process.Kill()
 	awaitMapping(t, program.Process.Pid, "libsqlite3")
-	control, terminal, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer control.Close()
-	defer terminal.Close()
-	if err := pty.Setsize(control, &pty.Winsize{Rows: 40, Cols: 150}); err != nil {
-		t.Fatal(err)
-	}
+	screen := fixture.NewScreen(t, 40, 150)
 	said, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if err != nil {
 		t.Fatal(err)
@@ -53,21 +43,20 @@ func TestSQLOnATerminal(t *testing.T) {
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run([]string{"sql", "-p", strconv.Itoa(program.Process.Pid), "-o", file},
-			world{in: terminal, out: terminal, err: said, env: func(string) string { return "" }, backend: engines()})
-		terminal.WriteString("END OF RUN")
+			world{in: screen.TTY, out: screen.TTY, err: said, env: func(string) string { return "" }, backend: engines()})
+		screen.TTY.WriteString("END OF RUN")
 	}()
-	screen := &watched{t: t, control: control}
-	screen.await("SELECT count")
-	fmt.Fprint(control, "\r")
-	screen.await("how long")
-	screen.await("select count(*) from t where a = ?")
-	fmt.Fprint(control, "q")
-	screen.await("END OF RUN")
+	screen.Sees("SELECT count")
+	screen.Types("\r")
+	screen.Sees("how long")
+	screen.Sees("select count(*) from t where a = ?")
+	screen.Types("q")
+	screen.Sees("END OF RUN")
 	if status := <-ended; status != 0 {
 		text, _ := os.ReadFile(said.Name())
 		t.Errorf("status %d\n%s", status, text)
 	}
-	if strings.Contains(screen.seen, "secret") {
+	if strings.Contains(screen.Shown(), "secret") {
 		t.Error("a literal was shown")
 	}
 	page, err := os.ReadFile(file)
@@ -85,24 +74,4 @@ func awaitMapping(t *testing.T, pid int, library string) {
 		}
 	}
 	t.Fatalf("%s is not mapped", library)
-}
-
-// watched is what a terminal has shown.
-type watched struct {
-	t       *testing.T
-	control *os.File
-	seen    string
-}
-
-func (w *watched) await(text string) {
-	w.t.Helper()
-	buf := make([]byte, 4096)
-	for end := time.Now().Add(time.Minute); !strings.Contains(w.seen, text); {
-		if time.Now().After(end) {
-			w.t.Fatalf("%q is not in %q", text, w.seen)
-		}
-		w.control.SetReadDeadline(time.Now().Add(time.Second))
-		n, _ := w.control.Read(buf)
-		w.seen += string(buf[:n])
-	}
 }

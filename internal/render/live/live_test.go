@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -11,10 +10,10 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/creack/pty"
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/agg"
+	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/render"
 )
 
@@ -123,76 +122,35 @@ func source(n *atomic.Int64) Source {
 }
 
 func TestOnATerminalKeysWorkAndTheScreenIsRestored(t *testing.T) {
-	control, terminal, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer control.Close()
-	defer terminal.Close()
-	if err := pty.Setsize(control, &pty.Winsize{Rows: 10, Cols: 80}); err != nil {
-		t.Fatal(err)
-	}
-	chunks := make(chan string, 1000)
-	go func() {
-		defer close(chunks)
-		buf := make([]byte, 4096)
-		for {
-			n, err := control.Read(buf)
-			if err != nil {
-				return
-			}
-			chunks <- string(buf[:n])
-		}
-	}()
+	screen := fixture.NewScreen(t, 10, 80)
 	ended := make(chan error, 1)
 	var n atomic.Int64
 	go func() {
-		ended <- Run(context.Background(), terminal, terminal, source(&n), Options{Interval: 20 * time.Millisecond})
+		ended <- Run(context.Background(), screen.TTY, screen.TTY, source(&n), Options{Interval: 20 * time.Millisecond})
 	}()
-	seen := ""
-	wait := func(text string) {
-		t.Helper()
-		deadline := time.After(20 * time.Second)
-		for !strings.Contains(seen, text) {
-			select {
-			case chunk := <-chunks:
-				seen += chunk
-			case <-deadline:
-				t.Fatalf("%q is not in %q", text, seen)
-			}
-		}
-	}
-	wait("malloc")
-	seen = ""
-	fmt.Fprint(control, "/cal\r")
-	wait(`filter "cal"`)
-	fmt.Fprint(control, "q")
+	screen.Sees("malloc")
+	screen.Types("/cal\r")
+	screen.Sees(`filter "cal"`)
+	screen.Types("q")
+	leaves(t, screen, ended)
+}
+
+// leaves expects that a table ends well and leaves the alternate screen.
+func leaves(t *testing.T, screen *fixture.Screen, ended <-chan error) {
+	t.Helper()
 	select {
 	case err := <-ended:
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("q does not leave")
+	case <-time.After(time.Minute):
+		t.Fatal("the table does not end")
 	}
-	wait("\x1b[?1049l") // the alternate screen is left
+	screen.Sees("\x1b[?1049l")
 }
 
 func TestTheEndOfTheRunEndsTheScreen(t *testing.T) {
-	control, terminal, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer control.Close()
-	defer terminal.Close()
-	go func() { // what nobody reads would block the screen
-		buf := make([]byte, 4096)
-		for {
-			if _, err := control.Read(buf); err != nil {
-				return
-			}
-		}
-	}()
+	terminal := fixture.NewScreen(t, 24, 80).TTY
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	var n atomic.Int64

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/creack/pty"
 
 	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/fixture"
 )
 
 // query is a statement with figures that put it first in one order and last in another.
@@ -183,58 +183,17 @@ func TestWithoutATerminalTheFirstStatementsFollowEachOther(t *testing.T) {
 }
 
 func TestStatementsOnATerminal(t *testing.T) {
-	control, terminal, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer control.Close()
-	defer terminal.Close()
-	if err := pty.Setsize(control, &pty.Winsize{Rows: 30, Cols: 120}); err != nil {
-		t.Fatal(err)
-	}
-	chunks := make(chan string, 1000)
-	go func() {
-		defer close(chunks)
-		buf := make([]byte, 4096)
-		for {
-			n, err := control.Read(buf)
-			if err != nil {
-				return
-			}
-			chunks <- string(buf[:n])
-		}
-	}()
+	screen := fixture.NewScreen(t, 30, 120)
 	var n atomic.Int64
 	ended := make(chan error, 1)
 	go func() {
-		ended <- RunStatements(context.Background(), terminal, terminal, func() Statements { return statementsAt(int(n.Add(1))) }, Options{Interval: 20 * time.Millisecond})
+		ended <- RunStatements(context.Background(), screen.TTY, screen.TTY, func() Statements { return statementsAt(int(n.Add(1))) }, Options{Interval: 20 * time.Millisecond})
 	}()
-	seen := ""
-	wait := func(text string) {
-		t.Helper()
-		deadline := time.After(30 * time.Second)
-		for !strings.Contains(seen, text) {
-			select {
-			case chunk := <-chunks:
-				seen += chunk
-			case <-deadline:
-				t.Fatalf("%q is not in %q", text, seen)
-			}
-		}
-	}
-	wait("UPDATE c")
-	fmt.Fprint(control, "/sel")
-	wait("filter: sel")
-	fmt.Fprint(control, "\r\r")
-	wait("example of SELECT a")
-	fmt.Fprint(control, "\x03")
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("Ctrl-C does not leave")
-	}
-	wait("\x1b[?1049l") // the alternate screen is left
+	screen.Sees("UPDATE c")
+	screen.Types("/sel")
+	screen.Sees("filter: sel")
+	screen.Types("\r\r")
+	screen.Sees("example of SELECT a")
+	screen.Types("\x03")
+	leaves(t, screen, ended)
 }

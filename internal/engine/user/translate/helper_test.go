@@ -205,7 +205,7 @@ func TestMapsAnswerAsTheKernelsDo(t *testing.T) {
 	}
 }
 
-// onOneCPU keeps the test on the CPU that it is on: the kernel's arrays have values for each.
+// onOneCPU keeps the test on one CPU: the kernel's arrays, and stripes, have values for each.
 func onOneCPU(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread()

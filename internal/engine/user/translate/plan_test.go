@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/engine/kernel"
@@ -51,33 +48,10 @@ func plain(record []byte) string {
 	return string(r)
 }
 
-// pin keeps this thread on one CPU: stripes and values per CPU are compared one by one.
-func pin(t *testing.T) {
-	t.Helper()
-	runtime.LockOSThread()
-	var was, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &was); err != nil {
-		t.Fatal(err)
-	}
-	for cpu := range 1024 {
-		if was.IsSet(cpu) {
-			one.Set(cpu)
-			break
-		}
-	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		unix.SchedSetaffinity(0, &was)
-		runtime.UnlockOSThread()
-	})
-}
-
 // The programs of random plans, made for the kernel and for here, do the same: records, cells, counters.
 func TestPlansDoWhatTheyDoInTheKernel(t *testing.T) {
 	fixture.NeedRoot(t)
-	pin(t)
+	onOneCPU(t)
 	f, err := kernel.Features(kernel.AllNeeds())
 	if err != nil {
 		t.Fatal(err)
