@@ -152,14 +152,7 @@ func TestCCallsReadAsTheirSourceSays(t *testing.T) {
 		{Name: "a", Type: cLong}, {Name: "b", Type: cLong, Offset: 8}, {Name: "c", Type: cLong, Offset: 16},
 	}}
 	mixed := &ctype.Type{Kind: ctype.Struct, Name: "struct mixed", Size: 16, Lang: event.LangC, Fields: []ctype.Field{{Name: "n", Type: cInt}, {Name: "d", Type: cDouble, Offset: 8}}}
-	for _, test := range []struct {
-		name  string
-		sig   *ctype.Signature
-		entry func(m *plantest.Machine)
-		exit  func(m *plantest.Machine)
-		want  string
-		lost  int // unreadable memory
-	}{
+	for _, test := range []reading{
 		{name: "numbers have their sign and size",
 			sig:   with(c(cInt), param("a", cInt), param("n", cSize), param("c", cChar)),
 			entry: func(m *plantest.Machine) { m.Set(ctype.RDI, 0xfffffffe).Set(ctype.RSI, 1<<40).Set(ctype.RDX, 0xff61) },
@@ -266,23 +259,33 @@ func TestCCallsReadAsTheirSourceSays(t *testing.T) {
 			entry: func(m *plantest.Machine) { m.Set(ctype.RDI, 0x1234).Set(ctype.RSI, 0x401000) },
 			want:  "p=0x1234, f=&compare = NULL"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			entry := plantest.NewMachine()
-			if test.entry != nil {
-				test.entry(entry)
-			}
-			exit := plantest.NewMachine()
-			if test.exit != nil {
-				test.exit(exit)
-			}
-			got := line(call(t, test.sig, plan.DefaultLimits(), entry, exit, names{0x401000: "compare"}))
-			if got != test.want {
-				t.Errorf("got  %s\nwant %s", got, test.want)
-			}
-			if n := entry.Unreadable + exit.Unreadable; n != test.lost {
-				t.Errorf("%d reads failed, want %d", n, test.lost)
-			}
-		})
+		t.Run(test.name, func(t *testing.T) { test.check(t, names{0x401000: "compare"}) })
+	}
+}
+
+// reading is a call as two machines have it, at its entry and at its return, and the line that it is shown as.
+type reading struct {
+	name        string
+	sig         *ctype.Signature
+	entry, exit func(m *plantest.Machine)
+	want        string
+	lost        int // pieces of memory that cannot be read
+}
+
+func (r *reading) check(t *testing.T, sym plan.Symbolizer) {
+	t.Helper()
+	entry, exit := plantest.NewMachine(), plantest.NewMachine()
+	if r.entry != nil {
+		r.entry(entry)
+	}
+	if r.exit != nil {
+		r.exit(exit)
+	}
+	if got := line(call(t, r.sig, plan.DefaultLimits(), entry, exit, sym)); got != r.want {
+		t.Errorf("got  %s\nwant %s", got, r.want)
+	}
+	if n := entry.Unreadable + exit.Unreadable; n != r.lost {
+		t.Errorf("%d reads failed, want %d", n, r.lost)
 	}
 }
 

@@ -84,14 +84,7 @@ func TestCPPCallsReadAsTheirSourceSays(t *testing.T) {
 	function := class("std::function<int (int)>", 32, true, "_M_functor", class("_Any_data", 16, false), 0, "_M_manager", xFunc, 16, "_M_invoker", xFunc, 24)
 	iterator := class("_Deque_iterator", 32, true, "_M_cur", pointer(xInt), 0, "_M_first", pointer(xInt), 8, "_M_last", pointer(xInt), 16, "_M_node", pointer(pointer(xInt)), 24)
 	deque := class("std::deque<int>", 80, true, "_M_map", pointer(pointer(xInt)), 0, "_M_map_size", xUlong, 8, "_M_start", iterator, 16, "_M_finish", iterator, 48)
-	for _, test := range []struct {
-		name  string
-		sig   *ctype.Signature
-		entry func(m *plantest.Machine)
-		exit  func(m *plantest.Machine)
-		want  string
-		lost  int
-	}{
+	for _, test := range []reading{
 		{name: "strings of libstdc++ and libc++, by reference, by value, as a view, as a result",
 			sig: with(cpp(xString), param("a", reference(xString)), param("b", oldString), param("c", reference(libcString)), param("v", stringView)),
 			entry: func(m *plantest.Machine) {
@@ -163,20 +156,7 @@ func TestCPPCallsReadAsTheirSourceSays(t *testing.T) {
 			},
 			want: `f=&invoke, g=nullptr, d={1, 2, ...}`},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			entry, exit := plantest.NewMachine(), plantest.NewMachine()
-			test.entry(entry)
-			if test.exit != nil {
-				test.exit(exit)
-			}
-			got := line(call(t, test.sig, plan.DefaultLimits(), entry, exit, names{0x401000: "invoke"}))
-			if got != test.want {
-				t.Errorf("got  %s\nwant %s", got, test.want)
-			}
-			if n := entry.Unreadable + exit.Unreadable; n != test.lost {
-				t.Errorf("%d reads failed, want %d", n, test.lost)
-			}
-		})
+		t.Run(test.name, func(t *testing.T) { test.check(t, names{0x401000: "invoke"}) })
 	}
 }
 

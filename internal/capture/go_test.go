@@ -5,7 +5,6 @@ import (
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
-	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/plan/plantest"
 )
 
@@ -89,14 +88,7 @@ func itab(m *plantest.Machine, kind uint64) uint64 { return m.Words(0x600000, ki
 
 func TestGoCallsReadAsTheirSourceSays(t *testing.T) {
 	slice := func(name string, elem *ctype.Type) *ctype.Type { return of(gotype(ctype.Slice, name, 24), elem) }
-	for _, test := range []struct {
-		name  string
-		sig   *ctype.Signature
-		entry func(m *plantest.Machine)
-		exit  func(m *plantest.Machine)
-		want  string
-		lost  int
-	}{
+	for _, test := range []reading{
 		{name: "strings, ints and several results",
 			sig: with(gosig(goInt, goError), param("s", goString), param("n", goInt), param("e", goString)),
 			entry: func(m *plantest.Machine) {
@@ -180,20 +172,7 @@ func TestGoCallsReadAsTheirSourceSays(t *testing.T) {
 			},
 			want: `v=main.Item{Name:"Ada", Age:1, Tags:nil}, w=main.Item{Name:"Ada", Age:2, Tags:nil}`},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			entry, exit := plantest.NewMachine(), plantest.NewMachine()
-			test.entry(entry)
-			if test.exit != nil {
-				test.exit(exit)
-			}
-			got := line(call(t, test.sig, plan.DefaultLimits(), entry, exit, runtime{names{0x401000: "main.work"}}))
-			if got != test.want {
-				t.Errorf("got  %s\nwant %s", got, test.want)
-			}
-			if n := entry.Unreadable + exit.Unreadable; n != test.lost {
-				t.Errorf("%d reads failed, want %d", n, test.lost)
-			}
-		})
+		t.Run(test.name, func(t *testing.T) { test.check(t, runtime{names{0x401000: "main.work"}}) })
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
-	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/plan/plantest"
 )
 
@@ -74,13 +73,7 @@ func TestRustCallsReadAsTheirSourceSays(t *testing.T) {
 	table := rstruct("hashbrown::raw::RawTable<T>", 32, "items", u64, 24)
 	hash := rstruct("std::collections::hash::map::HashMap<String, i32>", 48, "base", rstruct("hashbrown::map::HashMap<String, i32>", 48, "table", table, 0), 0)
 	atomic := rstruct("core::sync::atomic::AtomicU64", 8, "v", rstruct("core::cell::UnsafeCell<u64>", 8, "value", u64, 0), 0)
-	for _, test := range []struct {
-		name  string
-		sig   *ctype.Signature
-		entry func(m *plantest.Machine)
-		exit  func(m *plantest.Machine)
-		want  string
-	}{
+	for _, test := range []reading{
 		{name: "text, numbers, characters, tuples",
 			sig: with(rustsig(u32), param("s", str), param("c", rs(ctype.Rune, "char", 4)), param("t", tuple), param("m", meters)),
 			entry: func(m *plantest.Machine) {
@@ -116,19 +109,6 @@ func TestRustCallsReadAsTheirSourceSays(t *testing.T) {
 			},
 			want: `a=Point { x: 1, y: 2 }, b=Point { x: 3, y: 4 }, d=1.5s, h=&(len 3), n=&42`},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			entry, exit := plantest.NewMachine(), plantest.NewMachine()
-			test.entry(entry)
-			if test.exit != nil {
-				test.exit(exit)
-			}
-			got := line(call(t, test.sig, plan.DefaultLimits(), entry, exit, nil))
-			if got != test.want {
-				t.Errorf("got  %s\nwant %s", got, test.want)
-			}
-			if n := entry.Unreadable + exit.Unreadable; n != 0 {
-				t.Errorf("%d reads failed", n)
-			}
-		})
+		t.Run(test.name, func(t *testing.T) { test.check(t, nil) })
 	}
 }
