@@ -91,7 +91,13 @@ func (r request) options() []sonde.RunOption {
 // signs tell the user, and whoever waits for the ready file, how far the start has come.
 func (r request) signs(w world) []sonde.RunOption {
 	p := newProgress(w.err)
-	options := []sonde.RunOption{sonde.OnProgress(p.say), sonde.OnReady(func() error {
+	stage := func(what string) {
+		if what != "reading symbols" && w.hold != nil {
+			w.hold()
+		}
+		p.say(what)
+	}
+	options := []sonde.RunOption{sonde.OnProgress(stage), sonde.OnReady(func() error {
 		p.done()
 		if r.readyFile == "" {
 			return nil

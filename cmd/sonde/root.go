@@ -10,14 +10,16 @@ import (
 type world struct {
 	in, out, err *os.File
 	env          func(name string) string
+	hold         func() // is called before anything is touched; nil: nobody wants to know
 	backend
 }
 
 // run is the command: it does what argv asks for and gives the exit status.
 func run(argv []string, w world) int {
 	cobra.EnableCommandSorting = false // verbs are listed in the order of their table
-	ctx, stop := interruptible()
-	defer stop()
+	ctx, interrupts := interruptible(w.err)
+	defer interrupts.stop()
+	w.hold = interrupts.hold
 	root := rootCommand(w, argv)
 	root.SetArgs(argv)
 	err := root.ExecuteContext(ctx)
