@@ -253,35 +253,3 @@ func TestSeveralProcessesAreCountedFromInside(t *testing.T) {
 		a.end()
 	}
 }
-
-// What a running process executes is not observed, which does it no harm and is said.
-func TestAProcessThatExecutesAnotherProgramIsTold(t *testing.T) {
-	fixture.Libraries(t, false)
-	program := fixture.Build(t, "command/follow.c", "-pthread")
-	a := answers(t, "/bin/sh", "-c", fmt.Sprintf("echo ready; read word; exec %s wait 100 0", program))
-	target, err := sonde.Open(sonde.PID(a.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer target.Close()
-	session, err := target.Count(t.Context(), "libc:read", sonde.WithEngine(sonde.EngineUser))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintln(a.in, "word")
-	a.line()
-	if n := a.ask("more"); n != 200 {
-		t.Errorf("the program has called step %d times", n)
-	}
-	if err := session.Close(); err != nil {
-		t.Fatal(err)
-	}
-	want := fmt.Sprintf("process %d has executed %s meanwhile, which was not observed", a.cmd.Process.Pid, program)
-	if notes := session.Notes(); len(notes) != 1 || notes[0] != want {
-		t.Errorf("notes %q, want %q", notes, want)
-	}
-	if session.Stats().Hits == 0 {
-		t.Error("the shell's read was not counted")
-	}
-	a.end()
-}

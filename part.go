@@ -132,6 +132,16 @@ func (s *Session) stopped() (sum time.Duration) {
 	return sum
 }
 
+// unobserved is for how long processes ran what they had executed before probes were there.
+func (s *Session) unobserved() (sum time.Duration) {
+	for _, p := range s.parts() {
+		if e, ok := p.engine.(interface{ Unobserved() time.Duration }); ok {
+			sum += e.Unobserved()
+		}
+	}
+	return sum
+}
+
 // closeParts gives back what the parts hold.
 func (s *Session) closeParts() error {
 	var errs []error

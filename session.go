@@ -372,7 +372,7 @@ func (s *Session) account() error {
 	counts, cost, err := s.counts()
 	counts.Unfinished = s.open
 	stats := counts.Stats()
-	stats.Elapsed, stats.Cost, stats.Stopped = time.Since(s.begun), cost, s.stopped()
+	stats.Elapsed, stats.Cost, stats.Stopped, stats.Unobserved = time.Since(s.begun), cost, s.stopped(), s.unobserved()
 	s.tell(func(r *result) { r.stats = stats })
 	return err
 }

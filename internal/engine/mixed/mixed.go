@@ -208,6 +208,16 @@ func (s *Session) Stopped() (longest time.Duration) {
 	return longest
 }
 
+// Unobserved is for how long processes ran what they had executed before the probes inside were there.
+func (s *Session) Unobserved() (sum time.Duration) {
+	for _, p := range s.parts {
+		if e, ok := p.Session.(interface{ Unobserved() time.Duration }); ok {
+			sum += e.Unobserved()
+		}
+	}
+	return sum
+}
+
 // Notes are what the engines have to say about the run.
 func (s *Session) Notes() (notes []string) {
 	for _, p := range s.parts {

@@ -212,6 +212,9 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 	for _, err := range errs { // it may have ended
 		s.say(err.Error())
 	}
+	if s.looks {
+		s.look()
+	}
 	return refusals, nil
 }
 

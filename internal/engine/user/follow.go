@@ -17,13 +17,9 @@ import (
 // following is what a session knows of the programs that a command, and what it starts, executes. All of it belongs to the thread that
 // traces them.
 type following struct {
-	tracer *inject.Follower
-	files  map[fileID]bool // the plan's objects
-	// libraries: some of them may be part of any program.
-	libraries bool
-	starting  map[int]*image // by process: the program that it is about to begin
-	// crowd is how many images there may be before those are looked for that nobody runs any more.
-	crowd int
+	tracer   *inject.Follower
+	files    map[fileID]bool // the plan's objects
+	starting map[int]*image  // by process: the program that it is about to begin
 }
 
 // smallCrowd is how many images are kept before somebody looks.
@@ -32,7 +28,7 @@ const smallCrowd = 32
 // Follow lets a command run that was let go stopped, and puts the probes into every program that it and its children execute, before its
 // first instruction.
 func (s *Session) Follow() error {
-	f := &following{files: map[fileID]bool{}, starting: map[int]*image{}, crowd: smallCrowd}
+	f := &following{files: map[fileID]bool{}, starting: map[int]*image{}}
 	for i := range s.plan.Objects {
 		desc := &s.plan.Objects[i]
 		info, err := os.Stat(desc.Open)
@@ -41,7 +37,7 @@ func (s *Session) Follow() error {
 		}
 		f.files[idOf(info)] = true
 		if file, err := symbol.Open(desc.Open); err == nil {
-			f.libraries = f.libraries || !file.Program()
+			s.hooks = s.hooks || !file.Program()
 			file.Close()
 		}
 	}
@@ -58,7 +54,7 @@ func (s *Session) begins(pid int) bool {
 	delete(f.starting, pid)
 	s.bury(pid)
 	info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
-	return err == nil && (f.libraries || f.files[idOf(info)])
+	return err == nil && (s.hooks || f.files[idOf(info)])
 }
 
 // loaded puts probes into what a program that has not begun maps by now.
@@ -72,7 +68,9 @@ func (s *Session) loaded(pid int, process *inject.Process, err error) {
 	}
 	if err == nil {
 		im.process = process
-		err = s.extend(im)
+		var refused []plan.Refusal
+		refused, err = s.extend(im)
+		s.refuseLater(refused)
 		im.process = nil
 	}
 	if err != nil {
@@ -81,37 +79,38 @@ func (s *Session) loaded(pid int, process *inject.Process, err error) {
 }
 
 // extend arms what an image maps and has not armed yet.
-func (s *Session) extend(im *image) error {
-	f := s.following
+func (s *Session) extend(im *image) ([]plan.Refusal, error) {
 	if err := im.find(); err != nil {
-		return err
+		return nil, err
 	}
-	if len(im.regions) == 0 && f.libraries {
+	return s.install(im)
+}
+
+// install arms what find has found.
+func (s *Session) install(im *image) ([]plan.Refusal, error) {
+	if len(im.regions) == 0 && s.hooks {
 		im.findHook()
 	}
 	if len(im.places.windows) == 0 && (im.hook == nil || len(im.regions) > 0) {
-		s.refuseLater(refusals(im.plan, im.places.refused))
-		return nil
+		return refusals(im.plan, im.places.refused), nil
 	}
 	s.crowded()
 	if err := im.mapRegion(s.data); err != nil {
-		return err
+		return nil, err
 	}
 	s.lock.Lock()
 	if !slices.Contains(s.images, im) {
 		s.images = append(s.images, im)
 	}
 	s.lock.Unlock()
-	refusals, err := im.arm()
-	s.refuseLater(refusals)
-	return err
+	return im.arm()
 }
 
 // crowded forgets the images that nobody runs any more, once there are many.
 func (s *Session) crowded() {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	if len(s.images) < s.following.crowd {
+	if s.crowd = max(s.crowd, smallCrowd); len(s.images) < s.crowd {
 		return
 	}
 	var all []*inject.Region
@@ -125,13 +124,16 @@ func (s *Session) crowded() {
 		}
 	}
 	s.images = slices.DeleteFunc(s.images, func(im *image) bool {
-		if len(im.regions) > 0 && used[im.region()] {
+		if im.process != nil || len(im.regions) > 0 && used[im.region()] {
 			return false
+		}
+		for i := range im.made {
+			s.mapped[i] = true
 		}
 		_ = im.close(s.data)
 		return true
 	})
-	s.following.crowd = 2*len(s.images) + smallCrowd
+	s.crowd = 2*len(s.images) + smallCrowd
 }
 
 // refuseLater notes what could not be probed in a program that was executed meanwhile, each place once.
@@ -187,7 +189,12 @@ func (s *Session) say(note string) {
 func (s *Session) Notes() []string {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	return slices.Clone(s.notes)
+	notes := slices.Clone(s.notes)
+	for of, g := range s.gaps {
+		notes = append(notes, g.sentence(of))
+	}
+	slices.Sort(notes[len(s.notes):])
+	return notes
 }
 
 // ended is an open call of a program that was replaced.

@@ -52,11 +52,12 @@ func (im *image) region() *inject.Region { return im.regions[0] }
 
 // mapAll makes the regions of the images that there are. Where they have nothing to probe, and what they execute may have, there are the data alone.
 func (s *Session) mapAll() (err error) {
+	s.hooks = s.libraries()
 	for _, im := range s.images {
 		if err := im.find(); err != nil {
 			return err
 		}
-		if s.libraries() {
+		if s.hooks {
 			im.findHook()
 		}
 	}
@@ -176,7 +177,7 @@ func (im *image) arm() ([]plan.Refusal, error) {
 		return refusals, nil
 	}
 	region := im.regions[len(im.regions)-1]
-	result, err := im.process.Patch(region, ready.list)
+	result, err := im.process.Patch(region, ready.list, im.region())
 	im.stood(result)
 	if err != nil {
 		return refusals, err

@@ -15,6 +15,7 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/x86"
+	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/internal/target"
 )
@@ -138,7 +139,7 @@ func (s *Session) absences() {
 		return
 	}
 	for i := range s.plan.Objects {
-		if s.libraries() && s.library(i) && !slices.ContainsFunc(s.images, func(im *image) bool { _, there := im.made[i]; return there }) {
+		if s.libraries() && s.library(i) && !s.mapped[i] && !slices.ContainsFunc(s.images, func(im *image) bool { _, there := im.made[i]; return there }) {
 			s.say("no process that was observed has mapped " + s.plan.Objects[i].Path)
 		}
 	}
@@ -194,7 +195,9 @@ func (s *Session) rung(tid int) {
 	visit := func(process *inject.Process) {
 		had := im.process
 		im.process = process
-		if err := im.changed(fresh); err != nil {
+		refused, err := im.changed(fresh)
+		s.refuseLater(refused)
+		if err != nil {
 			s.note(pid, err)
 		}
 		im.process = had
@@ -275,15 +278,15 @@ func (im *image) moved(pid int) map[int]symbol.Bias {
 }
 
 // changed arms what an image maps anew. For what lies where it was before, the code is there still.
-func (im *image) changed(fresh map[int]symbol.Bias) error {
+func (im *image) changed(fresh map[int]symbol.Bias) ([]plan.Refusal, error) {
 	for i, bias := range fresh {
 		m, ok := im.made[i]
 		if !ok || m.bias != bias {
 			continue
 		}
-		result, err := im.process.Patch(m.region, m.list)
+		result, err := im.process.Patch(m.region, m.list, im.region())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, r := range result.Refused {
 			im.say(im.plan.Objects[i].Path + ": " + r.Err.Error())
@@ -292,25 +295,23 @@ func (im *image) changed(fresh map[int]symbol.Bias) error {
 		delete(fresh, i)
 	}
 	if len(fresh) == 0 {
-		return nil
+		return nil, nil
 	}
 	if err := im.find(); err != nil || len(im.places.windows) == 0 {
-		return err
+		return nil, err
 	}
 	return im.more()
 }
 
 // more arms the windows that find has found, in a region of their own.
-func (im *image) more() error {
+func (im *image) more() ([]plan.Refusal, error) {
 	if len(im.regions) >= maxRegions {
-		return fmt.Errorf("libraries were mapped at more than %d places", maxRegions)
+		return nil, fmt.Errorf("libraries were mapped at more than %d places", maxRegions)
 	}
 	if err := im.mapRegion(im.Session.data); err != nil {
-		return err
+		return nil, err
 	}
-	refusals, err := im.arm()
-	im.refuseLater(refusals)
-	return err
+	return im.arm()
 }
 
 // maxRegions bounds how many an image has.

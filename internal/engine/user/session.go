@@ -43,10 +43,15 @@ type Session struct {
 	data *inject.Region
 	// images are the programs that are observed, the first that Open found first.
 	images []*image
-	// follows: what the processes execute is observed too.
-	follows bool
+	// follows: what the processes execute is observed too, from its first instruction on; looks: from when it is noticed.
+	follows, looks bool
 	*following
+	lookout  *lookout  // nil: nobody looks what processes execute
 	listener *listener // nil: no library can come later
+	// hooks: the linker of a process tells of libraries that come later, if it has the hook.
+	hooks bool
+	// crowd is how many images there may be before those are looked for that nobody runs any more.
+	crowd int
 	// changing is held by who arms probes.
 	changing sync.Mutex
 	// lock guards images and what follows against the thread that traces.
@@ -56,6 +61,8 @@ type Session struct {
 	refusedOnce map[plan.Refusal]bool
 	notes       []string
 	unseen      map[string]int // programs that were executed and not observed, and how often
+	gaps        map[gapOf]gap
+	mapped      map[int]bool // objects that images had which are forgotten
 	ended       []ended
 	// counting is what programs do that only count, nil for others.
 	counting []*translate.Count
@@ -175,12 +182,12 @@ func (s *Survey) session(p *plan.Plan, follows bool) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims(p, code)), deciding: decides(p), follows: follows}, nil
+	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims(p, code)), deciding: decides(p), follows: follows, looks: !follows && !decides(p)}, nil
 }
 
 // start opens the processes, and gives everything back where that or what follows fails.
 func (s *Session) start(processes func() ([]*inject.Process, error)) error {
-	s.refusedOnce = map[plan.Refusal]bool{}
+	s.refusedOnce, s.mapped = map[plan.Refusal]bool{}, map[int]bool{}
 	for i := range s.code.Progs {
 		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
 	}
@@ -248,6 +255,9 @@ func (s *Session) Disarm() {
 	}
 	s.disarmed = true
 	s.hush()
+	if s.lookout != nil {
+		s.lookout.end()
+	}
 	if s.following != nil && s.tracer != nil {
 		s.tracer.Close()
 	}
@@ -280,7 +290,11 @@ func (s *Session) detach() {
 		all = append(all, im.regions...)
 	}
 	left := map[int]bool{}
-	defer func() { s.replaced(left) }()
+	defer func() {
+		if s.lookout == nil {
+			s.replaced(left)
+		}
+	}()
 	s.absences()
 	for again := len(all) > 0; again; {
 		again = false

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -200,13 +199,8 @@ func (f *Follower) drain() {
 
 // next tells of whom something is to be heard, 0 of nobody.
 func (f *Follower) next() (tid int, ended bool) {
-	// siginfo_t of SIGCHLD: include/uapi/asm-generic/siginfo.h.
-	var info struct {
-		signo, errno, code, _ int32
-		pid                   int32
-		_                     [108]byte
-	}
-	err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WNOHANG|unix.WALL|unix.WNOTHREAD, nil)
+	var info waitInfo
+	err := info.wait(unix.P_ALL, 0, unix.WNOHANG|unix.WNOTHREAD)
 	if err != nil || info.signo == 0 {
 		return 0, false
 	}

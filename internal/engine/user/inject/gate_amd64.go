@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -101,43 +103,76 @@ func (h *hold) toSyscallStop(t *stoppedThread) error {
 	}
 }
 
-// wait waits for a thread that stops soon. It listens to all that we trace: the end of a process's first thread is not told before
-// that of the others has been heard.
-func (h *hold) wait(t *stoppedThread) (unix.WaitStatus, error) {
-	whom, how := -1, unix.WALL|unix.WNOTHREAD
-	if h.held {
-		whom, how = t.tid, unix.WALL
-	}
+// wait waits for a thread that stops soon.
+func (h *hold) wait(t *stoppedThread) (ws unix.WaitStatus, err error) {
 	for {
-		if h.held && h.dying(t.tid) {
-			t.gone, t.at = true, false
-			return 0, h.ended()
-		}
-		var ws unix.WaitStatus
-		if !h.held {
-			// Whoever is heard next: the end of the first thread is not ours to take.
-			var info unix.Siginfo
-			_ = unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL|unix.WNOTHREAD, nil)
-			if info.Code <= cldDumped && h.leaderEnded(unix.WNOHANG) {
+		heard := true
+		if h.held {
+			if h.dying(t.tid) {
 				t.gone, t.at = true, false
 				return 0, h.ended()
 			}
+			_, err = unix.Wait4(t.tid, &ws, unix.WALL, nil)
+		} else {
+			heard, err = h.hear(t, &ws)
 		}
-		tid, err := unix.Wait4(whom, &ws, how, nil)
 		switch {
-		case err == unix.EINTR:
-		case err != nil:
+		case t.gone && t.tid == h.PID:
+			return 0, h.ended()
+		case t.gone:
+			return 0, h.lost(unix.ESRCH)
+		case err == unix.EINTR, err == nil && !heard:
+		case err != nil, !ws.Stopped():
+			h.buried(t.tid)
 			t.gone, t.at = true, false
 			return 0, h.lost(unix.ESRCH)
-		case ws.Stopped() && tid == t.tid:
+		default:
 			return ws, nil
-		case !ws.Stopped():
-			h.buried(tid)
-			if t.gone {
-				return 0, h.lost(unix.ESRCH)
-			}
 		}
 	}
+}
+
+// hear waits until something is to be heard, and hears whether it is of a thread. It listens to all that we trace: the end of a process's first thread is
+// not told before that of the others has been heard. What is to be heard of our own children, if this thread of ours has started any, is for others.
+func (h *hold) hear(t *stoppedThread, ws *unix.WaitStatus) (heard bool, err error) {
+	var info waitInfo
+	if err := info.wait(unix.P_ALL, 0, unix.WNOTHREAD); err != nil {
+		return false, err
+	}
+	if h.leaderEnded(unix.WNOHANG) {
+		return false, nil
+	}
+	known := t.tid == int(info.pid)
+	for i := 0; !known && i < len(h.stopped); i++ {
+		u := h.stopped[i]
+		known = u.tid == int(info.pid)
+		if u == t || u.gone {
+			continue
+		}
+		if got, err := unix.Wait4(u.tid, ws, unix.WALL|unix.WNOHANG, nil); err == nil && got != 0 && !ws.Stopped() {
+			h.buried(u.tid)
+		}
+	}
+	got, err := unix.Wait4(t.tid, ws, unix.WALL|unix.WNOHANG, nil)
+	if err == nil && got == 0 && !known {
+		time.Sleep(childPause)
+	}
+	return got != 0, err
+}
+
+// childPause is how long we wait for a thread while there is something to be heard that is not for us.
+const childPause = 100 * time.Microsecond
+
+// waitInfo is siginfo_t of SIGCHLD: include/uapi/asm-generic/siginfo.h.
+type waitInfo struct {
+	signo, errno, code, _ int32
+	pid                   int32
+	_                     [108]byte
+}
+
+// wait looks what is to be heard, and leaves it to be heard.
+func (i *waitInfo) wait(kind, id, how int) error {
+	return unix.Waitid(kind, id, (*unix.Siginfo)(unsafe.Pointer(i)), unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL|how, nil)
 }
 
 // buried notes that a thread is no more.

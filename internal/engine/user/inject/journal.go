@@ -21,6 +21,7 @@ import (
 //	  +12  count     u32: entries that are written
 //	  +16  owner     u64 process ID, u64 start time, u64 number of its PID namespace
 //	  +40  spans     u32 number, u32 0, then {u64 address, u64 size}: the mappings
+//	  +1072 inode    u64: of the region's file, which tells it from others
 //	entries, 32 bytes each
 //	  +0   address   u64: what was overwritten
 //	  +8   bypass    u64: where the moved instructions run alone
@@ -34,6 +35,7 @@ const (
 
 	offState, offCount, offOwner, offSpans = 8, 12, 16, 40
 	maxSpans                               = 64
+	offInode                               = offSpans + 8 + 16*maxSpans
 	maxEntries                             = 1 << 20
 )
 
@@ -97,7 +99,7 @@ type journal []byte
 
 func journalSize(sites int) uint64 { return pages(headerSize + uint64(sites)*entrySize) }
 
-func (j journal) begin(owner identity, spans []Span) {
+func (j journal) begin(owner identity, inode uint64, spans []Span) {
 	le := binary.LittleEndian
 	for i, v := range []uint64{owner.pid, owner.start, owner.namespace} {
 		le.PutUint64(j[offOwner+8*i:], v)
@@ -108,6 +110,7 @@ func (j journal) begin(owner identity, spans []Span) {
 		le.PutUint64(j[offSpans+8+16*i:], s.Start)
 		le.PutUint64(j[offSpans+16+16*i:], s.End-s.Start)
 	}
+	le.PutUint64(j[offInode:], inode)
 	copy(j, magic) // last: what has it is complete
 }
 

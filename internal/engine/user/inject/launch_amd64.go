@@ -9,12 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Keys of the auxiliary vector (getauxval(3)).
-const (
-	auxBase  = 7 // where the dynamic linker is
-	auxEntry = 9 // where the program's own code begins
-)
-
 // RunToStart runs an adopted process, held at its first instruction, to where its libraries are mapped and relocated and none of its
 // code, theirs included, has run: the place at which the dynamic linker tells debuggers so. A static program is there already.
 func (p *Process) RunToStart() error {

@@ -101,7 +101,7 @@ func (h *hold) fillRegion(l layout, remote uint64, share *Region) (_ *Region, er
 	if err != nil {
 		return nil, fmt.Errorf("region of %d bytes: %w", l.total, err)
 	}
-	journal(local[:l.journal]).begin(h.self, l.spans())
+	journal(local[:l.journal]).begin(h.self, info.Ino, l.spans())
 	h.step("journal")
 	if err := h.mapAreas(l, remote); err != nil {
 		_ = unix.Munmap(local)

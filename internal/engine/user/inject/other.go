@@ -18,7 +18,7 @@ func Supported() error {
 func (p *Process) Map(Request) (*Region, Result, error) { return nil, Result{}, Supported() }
 
 // Patch overwrites places with jumps.
-func (p *Process) Patch(*Region, []Patch) (Result, error) { return Result{}, Supported() }
+func (p *Process) Patch(*Region, []Patch, ...*Region) (Result, error) { return Result{}, Supported() }
 
 // Detach restores every byte and unmaps the region.
 func (p *Process) Detach(...*Region) (left bool, result Result, err error) {

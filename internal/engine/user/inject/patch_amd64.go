@@ -10,8 +10,9 @@ import (
 )
 
 // Patch overwrites places with jumps, all in one stop. A place that does not hold what it should, or that a thread may come back
-// into the middle of, is refused and the rest is done.
-func (p *Process) Patch(r *Region, patches []Patch) (Result, error) {
+// into the middle of, is refused and the rest is done. Beside the region others may be there that its code uses. A process that has executed
+// another program meanwhile is left alone.
+func (p *Process) Patch(r *Region, patches []Patch, beside ...*Region) (Result, error) {
 	var refused []Refusal
 	try := 0
 	maps, err := p.mappings()
@@ -21,6 +22,9 @@ func (p *Process) Patch(r *Region, patches []Patch) (Result, error) {
 	p.golang = p.findGo(maps)
 	result, err := p.stop(func(h *hold) error {
 		try++
+		if !allMapped(h.maps, append([]*Region{r}, beside...)) {
+			return diagnosis(Replaced, fmt.Sprintf("process %d has executed another program meanwhile", h.PID))
+		}
 		w := patching{hold: h, region: r, patches: patches}
 		err := w.choose(try == tries)
 		if err == nil {

@@ -62,7 +62,7 @@ func (f *Follower) inStartup(pid int) {
 	s.inside = !s.inside
 	switch {
 	case s.inside:
-	case !s.linker.contains(regs.Rip), s.complete(pid):
+	case !s.linker.contains(regs.Rip), listed(pid, s.state):
 		delete(f.starting, pid)
 		f.show(pid)
 	case regs.Orig_rax == unix.SYS_SET_TID_ADDRESS:
@@ -91,14 +91,4 @@ func (f *Follower) settle(tid int, regs *registers) {
 	if p.peek(regs.Rdi, now[:]) == nil && now == [4]byte{} {
 		_, _ = unix.PtracePokeData(tid, uintptr(regs.Rdi), number[:])
 	}
-}
-
-// complete reports whether the linker says that its list of objects is.
-func (s *startup) complete(pid int) bool {
-	if s.state == 0 {
-		return false
-	}
-	var debug [32]byte
-	p := Process{PID: pid}
-	return p.peek(s.state, debug[:]) == nil && binary.LittleEndian.Uint64(debug[8:]) != 0 && binary.LittleEndian.Uint32(debug[24:]) == 0
 }

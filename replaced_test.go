@@ -1,0 +1,222 @@
+package sonde_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/internal/fixture"
+)
+
+// replacing is a running program that executes others, and a session that counts what is called in it.
+type replacing struct {
+	*answering
+	session *sonde.Session
+	target  *sonde.Target
+	calls   uint64 // that were asked for while probes were there
+}
+
+func counting(t *testing.T, program, probe string, options ...sonde.RunOption) *replacing {
+	t.Helper()
+	r := &replacing{answering: answers(t, program)}
+	var err error
+	if r.target, err = sonde.Open(sonde.PID(r.cmd.Process.Pid)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.target.Close() })
+	if r.session, err = r.target.Count(t.Context(), probe, slices.Concat([]sonde.RunOption{sonde.WithEngine(sonde.EngineUser)}, options)...); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.session.Close() })
+	return r
+}
+
+// call has it call step, and expects that to be counted.
+func (r *replacing) call(n uint64) {
+	r.t.Helper()
+	r.calls += r.ask(fmt.Sprintf("call %d", n))
+}
+
+// becomes has it execute a program, and waits until that is told and a call of it is counted.
+func (r *replacing) becomes(line string) {
+	r.t.Helper()
+	told := r.session.Notes()
+	r.executes(line)
+	for until := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if !slices.Equal(r.session.Notes(), told) {
+			before := r.hits()
+			if r.ask("call 1"); r.hits() == before+1 {
+				r.calls++
+				return
+			}
+		}
+		if time.Now().After(until) {
+			r.t.Fatalf("%s: not observed: %q", line, r.session.Notes())
+		}
+	}
+}
+
+func (r *replacing) executes(line string) {
+	r.t.Helper()
+	fmt.Fprintln(r.in, line)
+	if got := r.line(); got != "ready" {
+		r.t.Fatalf("%s: %q", line, got)
+	}
+}
+
+// hits is what was counted so far.
+func (r *replacing) hits() (n uint64) {
+	r.t.Helper()
+	snapshot, err := r.session.Snapshot()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, entry := range snapshot.Maps[0].Entries {
+		n += entry.Agg.Count
+	}
+	return n
+}
+
+// counted ends the session, and expects what was called to be counted.
+func (r *replacing) counted() {
+	r.t.Helper()
+	if err := r.session.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, refusal := range r.session.Refusals() {
+		r.t.Errorf("%s: %s", refusal.Function, refusal.Why)
+	}
+	if stats := r.session.Stats(); stats.Hits != r.calls || stats.Lost != 0 {
+		r.t.Errorf("%d calls counted, %d made: %+v", stats.Hits, r.calls, stats)
+	}
+}
+
+// What a process executes that was named is counted from a moment later on, however it comes to be executed, and for how long it was not is said.
+func TestWhatARunningProcessExecutesIsCountedFromInside(t *testing.T) {
+	kinds := map[string][]string{"dynamic": {"-pthread"}, "static": {"-static", "-pthread"}, "fixed": {"-no-pie", "-pthread"}, "musl": {"CC=musl-gcc", "-O2", "-g"}}
+	for name, flags := range kinds {
+		program := fixture.Build(t, "command/replace.c", flags...)
+		for _, way := range []string{"exec", "storm 7", "thread", "orphan"} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				t.Parallel()
+				r := counting(t, program, program+":step")
+				r.call(1000)
+				const times = 3
+				for range times {
+					r.becomes(way + " " + program)
+					r.call(500)
+				}
+				r.counted()
+				notes := r.session.Notes()
+				if want := fmt.Sprintf("process %d executed %s ", r.cmd.Process.Pid, program); len(notes) != 1 || !strings.HasPrefix(notes[0], want) {
+					t.Errorf("notes %q, want %q...", notes, want)
+				}
+				if gap := r.session.Stats().Unobserved; gap <= 0 {
+					t.Errorf("unobserved for %v", gap)
+				}
+				r.end()
+			})
+		}
+	}
+}
+
+// A library that a process uses is observed in whatever it executes; a program that has none of the functions is said to have none.
+func TestLibrariesAreObservedInWhatARunningProcessExecutes(t *testing.T) {
+	for name, flags := range map[string][]string{"glibc": {"-pthread"}, "musl": {"CC=musl-gcc"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			library := fixture.Build(t, "command/step.c", slices.Concat(flags, []string{"-shared", "-fPIC", "-O1"})...)
+			linked := slices.Concat(flags, []string{"-DLIBRARY", "-Wl,--no-as-needed", library})
+			program := fixture.Build(t, "command/replace.c", slices.Concat(linked, []string{"-O1"})...)
+			other := fixture.Build(t, "command/replace.c", slices.Concat(linked, []string{"-O2"})...)
+			without := fixture.Build(t, "command/replace.c", flags...)
+			r := counting(t, program, library+":step")
+			r.call(100)
+			r.becomes("exec " + other)
+			r.call(200)
+			r.executes("exec " + without)
+			if n := r.ask("call 300"); n != 300 {
+				t.Errorf("step called %d times", n)
+			}
+			r.becomes("exec " + program)
+			r.call(400)
+			r.executes("exec " + without)
+			r.counted()
+			if notes := strings.Join(r.session.Notes(), "\n"); !strings.Contains(notes, " executed "+other+",") || !strings.Contains(notes, " executed "+program+",") {
+				t.Errorf("notes %q", notes)
+			}
+			r.end()
+		})
+	}
+}
+
+// What a child executes is not the process's; the parent is counted exactly meanwhile.
+func TestWhatAChildExecutesIsNotTheProcesss(t *testing.T) {
+	program := fixture.Build(t, "command/replace.c", "-pthread")
+	r := counting(t, program, program+":step")
+	for range 20 {
+		r.call(50)
+		if status := r.ask("child " + program); status != 0 {
+			t.Errorf("the child ended with %d", status)
+		}
+	}
+	r.counted()
+	if notes := r.session.Notes(); len(notes) != 0 {
+		t.Errorf("notes %q", notes)
+	}
+	r.end()
+}
+
+// A program that cannot be observed from inside runs as if nobody looked, and why it is not is said.
+func TestProgramsThatCannotBeObservedAreLeftAlone(t *testing.T) {
+	program := fixture.Build(t, "command/replace.c", "-pthread")
+	r := counting(t, program, program+":step")
+	r.call(10)
+	r.executes("filter " + program)
+	for until := time.Now().Add(time.Minute); len(r.session.Notes()) == 0 && time.Now().Before(until); time.Sleep(time.Millisecond) {
+	}
+	if n := r.ask("call 1000"); n != 1000 {
+		t.Errorf("step called %d times", n)
+	}
+	r.counted()
+	if notes := r.session.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "was not observed") || !strings.Contains(notes[0], "seccomp") {
+		t.Errorf("notes %q", notes)
+	}
+	r.end()
+}
+
+// The C library of a shell is observed, and then that of the program which the shell executes.
+func TestACLibraryIsObservedInWhatAShellExecutes(t *testing.T) {
+	fixture.Libraries(t, false)
+	program := fixture.Build(t, "command/replace.c", "-pthread")
+	a := answers(t, "/bin/sh", "-c", "echo ready; read word; exec "+program)
+	target, err := sonde.Open(sonde.PID(a.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	session, err := target.Count(t.Context(), "libc:write", sonde.WithEngine(sonde.EngineUser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &replacing{answering: a, session: session}
+	r.becomes("word")
+	before := r.hits()
+	const answers = 30
+	for range answers {
+		r.ask("call 1")
+	}
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := session.Stats().Hits - before; n != answers {
+		t.Errorf("%d answers counted, %d made", n, answers)
+	}
+	if notes := session.Notes(); len(notes) != 1 || !strings.HasPrefix(notes[0], fmt.Sprintf("process %d executed %s,", a.cmd.Process.Pid, program)) {
+		t.Errorf("notes %q", notes)
+	}
+	a.end()
+}
