@@ -117,20 +117,45 @@ func assign(t btf.Type, b []byte, path, text string) error {
 		}
 		return nil
 	case *btf.Struct, *btf.Union:
+		if m, ok := wrapped(u); ok {
+			return assign(m, b, "", text)
+		}
 		return errors.New("a structure is set by its members: NAME.MEMBER=VALUE")
 	}
 	return errors.New("a variable of this type cannot be set")
 }
 
-func memberOf(t btf.Type, name string) (btf.Member, bool) {
-	var list []btf.Member
+// wrapped gives the one member that fills a structure or union: Rust wraps values in such (Aya's Global<i32> is four deep).
+func wrapped(t btf.Type) (btf.Type, bool) {
+	size, err := btf.Sizeof(t)
+	if err != nil || size == 0 {
+		return nil, false
+	}
+	var inner btf.Type
+	for _, m := range membersOf(t) {
+		n, err := btf.Sizeof(m.Type)
+		switch {
+		case err != nil || m.BitfieldSize > 0 || n > 0 && (n != size || inner != nil):
+			return nil, false
+		case n > 0:
+			inner = m.Type
+		}
+	}
+	return inner, inner != nil
+}
+
+func membersOf(t btf.Type) []btf.Member {
 	switch t := t.(type) {
 	case *btf.Struct:
-		list = t.Members
+		return t.Members
 	case *btf.Union:
-		list = t.Members
+		return t.Members
 	}
-	for _, m := range list {
+	return nil
+}
+
+func memberOf(t btf.Type, name string) (btf.Member, bool) {
+	for _, m := range membersOf(t) {
 		if m.Name == name {
 			return m, true
 		}

@@ -104,6 +104,19 @@ func TestFunctionsDoWhatTheyDoInTheKernel(t *testing.T) {
 	}
 }
 
+// A function that gives nothing back, as C's void and Rust's () do, does what it does in the kernel.
+func TestAFunctionMayGiveNothingBack(t *testing.T) {
+	ins := trial(append(asm.Instructions{asm.Mov.Reg(asm.R1, asm.R10), asm.Add.Imm(asm.R1, stackTop-8), asm.Call.Label("store"), asm.Mov.Imm(asm.R0, 0)}, forget()...))
+	number := &btf.Int{Name: "long", Size: 8, Encoding: btf.Signed}
+	ins[0] = btf.WithFuncMetadata(ins[0].WithSymbol("trial"), &btf.Func{Name: "trial", Type: &btf.FuncProto{Return: number}, Linkage: btf.GlobalFunc})
+	proto := &btf.FuncProto{Return: &btf.Void{}, Params: []btf.FuncParam{{Name: "to", Type: &btf.Pointer{Target: number}}}}
+	first := btf.WithFuncMetadata(asm.Mov.Imm(asm.R2, 77).WithSymbol("store"), &btf.Func{Name: "store", Type: proto, Linkage: btf.StaticFunc})
+	ins = append(ins, first, asm.StoreMem(asm.R1, 0, asm.R2, asm.DWord), asm.Return())
+	k, h := inKernel(t, ins), here(t, ins)
+	block := make([]byte, blockSize)
+	differ(t, "a function without a result", k.run(t, block), h.run(t, block))
+}
+
 // reachable leaves out functions that nobody calls, which the kernel refuses.
 func reachable(ins asm.Instructions) asm.Instructions {
 	parts := map[string]asm.Instructions{}
