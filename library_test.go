@@ -177,7 +177,8 @@ func settled(t *testing.T, before belongings) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("before: %v; after: %v", before, after)
+	stacks := make([]byte, 1<<16)
+	t.Errorf("before: %v; after: %v\n%s", before, after, stacks[:runtime.Stack(stacks, true)])
 }
 
 // gone waits until the kernel has freed a program, which it does after a grace period.

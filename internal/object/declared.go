@@ -51,6 +51,9 @@ func asBTF(t *ctype.Type, depth int) btf.Type {
 		var list []btf.Member
 		for _, f := range t.Fields {
 			inner := asBTF(f.Type, depth+1)
+			if inner == nil && f.Type.Sizeof() >= 0 && f.BitSize == 0 { // what C has no form for stays bytes
+				inner = &btf.Array{Index: &btf.Int{Size: 4}, Type: &btf.Int{Name: rustByte, Size: 1}, Nelems: uint32(f.Type.Sizeof())}
+			}
 			if inner == nil {
 				return nil
 			}

@@ -89,14 +89,17 @@ func (o *Object) rustType(name string) btf.Type {
 		}
 		return t
 	}
-	name = name[strings.LastIndexByte(name, ':')+1:]
+	last := name[strings.LastIndexByte(name, ':')+1:]
 	var found btf.Type
 	o.types(func(t btf.Type) bool {
-		if s, ok := t.(*btf.Struct); ok && plainName(s.Name) == name {
+		if s, ok := t.(*btf.Struct); ok && plainName(s.Name) == last {
 			found = t
 		}
 		return found == nil
 	})
+	if found == nil {
+		found = o.debugType(name)
+	}
 	return found
 }
 

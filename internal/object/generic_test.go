@@ -1,12 +1,15 @@
 package object
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/script"
 )
 
 func TestMapsOfRustTellTheirTypesByName(t *testing.T) {
@@ -24,8 +27,50 @@ func TestMapsOfRustTellTheirTypesByName(t *testing.T) {
 	if len(o.Tables) != 1 || o.Tables[0].Name != "CALLS" || typeName(o.Tables[0].Key) != "u64" || typeName(o.Tables[0].Value) != "u64" {
 		t.Errorf("tables: %+v", o.Tables)
 	}
-	if len(o.Sources) != 1 || !o.Sources[0].Perf || o.Sources[0].Type != nil {
-		t.Errorf("sources: %+v; the type of its events is not in the object", o.Sources)
+	if len(o.Sources) != 1 || !o.Sources[0].Perf || typeName(o.Sources[0].Type) != "struct object::Event" {
+		t.Errorf("sources: %+v; the type of its events is in debug information", o.Sources)
+	}
+}
+
+func TestAVariableOfRustIsSetThroughItsWrappers(t *testing.T) {
+	o := read(t, "object/rust.bpf.rs")
+	if err := o.Set("LEAST=258"); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.Spec.Variables["LEAST"].Value; !slices.Equal(got, []byte{2, 1, 0, 0}) {
+		t.Errorf("LEAST is %v", got)
+	}
+	var d *script.Diagnostic
+	if err := o.Set("LEAST=all"); !errors.As(err, &d) || d.Hints[0] != "it is declared as struct Global LEAST" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTypesThatAreOnlySentAreFoundInDebugInformation(t *testing.T) {
+	sent := map[string]map[int]string{
+		"object/rust.bpf.rs": {16: "struct object::Event", 24: "struct object::Note", 20: ""}, // Note: as room was made for it
+		"object/flood.bpf.c": {512: "struct flood_event", 256: ""},
+	}
+	for name, sizes := range sent {
+		o := read(t, name)
+		for size, want := range sizes {
+			got := ""
+			if g := o.guess(&Source{}, size); g != nil {
+				got = typeName(g)
+			}
+			if got != want {
+				t.Errorf("%s: records of %d bytes are %q, want %q", name, size, got, want)
+			}
+		}
+	}
+	o := read(t, "object/rust.bpf.rs")
+	note, err := o.typeNamed("object::Note")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := Value(note, append([]byte("work\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 9, 0, 0, 0, 0, 0, 0, 0))
+	if got := v.String(); got != `{comm="work", calls=9}` {
+		t.Errorf("a note reads %s", got)
 	}
 }
 
@@ -56,5 +101,24 @@ func TestNamesOfRustTypesAreRead(t *testing.T) {
 		if got != size {
 			t.Errorf("%s: %d bytes, want %d", name, got, size)
 		}
+	}
+}
+
+func TestAMapMaySayTheSizeOfItsValuesBehindTheirType(t *testing.T) {
+	o := read(t, "object/order.bpf.c")
+	if len(o.Sources) != 1 || typeName(o.Sources[0].Type) != "struct note" {
+		t.Errorf("sources: %+v", o.Sources)
+	}
+	if m := o.Spec.Maps["notes"]; m.ValueSize != 0 || m.MaxEntries != 4096 {
+		t.Errorf("map: %+v", m)
+	}
+}
+
+func TestAStructureOfWhichNothingIsKnownIsItsBytes(t *testing.T) {
+	maybe := &btf.Struct{Name: "Option_3C_u32_3E_", Size: 4} // linkers leave out what C has no form for
+	call := &btf.Struct{Name: "Call", Size: 8, Members: []btf.Member{{Name: "n", Type: &btf.Int{Name: "u32", Size: 4}}, {Name: "maybe", Type: maybe, Offset: 32}}}
+	v := Value(call, []byte{1, 0, 0, 0, 'a', 1, 0, 0})
+	if got := v.String(); got != `{n=1, maybe="a\001\000\000"}` {
+		t.Errorf("it reads %s", got)
 	}
 }

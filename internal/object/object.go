@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -42,6 +43,8 @@ type Object struct {
 	Sources  []Source
 	// Spec is what an engine loads. Its maps and programs are the object's own.
 	Spec *ebpf.CollectionSpec
+	// debug are the types of its debug information, which has more of them than BTF.
+	debug *symbol.Types
 }
 
 // Head is how many bytes of a file tell.
@@ -86,14 +89,14 @@ func Read(name string, text []byte) (o *Object, err error) {
 	if !Is(text) {
 		return nil, bad(name, "it is no ELF file of eBPF programs")
 	}
-	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(strengthened(text)))
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(reordered(strengthened(text))))
 	if err != nil {
 		return nil, bad(name, "%v", err)
 	}
 	if spec.ByteOrder != nil && spec.ByteOrder.String() != "LittleEndian" {
 		return nil, bad(name, "it is compiled for a machine of other byte order", "clang -target bpfel makes objects for this machine")
 	}
-	o = &Object{Name: name, Spec: spec}
+	o = &Object{Name: name, Spec: spec, debug: symbol.TypesOf(name, text)}
 	o.staticHidden(text)
 	if err := o.settleKconfig(); err != nil {
 		return nil, err

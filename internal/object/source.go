@@ -100,12 +100,15 @@ func (o *Object) typeNamed(name string) (btf.Type, error) {
 				found = t
 				return false
 			}
-			if t.TypeName() != "" && !strings.HasPrefix(t.TypeName(), "__bpf_usdt") {
-				have = append(have, t.TypeName())
+			if name := plainName(t.TypeName()); name != "" && !strings.HasPrefix(name, "__bpf_usdt") && !strings.Contains(name, "<") {
+				have = append(have, name)
 			}
 		}
 		return true
 	})
+	if found == nil {
+		found = o.debugType(name)
+	}
 	if found != nil {
 		return found, nil
 	}
@@ -120,26 +123,31 @@ func (o *Object) typeNamed(name string) (btf.Type, error) {
 var eventWords = []string{"event", "evt", "data", "record", "sample", "message", "msg"}
 
 // guess finds the one structure that is named like an event, or declared for no other purpose, and has the size of a record; nil when there is none, or more than one.
+// What BTF has none of is looked for in debug information.
 func (o *Object) guess(s *Source, size int) btf.Type {
 	var found btf.Type
 	count := 0
+	// Perf pads a record so that it ends, behind its length of 4 bytes, at a multiple of 8.
+	fits := func(n int) bool { return n == size || s.Perf && n < size && size-n < 8 }
 	declared := o.declared()
 	o.types(func(t btf.Type) bool {
 		st, ok := t.(*btf.Struct)
 		if !ok || !namedLikeEvent(st.Name) && !slices.Contains(declared, st.Name) {
 			return true
 		}
-		// Perf pads a record so that it ends, behind its length of 4 bytes, at a multiple of 8.
-		if n := int(st.Size); n == size || s.Perf && n < size && size-n < 8 {
+		if fits(int(st.Size)) {
 			found = t
 			count++
 		}
 		return true
 	})
-	if count != 1 {
-		return nil
+	switch count {
+	case 0:
+		return o.debugGuess(fits)
+	case 1:
+		return found
 	}
-	return found
+	return nil
 }
 
 // declared are the structures to which global variables point: how authors get the types of their events into BTF.

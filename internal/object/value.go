@@ -1,6 +1,7 @@
 package object
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -66,6 +67,9 @@ func typeName(t btf.Type) string {
 func composite(t btf.Type, b []byte, depth int) (event.Value, bool) {
 	switch t := t.(type) {
 	case *btf.Struct:
+		if size := int(t.Size); len(t.Members) == 0 && size > 0 && size <= len(b) {
+			return event.Value{Kind: event.KindBytes, Str: string(b[:size]), Len: uint64(size)}, true
+		}
 		return event.Value{Kind: event.KindStruct, Fields: members(nil, t.Members, b, depth)}, true
 	case *btf.Union:
 		return event.Value{Kind: event.KindStruct, Fields: members(nil, t.Members, b, depth)}, true
@@ -171,8 +175,16 @@ func isChar(t btf.Type) bool {
 	return ok && i.Size == 1 && (i.Encoding == btf.Char || i.Name == "char")
 }
 
-// array reads elements; those of char are text up to the first NUL. One without length takes what is left.
+// rustByte is the type of bytes in Rust, whose arrays are text as often as numbers.
+const rustByte = "u8"
+
+// array reads elements; those of char are text up to the first NUL, those of Rust's u8 bytes without the NULs at their end. One without
+// length takes what is left.
 func array(t *btf.Array, b []byte, depth int) event.Value {
+	if i, ok := t.Type.(*btf.Int); ok && i.Name == rustByte && i.Size == 1 && t.Nelems > 0 && int(t.Nelems) <= len(b) {
+		text := bytes.TrimRight(b[:t.Nelems], "\x00")
+		return event.Value{Kind: event.KindBytes, Str: string(text), Len: uint64(len(text))}
+	}
 	if isChar(t.Type) {
 		if t.Nelems > 0 && int(t.Nelems) <= len(b) {
 			b = b[:t.Nelems]

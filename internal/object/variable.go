@@ -63,7 +63,7 @@ func declaration(t btf.Type, name string) string {
 	if p, ok := btf.UnderlyingType(t).(*btf.Pointer); ok {
 		return declaration(p.Target, "*"+name)
 	}
-	return typeName(t) + " " + name
+	return plainName(typeName(t)) + " " + name
 }
 
 // assign writes text as a value of a type into b, or into the member that the path names.
