@@ -1,13 +1,19 @@
 package sonde_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sonde-project/sonde"
+	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/fixture"
 )
 
@@ -219,4 +225,123 @@ func TestACLibraryIsObservedInWhatAShellExecutes(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 	a.end()
+}
+
+// A process that executes one program after the other may be attached to and left at any moment: it comes out of that whole, and answers as ever.
+func TestAProcessMayBeLeftWhileItExecutesPrograms(t *testing.T) {
+	for name, flags := range map[string][]string{"dynamic": {"-pthread"}, "static": {"-static", "-no-pie", "-pthread"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			program := fixture.Build(t, "command/replace.c", flags...)
+			for n := range 10 {
+				r := counting(t, program, program+":step")
+				fmt.Fprintf(r.in, "storm 100 %s\n", program)
+				time.Sleep(time.Duration(n) * 5 * time.Millisecond)
+				if err := r.session.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if got := r.line(); got != "ready" {
+					t.Errorf("it says %q", got)
+				}
+				if n := r.ask("call 1000"); n != 1000 {
+					t.Errorf("step called %d times", n)
+				}
+				if maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", r.cmd.Process.Pid)); err != nil || strings.Contains(string(maps), "sonde") && strings.Contains(string(maps), "memfd") {
+					t.Errorf("%v\n%s", err, maps)
+				}
+				r.end()
+			}
+		})
+	}
+}
+
+// A process that ends right after it has executed a program ends as ever.
+func TestAProcessThatEndsInsteadOfBeingObserved(t *testing.T) {
+	program := fixture.Build(t, "command/replace.c", "-pthread")
+	for range 10 {
+		r := counting(t, program, program+":step")
+		fmt.Fprintln(r.in, "exec /bin/true")
+		if err := r.session.Wait(); err != nil {
+			t.Error(err)
+		}
+		if err := r.cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Calls that were open in a program when it was replaced do not return, and those of the next are paired with nothing of it.
+func TestCallsOfAReplacedProgramAreMissedReturns(t *testing.T) {
+	program := fixture.Build(t, "command/replace.c", "-pthread")
+	r := &replacing{answering: answers(t, program)}
+	var err error
+	if r.target, err = sonde.Open(sonde.PID(r.cmd.Process.Pid)); err != nil {
+		t.Fatal(err)
+	}
+	defer r.target.Close()
+	if r.session, err = r.target.Time(t.Context(), program+":/^(step|become)$/", sonde.WithEngine(sonde.EngineUser)); err != nil {
+		t.Fatal(err)
+	}
+	const times = 4
+	for range times {
+		told := r.session.Notes()
+		r.executes("exec " + program)
+		for slices.Equal(told, r.session.Notes()) {
+			time.Sleep(time.Millisecond)
+		}
+		r.call(10)
+	}
+	if err := r.session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if stats := r.session.Stats(); stats.Hits != r.calls+times || stats.MissedBy[event.MissedExit] != times || stats.Unfinished != 0 {
+		t.Errorf("%+v, want %d hits", stats, r.calls+times)
+	}
+	r.end()
+}
+
+// A program with more rights than we have runs on unobserved, and that is said.
+func TestAProgramWithMoreRightsIsLeftAlone(t *testing.T) {
+	const nobody, given = 65534, "SONDE_TEST_PROGRAM"
+	if program := os.Getenv(given); program != "" {
+		r := counting(t, program, program+":step")
+		r.call(10)
+		r.executes("exec " + program + ".more")
+		for range 5 {
+			if n := r.ask("call 100"); n != 100 {
+				t.Errorf("step called %d times", n)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		r.counted()
+		if notes := r.session.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "may not be looked at any more") {
+			t.Errorf("notes %q", notes)
+		}
+		r.end()
+		return
+	}
+	fixture.NeedRoot(t)
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(fixture.Build(t, "command/replace.c", "-static", "-pthread"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "program")
+	for path, mode := range map[string]os.FileMode{program: 0o755, program + ".more": 0o755 | os.ModeSetuid} {
+		if err := errors.Join(os.WriteFile(path, text, 0o755), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
+	tests.Dir = "/"
+	tests.Env = append(os.Environ(), "HOME=/nonexistent", given+"="+program)
+	tests.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := tests.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

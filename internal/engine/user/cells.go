@@ -110,6 +110,7 @@ func (s *Session) Counts() (engine.Counts, error) {
 		return c, nil
 	}
 	c.Of[plan.CountLostRing] += s.torn
+	s.takeEnded(func(engine.OpenCall) {}) // they are among those that were swept
 	err = s.Unfinished(func(call engine.OpenCall) error {
 		c.Open(call)
 		return nil
