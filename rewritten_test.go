@@ -31,11 +31,11 @@ func TestAProgramThatIsOverwrittenIsLetGoOf(t *testing.T) {
 	if err := os.WriteFile(path, first, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 {
+	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineKernel, sonde.EngineTracefs, sonde.EngineTracefs} {
 		if err := os.WriteFile(path, first, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		s, err := open(t).Count(t.Context(), path+":step", sonde.WithEngine(sonde.EngineKernel))
+		s, err := open(t).Count(t.Context(), path+":step", sonde.WithEngine(engine))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestAProgramThatIsOverwrittenIsLetGoOf(t *testing.T) {
 		}
 		<-done
 		if err := s.Err(); err != nil || s.Stats().Hits != 1000 || !strings.Contains(strings.Join(s.Notes(), "\n"), path+" was written to during the run") {
-			t.Errorf("%v, %d hits; %q", err, s.Stats().Hits, s.Notes())
+			t.Errorf("%s: %v, %d hits; %q", engine, err, s.Stats().Hits, s.Notes())
 		}
 	}
 }

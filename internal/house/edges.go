@@ -43,7 +43,7 @@ var rooms = map[string]room{
 
 	"internal/engine":        {left, "event script internal/codegen internal/object internal/plan internal/site"},
 	"internal/engine/mixed":  {left, "event internal/engine internal/plan"},
-	"internal/engine/kernel": {left, "event script internal/codegen internal/engine internal/object internal/plan internal/site internal/symbol internal/target"},
+	"internal/engine/kernel": {left, "event script internal/codegen internal/engine internal/engine/lease internal/object internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/user": {left, "event script internal/codegen internal/engine internal/object internal/engine/user/inject internal/engine/user/local internal/engine/user/relocate " +
 		"internal/engine/user/shm internal/engine/user/trampoline internal/engine/user/translate internal/engine/user/x86 internal/plan internal/site internal/symbol internal/target"},
 	"internal/engine/hybrid":          {left, "internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/plan internal/site internal/symbol"},
@@ -54,7 +54,7 @@ var rooms = map[string]room{
 	"internal/engine/user/local":      {left, "internal/engine/user/x86"},
 	"internal/engine/user/shm":        {left, "internal/engine/user/x86"},
 	"internal/engine/user/translate":  {left, "internal/codegen internal/engine/user/shm internal/engine/user/x86"},
-	"internal/engine/tracefs":         {left, "event script internal/ctype internal/engine internal/plan internal/plan/interp internal/site internal/symbol internal/target"},
+	"internal/engine/tracefs":         {left, "event script internal/ctype internal/engine internal/engine/lease internal/plan internal/plan/interp internal/site internal/symbol internal/target"},
 
 	"internal/plan/interp":   {left, "event internal/ctype internal/plan internal/site"},
 	"internal/plan/plantest": {left, "event internal/ctype internal/plan internal/plan/interp internal/site internal/symbol"},
@@ -73,6 +73,7 @@ var rooms = map[string]room{
 	"internal/scaffold":      {shared, "event script"},
 	"internal/doctor":        {left, "event script internal/codegen internal/engine internal/engine/kernel internal/engine/user internal/engine/tracefs internal/symbol internal/target"},
 	"internal/fixture":       {shared, ""},
+	"internal/engine/lease":  {left, ""},
 	"internal/fixture/death": {shared, ""},
 	"internal/house":         {shared, ""},
 	"internal/safety":        {shared, "internal/fixture"},

@@ -64,8 +64,8 @@ func (h *hold) arm(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 		return nil, err
 	}
 	h.watch()
-	h.leases.mu.Lock()
-	defer h.leases.mu.Unlock()
+	h.leases.Lock()
+	defer h.leases.Unlock()
 	h.lease(sets)
 	var refusals []plan.Refusal
 	var cause error

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sonde-project/sonde/internal/engine/lease"
 )
 
 // armSite is one address to arm, as the kernel wants it.
@@ -40,7 +42,7 @@ type refused struct {
 type hold struct {
 	entries, links, events []int
 	paths                  map[int]string // of the files that these are in
-	leases                 *leases        // on those files
+	leases                 *lease.Files   // those files
 }
 
 // maxMulti is MAX_UPROBE_MULTI_CNT of kernel/trace/bpf_trace.c.
@@ -168,10 +170,10 @@ func (h *hold) release() {
 // end takes every probe away and waits for the programs that run, so that what they write is final when it returns. What it leaves to
 // closing, kernels without uprobe_multi need a while for: they go on taking their breakpoints out.
 func (h *hold) end(closing *sync.WaitGroup) {
-	if l := h.leases; l != nil && !l.over {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		defer l.end()
+	if l := h.leases; l != nil {
+		l.Lock()
+		defer l.Unlock()
+		defer l.End()
 	}
 	single := len(h.events) > 0
 	h.release()

@@ -1,84 +1,28 @@
 package kernel
 
-import (
-	"os"
-	"os/signal"
-	"sync"
+import "github.com/sonde-project/sonde/internal/engine/lease"
 
-	"golang.org/x/sys/unix"
-)
-
-// leases keep files from being written to while sites in them are armed. A uprobe belongs to the inode, and what stands at its site is read but
-// once (prepare_uprobe of kernel/events/uprobes.c): of what is written there in place, breakpoints would hit the midst of instructions, and the
-// program that is executed next would crash. Who opens such a file for writing, or truncates it, waits until its probes are gone: a read lease
-// (fcntl(2), F_SETLEASE) tells us, by SIGIO. Where the file system has no leases, or somebody writes already, the file goes without.
-type leases struct {
-	mu      sync.Mutex // while anything is armed or disarmed
-	files   map[string]int
-	broken  chan os.Signal
-	ended   chan struct{}
-	over    bool
-	written []string // what was let go of
-}
-
-// lease takes leases for the files of sets, before anything is armed in them.
+// lease leases the files of sets, before anything is armed in them.
 func (h *hold) lease(sets []armSet) {
-	l := h.leases
 	for i := range sets {
-		path := sets[i].path
-		if _, known := l.files[path]; known {
-			continue
-		}
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-		if err != nil {
-			continue
-		}
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
-			unix.Close(fd)
-			continue
-		}
-		unix.FcntlInt(uintptr(fd), unix.F_SETOWN, os.Getpid()) // not the thread, which may end
-		l.files[path] = fd
+		h.leases.Take(sets[i].path)
 	}
 }
 
-// watch begins to listen for leases that are broken.
+// watch begins to listen for files that are to be written to.
 func (h *hold) watch() {
-	if h.leases != nil {
-		return
+	if h.leases == nil {
+		h.leases = lease.New(h.letGo)
 	}
-	l := &leases{files: map[string]int{}, broken: make(chan os.Signal, 1), ended: make(chan struct{})}
-	h.leases = l
-	signal.Notify(l.broken, unix.SIGIO)
-	go func() {
-		for {
-			select {
-			case <-l.broken:
-				h.letGo(l)
-			case <-l.ended:
-				return
-			}
-		}
-	}()
 }
 
-// letGo disarms what is in files that are to be written to, and then lets them be written.
-func (h *hold) letGo(l *leases) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for path, fd := range l.files {
-		if now, err := unix.FcntlInt(uintptr(fd), unix.F_GETLEASE, 0); err == nil && now == unix.F_RDLCK {
-			continue
-		}
-		of := h.of(path)
-		of.release()
-		if len(of.events) > 0 {
-			waitForHandlers()
-			of.finish()
-		}
-		unix.Close(fd)
-		delete(l.files, path)
-		l.written = append(l.written, path)
+// letGo disarms what is in a file.
+func (h *hold) letGo(path string) {
+	of := h.of(path)
+	of.release()
+	if len(of.events) > 0 {
+		waitForHandlers()
+		of.finish()
 	}
 }
 
@@ -110,27 +54,10 @@ func (h *hold) of(path string) (out hold) {
 	return out
 }
 
-// end gives the leases back, when nothing is armed any more.
-func (l *leases) end() {
-	l.over = true
-	signal.Stop(l.broken)
-	close(l.ended)
-	for path, fd := range l.files {
-		unix.Close(fd)
-		delete(l.files, path)
-	}
-}
-
 // notes say which files were let go of.
-func (h *hold) notes() (notes []string) {
-	l := h.leases
-	if l == nil {
+func (h *hold) notes() []string {
+	if h.leases == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, path := range l.written {
-		notes = append(notes, path+" was written to during the run: nothing of it was observed from then on")
-	}
-	return notes
+	return h.leases.Notes()
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sonde-project/sonde/internal/engine/lease"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/script"
 )
@@ -59,6 +60,9 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 	if err := s.follow(); err != nil {
 		return nil, err
 	}
+	s.leases = lease.New(s.letGo)
+	s.leases.Lock()
+	defer s.leases.Unlock()
 	var refusals []plan.Refusal
 	armed := 0
 	for _, last := range []bool{false, true} {
@@ -66,6 +70,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 			if (e.part == entries) != last {
 				continue
 			}
+			s.leases.Take(s.file(e))
 			if e.rest != nil && !s.armRest(e.rest) {
 				e.pushed, e.rest = pushed{}, nil
 			}
@@ -250,6 +255,11 @@ func (s *Session) Disarm() {
 		return
 	}
 	s.ended = true
+	if s.leases != nil {
+		s.leases.Lock()
+		defer s.leases.Unlock()
+		defer s.leases.End()
+	}
 	_ = s.inside.write("tracing_on", "0")
 	for _, at := range []string{s.name, "task"} {
 		_ = s.inside.write(filepath.Join("events", at, "enable"), "0")

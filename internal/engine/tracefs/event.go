@@ -29,7 +29,7 @@ func partOf(kind plan.ProbeKind, r site.Role) part {
 	return exits
 }
 
-// event is one event of tracefs: all sites of one body at one kind of place, which carry the same.
+// event is one event of tracefs: all sites of one body in one file at one kind of place, which carry the same.
 type event struct {
 	probe, body int
 	part        part
@@ -48,14 +48,14 @@ func layout(p *plan.Plan) ([]*event, error) {
 	var all []*event
 	for i := range p.Probes {
 		probe := &p.Probes[i]
-		byPlace := map[[2]int]*event{}
+		byPlace := map[[3]int]*event{}
 		for j := range probe.Sites {
 			s := &probe.Sites[j]
 			at := partOf(probe.Kind, s.Role)
 			if probe.Kind == plan.Return && at == entries && probe.Bodies[s.Body].Frame == nil {
 				continue
 			}
-			key := [2]int{s.Body, int(at)}
+			key := [3]int{s.Body, int(at), s.Object}
 			e := byPlace[key]
 			if e == nil {
 				e = &event{probe: i, body: s.Body, part: at, name: fmt.Sprintf("e%d", len(all))}

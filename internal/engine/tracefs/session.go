@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/ctype"
+	"github.com/sonde-project/sonde/internal/engine/lease"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/plan/interp"
 )
@@ -50,6 +51,7 @@ type Session struct {
 	byID   map[uint16]*event
 	fork   *format // of task:task_newtask
 	cpus   []*cpu
+	leases *lease.Files // nil: nothing was armed
 
 	mu      sync.Mutex
 	machine *interp.Machine
