@@ -21,7 +21,11 @@ type Source struct {
 	Type btf.Type
 }
 
-const ayaMap = "AYA_LOGS"
+// aya-log sends its lines through the one map, and up to release 0.2 makes them in the other.
+const (
+	ayaMap     = "AYA_LOGS"
+	ayaScratch = "AYA_LOG_BUF"
+)
 
 // findSources lists ring buffers and perf event arrays by name.
 func (o *Object) findSources() {

@@ -37,7 +37,7 @@ var perCPU = map[ebpf.MapType]bool{
 func (o *Object) findTables() {
 	for name, m := range o.Spec.Maps {
 		each, shown := perCPU[m.Type]
-		if !shown || strings.HasPrefix(name, ".") || name == SpecsMap || name == addressMap {
+		if !shown || strings.HasPrefix(name, ".") || name == SpecsMap || name == addressMap || name == ayaScratch {
 			continue
 		}
 		if sec, ok := m.Value.(*btf.Datasec); ok && sec != nil {

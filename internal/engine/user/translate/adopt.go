@@ -29,6 +29,8 @@ func Adopt(ins asm.Instructions, constant Constant) (asm.Instructions, error) {
 		in := &list[i]
 		jumps, decided := in.decide(&before[i])
 		switch {
+		case !before[i].seen && i+1 == len(list):
+			out[i] = asm.Return().WithSymbol(ins[i].Symbol()) // nothing to go on to
 		case !before[i].seen:
 			out[i] = nothing(ins[i])
 		case decided && jumps:

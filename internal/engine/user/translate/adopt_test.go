@@ -104,6 +104,19 @@ func TestFunctionsDoWhatTheyDoInTheKernel(t *testing.T) {
 	}
 }
 
+// Constant data may rule out the end of a program, whose last instruction jumps back.
+func TestTheEndOfAProgramMayBeLeftOut(t *testing.T) {
+	ins := append(fixedNumber(asm.R3, 0), asm.Mov.Imm(asm.R0, 5), asm.JNE.Imm(asm.R3, 0, "rest"), asm.Return().WithSymbol("out"),
+		asm.Mov.Imm(asm.R0, 6).WithSymbol("rest"), asm.Ja.Label("out"))
+	adopted, err := translate.Adopt(ins, constants)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := translate.Survey(adopted, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 // A function that gives nothing back, as C's void and Rust's () do, does what it does in the kernel.
 func TestAFunctionMayGiveNothingBack(t *testing.T) {
 	ins := trial(append(asm.Instructions{asm.Mov.Reg(asm.R1, asm.R10), asm.Add.Imm(asm.R1, stackTop-8), asm.Call.Label("store"), asm.Mov.Imm(asm.R0, 0)}, forget()...))
