@@ -100,6 +100,9 @@ func (s *Session) followMappings(pids []int) {
 		s.mapped = w
 		s.symbols.Follow(w)
 	}
+	for _, pid := range pids { // it may be over before its first stack is named
+		s.symbols.Learn(pid)
+	}
 }
 
 // closeMappings ends what followMappings began.

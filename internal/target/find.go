@@ -35,7 +35,7 @@ func (p *Process) Find(name string) (Object, error) {
 
 // startedAs is the name that the process was started by: one file may have several, and do what its name says.
 func (p *Process) startedAs() string {
-	line, err := os.ReadFile(procPath(p.PID, "cmdline"))
+	line, err := os.ReadFile(p.proc("cmdline"))
 	if err != nil {
 		return ""
 	}

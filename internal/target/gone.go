@@ -96,7 +96,7 @@ func (w *Watch) drop(polled []unix.PollFd) {
 
 func (w *Watch) gone(i int) bool {
 	s, err := readStat(w.pids[i])
-	return err != nil || s.start != w.start[i] || s.state == "Z" || s.state == "X"
+	return err != nil || s.start != w.start[i] || s.dead() && survivor(w.pids[i]) == 0
 }
 
 // Close gives back what the watch holds. No Wait may be running.

@@ -19,7 +19,7 @@ func (p *Process) Objects() ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	exe := fileID(procPath(p.PID, "exe"))
+	exe := fileID(p.proc("exe"))
 	var objects []Object
 	seen := map[identity]bool{}
 	for _, m := range maps {
@@ -30,8 +30,8 @@ func (p *Process) Objects() ([]Object, error) {
 		seen[id] = true
 		o := p.object(m)
 		o.Program = exe.ino != 0 && exe.ino == m.Ino && p.inside(m.Path) == p.Exe
-		if o.Program && o.Open == mapFile(p.PID, m) {
-			o.Open = procPath(p.PID, "exe") // whoever may trace the process may open this one
+		if o.Program && o.Open == p.mapFile(m) {
+			o.Open = p.proc("exe") // whoever may trace the process may open this one
 		}
 		objects = append(objects, o)
 	}
@@ -63,8 +63,8 @@ func fileID(path string) identity {
 }
 
 // mapFile is the path that always leads to what is mapped, for root.
-func mapFile(pid int, m Mapping) string {
-	return procPath(pid, "map_files", fmt.Sprintf("%x-%x", m.Start, m.End))
+func (p *Process) mapFile(m Mapping) string {
+	return p.proc("map_files", fmt.Sprintf("%x-%x", m.Start, m.End))
 }
 
 // object finds a way to the file of a mapping. The path in /proc/PID/maps counts from our root when the process shares
@@ -76,7 +76,7 @@ func (p *Process) object(m Mapping) Object {
 	if m.Deleted {
 		names = append(names, m.Path+" (deleted)") // a file may be called so
 	}
-	shared := p.MountNS == namespace(os.Getpid(), "mnt")
+	shared := p.MountNS == ownNamespace("mnt")
 	for _, name := range names {
 		inside := p.inside(name)
 		switch {
@@ -88,7 +88,7 @@ func (p *Process) object(m Mapping) Object {
 			return o
 		}
 	}
-	o.Open = mapFile(p.PID, m)
+	o.Open = p.mapFile(m)
 	switch _, err := os.Stat(o.Open); {
 	case strings.HasPrefix(m.Path, "/memfd:"):
 		o.Note = "the file is in memory only"

@@ -44,10 +44,7 @@ func Open(pid int) (*Process, error) {
 	switch {
 	case stat.flags&kernelThreadFlag != 0:
 		return nil, diagnosis(KernelThread, fmt.Sprintf("process %d (%s) is a thread of the kernel and runs no program", pid, stat.comm))
-	case strings.ContainsAny(stat.state, "ZX") && len(numbersIn(procPath(pid, "task"))) > 1:
-		return nil, diagnosis(Leaderless, fmt.Sprintf("the first thread of process %d (%s) has ended, and with it what the kernel tells of the memory of the others", pid, stat.comm),
-			"without -p, by the path of its program or library, its calls are seen as those of any process")
-	case strings.ContainsAny(stat.state, "ZX"):
+	case stat.dead() && survivor(pid) == 0:
 		return nil, diagnosis(Zombie, fmt.Sprintf("process %d (%s) has ended; its parent %d has yet to ask for its exit status", pid, stat.comm, stat.ppid))
 	}
 	status, err := os.ReadFile(procPath(pid, "status"))
@@ -63,20 +60,20 @@ func Open(pid int) (*Process, error) {
 
 // look reads what only those may see that may trace the process.
 func (p *Process) look() error {
-	exe, err := os.Readlink(procPath(p.PID, "exe"))
+	exe, err := os.Readlink(p.proc("exe"))
 	if err != nil {
 		return p.notPermitted(err)
 	}
-	p.rootPath, err = os.Readlink(procPath(p.PID, "root"))
+	p.rootPath, err = os.Readlink(p.proc("root"))
 	if err != nil {
 		return p.notPermitted(err)
 	}
 	p.Exe = p.inside(strings.TrimSuffix(exe, " (deleted)"))
-	p.MountNS, p.PIDNS = namespace(p.PID, "mnt"), namespace(p.PID, "pid")
+	p.MountNS, p.PIDNS = namespace(p.proc("ns", "mnt")), namespace(p.proc("ns", "pid"))
 	own, ownErr := os.Stat("/proc/self/root/")
-	theirs, theirErr := os.Stat(procPath(p.PID, "root") + "/")
-	if ownErr != nil || theirErr != nil || !os.SameFile(own, theirs) || p.MountNS != namespace(os.Getpid(), "mnt") {
-		p.root = root(procPath(p.PID, "root"))
+	theirs, theirErr := os.Stat(p.proc("root") + "/")
+	if ownErr != nil || theirErr != nil || !os.SameFile(own, theirs) || p.MountNS != ownNamespace("mnt") {
+		p.root = root(p.proc("root"))
 	}
 	return nil
 }
@@ -127,19 +124,46 @@ func (p *Process) notPermitted(err error) error {
 	return diagnosis(NotPermitted, fmt.Sprintf("process %d (%s) of user %s may not be looked into", p.PID, p.Comm, owner), hint)
 }
 
-// Alive reports whether the process still runs, and not another one under its number.
+// Alive reports whether the process still runs, its first thread included, and not another one under its number.
 func (p *Process) Alive() bool {
 	stat, err := readStat(p.PID)
-	return err == nil && stat.start == p.StartTime && !strings.ContainsAny(stat.state, "ZX")
+	return err == nil && stat.start == p.StartTime && !stat.dead()
+}
+
+// Leaderless reports whether the first thread of the process has ended, and others have not.
+func (p *Process) Leaderless() bool {
+	stat, err := readStat(p.PID)
+	return err == nil && stat.start == p.StartTime && stat.dead() && survivor(p.PID) != 0
+}
+
+// proc gives a file of /proc that tells of the process. That of the first thread tells nothing of memory and root once this has ended; those of
+// other threads still do.
+func (p *Process) proc(parts ...string) string {
+	if stat, err := readStat(p.PID); err == nil && stat.dead() {
+		if tid := survivor(p.PID); tid != 0 {
+			return procPath(tid, parts...)
+		}
+	}
+	return procPath(p.PID, parts...)
+}
+
+// survivor gives a thread of a process that has not ended, 0 none.
+func survivor(pid int) int {
+	for _, tid := range numbersIn(procPath(pid, "task")) {
+		if stat, err := readStat(tid); err == nil && !stat.dead() {
+			return tid
+		}
+	}
+	return 0
 }
 
 // Maps gives the mappings in order of address.
 func (p *Process) Maps() ([]Mapping, error) {
-	text, err := os.ReadFile(procPath(p.PID, "maps"))
+	text, err := os.ReadFile(p.proc("maps"))
 	if err != nil {
 		return nil, p.notPermitted(err)
 	}
-	if !p.Alive() {
+	if !p.Alive() && !p.Leaderless() {
 		return nil, diagnosis(NoProcess, fmt.Sprintf("process %d (%s) has ended", p.PID, p.Comm))
 	}
 	return parseMaps(string(text)), nil
@@ -175,7 +199,7 @@ func (p *Process) Children() []int {
 // FindLibrary finds a library as ld.so would for this process: in its mount namespace, with its LD_LIBRARY_PATH. It need
 // not be mapped.
 func (p *Process) FindLibrary(name string) (Object, error) {
-	env, _ := os.ReadFile(procPath(p.PID, "environ"))
+	env, _ := os.ReadFile(p.proc("environ"))
 	path := ""
 	for entry := range strings.SplitSeq(string(env), "\x00") {
 		if value, ok := strings.CutPrefix(entry, "LD_LIBRARY_PATH="); ok {
@@ -189,10 +213,13 @@ func procPath(pid int, parts ...string) string {
 	return filepath.Join(append([]string{"/proc", strconv.Itoa(pid)}, parts...)...)
 }
 
+func ownNamespace(kind string) uint64 { return namespace(procPath(os.Getpid(), "ns", kind)) }
+
 // namespace gives the number in a link like "mnt:[4026531841]", 0 when it cannot be read.
-func namespace(pid int, kind string) uint64 {
-	link, _ := os.Readlink(procPath(pid, "ns", kind))
-	n, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(link, kind+":["), "]"), 10, 64)
+func namespace(link string) uint64 {
+	to, _ := os.Readlink(link)
+	_, number, _ := strings.Cut(strings.TrimSuffix(to, "]"), ":[")
+	n, _ := strconv.ParseUint(number, 10, 64)
 	return n
 }
 
@@ -239,6 +266,9 @@ type stat struct {
 	flags uint64
 	start uint64
 }
+
+// dead: it has ended, and its parent or tracer may have yet to hear of it.
+func (s stat) dead() bool { return strings.ContainsAny(s.state, "ZX") }
 
 func readStat(pid int) (stat, error) {
 	text, err := os.ReadFile(procPath(pid, "stat"))

@@ -2,6 +2,7 @@ package target
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -272,8 +273,24 @@ func TestOddProcessesAreDiagnosed(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	_, err = Open(cmd.Process.Pid)
-	wantDiagnostic(t, "a process that lost its first thread", err, Leaderless, "first thread")
+	p, err := Open(cmd.Process.Pid)
+	if err != nil {
+		t.Fatalf("a process that lost its first thread: %v", err)
+	}
+	exe, err := p.Executable()
+	if err != nil || p.Exe != cmd.Path || exe.Path != cmd.Path || !p.Leaderless() || p.root != "" {
+		t.Errorf("a process that lost its first thread: %+v, %+v, %v", p, exe, err)
+	}
+	watch, err := NewWatch([]int{p.PID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close()
+	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := watch.Wait(soon); err == nil {
+		t.Error("it is said to have ended")
+	}
 }
 
 func TestAnEndedProcessIsGoneAndNotAnotherOne(t *testing.T) {

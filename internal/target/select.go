@@ -23,7 +23,7 @@ func Running() []int {
 func running(wanted func(stat) bool) []int {
 	var pids []int
 	for _, pid := range numbersIn("/proc") {
-		if s, err := readStat(pid); err == nil && s.flags&kernelThreadFlag == 0 && s.state != "Z" && wanted(s) {
+		if s, err := readStat(pid); err == nil && s.flags&kernelThreadFlag == 0 && (!s.dead() || survivor(pid) != 0) && wanted(s) {
 			pids = append(pids, pid)
 		}
 	}

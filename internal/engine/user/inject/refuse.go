@@ -77,6 +77,9 @@ func wellFormed(p *target.Process) error {
 	if p.PID == os.Getpid() {
 		return diagnosis(script.NotPermitted, "sonde cannot stop itself to observe itself from inside", kernelHint)
 	}
+	if p.Leaderless() {
+		return diagnosis(target.Leaderless, fmt.Sprintf("the first thread of %s has ended; from inside only whole processes are observed", who), kernelHint)
+	}
 	for _, tid := range p.Threads() {
 		s, err := readStatus(p.PID, tid)
 		if err != nil {
