@@ -122,11 +122,11 @@ func (s *Session) counts() (sum engine.Counts, cost time.Duration, err error) {
 	return sum, cost, errors.Join(errs...)
 }
 
-// stopped is for how long engines had the observed process stand still.
-func (s *Session) stopped() (sum time.Duration) {
+// stops are the times at which engines had the observed process stand still.
+func (s *Session) stops() (sum engine.Stops) {
 	for _, p := range s.parts() {
-		if e, ok := p.engine.(interface{ Stopped() time.Duration }); ok {
-			sum += e.Stopped()
+		if e, ok := p.engine.(engine.Stopping); ok {
+			sum.Add(e.Stops())
 		}
 	}
 	return sum

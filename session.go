@@ -372,7 +372,8 @@ func (s *Session) account() error {
 	counts, cost, err := s.counts()
 	counts.Unfinished = s.open
 	stats := counts.Stats()
-	stats.Elapsed, stats.Cost, stats.Stopped, stats.Unobserved = time.Since(s.begun), cost, s.stopped(), s.unobserved()
+	stops := s.stops()
+	stats.Elapsed, stats.Cost, stats.Stopped, stats.Stops, stats.Unobserved = time.Since(s.begun), cost, stops.Longest, stops.Number, s.unobserved()
 	s.tell(func(r *result) { r.stats = stats })
 	return err
 }

@@ -85,6 +85,8 @@ type Stats struct {
 	// Stopped is for how long the observed process stood still at most, while probes were put into it or taken out; 0 when that
 	// needs no stop.
 	Stopped time.Duration
+	// Stops is how often it did.
+	Stops int
 	// Unobserved is for how long processes ran programs that they had executed (execve) before probes were in them: at most, in sum.
 	Unobserved time.Duration
 }

@@ -53,3 +53,17 @@ type tally interface {
 	Stack(id uint64) []uint64
 	Counts() (Counts, error)
 }
+
+// Stopping is an engine that lets processes stand still for moments.
+type Stopping interface{ Stops() Stops }
+
+// Stops are such moments: how long the longest was, and how many there were.
+type Stops struct {
+	Longest time.Duration
+	Number  int
+}
+
+// Add adds further ones.
+func (s *Stops) Add(more Stops) {
+	s.Longest, s.Number = max(s.Longest, more.Longest), s.Number+more.Number
+}

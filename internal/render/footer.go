@@ -27,7 +27,10 @@ func Footer(w io.Writer, s event.Stats, o Options) error {
 			fmt.Fprintf(&b, " (%s %% of one CPU)", digits(100*float64(s.Cost)/float64(s.Elapsed)))
 		}
 	}
-	if s.Stopped > 0 {
+	switch {
+	case s.Stops > usualStops:
+		fmt.Fprintf(&b, "; stopped the process %d times, for %s at most", s.Stops, Duration(s.Stopped))
+	case s.Stopped > 0:
 		fmt.Fprintf(&b, "; stopped the process for %s", Duration(s.Stopped))
 	}
 	b.WriteByte('\n')
@@ -37,6 +40,9 @@ func Footer(w io.Writer, s event.Stats, o Options) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// usualStops is how often a process is stopped that has few probes: to share memory with it, to put them in, to take them out.
+const usualStops = 3
 
 // Warning gives the text in the colour of what must not be overlooked, where there are colours.
 func (o Options) Warning(text string) string { return o.in(yellow, text) }

@@ -215,7 +215,8 @@ func TestListWritesItsGoldens(t *testing.T) {
 }
 
 func TestFooterWritesItsGoldens(t *testing.T) {
-	for name, s := range map[string]event.Stats{"footer": sampleStats(), "footer-quiet": {Hits: 1, Elapsed: 1500 * time.Millisecond}} {
+	for name, s := range map[string]event.Stats{"footer": sampleStats(), "footer-quiet": {Hits: 1, Elapsed: 1500 * time.Millisecond},
+		"footer-stopped": {Hits: 1, Elapsed: time.Second, Stopped: 4 * time.Millisecond, Stops: 3}, "footer-stopped-often": {Hits: 1, Elapsed: time.Second, Stopped: 4 * time.Millisecond, Stops: 29}} {
 		var out bytes.Buffer
 		if err := Footer(&out, s, Options{}); err != nil {
 			t.Fatal(err)

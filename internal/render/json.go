@@ -146,13 +146,14 @@ type jsonStats struct {
 	Cost          int64             `json:"cost_ns"`
 	Elapsed       int64             `json:"elapsed_ns"`
 	Stopped       int64             `json:"stopped_ns,omitempty"`
+	Stops         int               `json:"stops,omitempty"`
 	Unobserved    int64             `json:"unobserved_ns,omitempty"`
 }
 
 func newStats(s event.Stats) jsonStats {
 	return jsonStats{Type: "stats", Hits: s.Hits, Filtered: s.Filtered, Events: s.Events, Lost: s.Lost, LostBy: named(s.LostBy),
 		MissedReturns: s.MissedReturns, MissedBy: named(s.MissedBy), Unfinished: s.Unfinished, Truncated: s.Truncated,
-		Unreadable: s.Unreadable, Cost: int64(s.Cost), Elapsed: int64(s.Elapsed), Stopped: int64(s.Stopped), Unobserved: int64(s.Unobserved)}
+		Unreadable: s.Unreadable, Cost: int64(s.Cost), Elapsed: int64(s.Elapsed), Stopped: int64(s.Stopped), Stops: s.Stops, Unobserved: int64(s.Unobserved)}
 }
 
 // named leaves out what did not happen.

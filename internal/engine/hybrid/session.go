@@ -86,8 +86,8 @@ func prepare(p *plan.Plan, survey *user.Survey) (*Session, *codegen.Program, err
 // Released says that the command runs by itself.
 func (s *Session) Released() { s.inside.Released() }
 
-// Stopped is for how long the process stood still, the longest time.
-func (s *Session) Stopped() time.Duration { return s.inside.Stopped() }
+// Stops are the times at which the process stood still.
+func (s *Session) Stops() engine.Stops { return s.inside.Stops() }
 
 // Notes are what there is to say about the process.
 func (s *Session) Notes() []string {

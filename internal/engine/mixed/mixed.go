@@ -198,14 +198,14 @@ func (s *Session) Released() {
 	}
 }
 
-// Stopped is for how long the process stood still.
-func (s *Session) Stopped() (longest time.Duration) {
+// Stops are the times at which the process stood still.
+func (s *Session) Stops() (sum engine.Stops) {
 	for _, p := range s.parts {
-		if e, ok := p.Session.(interface{ Stopped() time.Duration }); ok {
-			longest = max(longest, e.Stopped())
+		if e, ok := p.Session.(engine.Stopping); ok {
+			sum.Add(e.Stops())
 		}
 	}
-	return longest
+	return sum
 }
 
 // Unobserved is for how long processes ran what they had executed before the probes inside were there.

@@ -325,7 +325,7 @@ func (im *image) patch(w *window, texts map[uint64]*text, places *inject.Inspect
 	if err != nil {
 		return none, err
 	}
-	patch := inject.Patch{Addr: w.Addr, Bytes: before, Jump: at, Bypass: code.Bypass}
+	patch := inject.Patch{Addr: w.Addr, Function: uint64(w.fn.PC(w.object.bias)), Bytes: before, Jump: at, Bypass: code.Bypass}
 	for _, m := range w.Moves(code.Pieces, code.Sites) {
 		patch.Moves = append(patch.Moves, inject.Move{From: m.From, To: m.To})
 	}

@@ -176,7 +176,7 @@ func (im *image) door(t *text) (inject.Patch, error) {
 		return inject.Patch{}, err
 	}
 	bypass, err := t.put([]byte{0xc3})
-	return inject.Patch{Addr: im.hook.addr, Bytes: im.hook.bytes, Jump: at, Bypass: bypass}, err
+	return inject.Patch{Addr: im.hook.addr, Function: im.hook.addr, Bytes: im.hook.bytes, Jump: at, Bypass: bypass}, err
 }
 
 // rung puts probes into what a process has mapped, one of whose threads waits.

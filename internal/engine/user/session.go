@@ -73,8 +73,7 @@ type Session struct {
 	sleeper  shm.Sleeper
 	pause    time.Duration // until the rings are looked at again
 	clock    clock
-	// stopped is for how long the process stood still, the longest time.
-	stopped  time.Duration
+	stops    engine.Stops
 	disarmed bool
 	cleared  uint64 // hits counted in maps that Clear emptied
 	swept    uint64 // calls of dead threads that Sweep removed
@@ -244,8 +243,12 @@ func (s *Session) begin() error {
 	return t.Put(make([]byte, 4), value)
 }
 
-// Stopped is for how long all of the process's threads stood still at once, the longest time.
-func (s *Session) Stopped() time.Duration { return s.stopped }
+// Stops are the times at which all of a process's threads stood still.
+func (s *Session) Stops() engine.Stops {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.stops
+}
 
 // Disarm restores what was patched, in the process and in all that it has started. No program runs when it returns, so what the ring and
 // the maps hold is final.
@@ -352,11 +355,11 @@ func (s *Session) running(pid int) *inject.Process {
 	return nil
 }
 
-// stood notes for how long threads stood still.
+// stood notes that threads stood still.
 func (s *Session) stood(r inject.Result) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	s.stopped = max(s.stopped, r.Stopped)
+	s.stops.Add(engine.Stops{Longest: r.Stopped, Number: r.Stops})
 }
 
 // Recover makes a process whole that a sonde has left without taking leave; see inject.Recover.

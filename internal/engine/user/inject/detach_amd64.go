@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -19,20 +20,30 @@ import (
 // drain is how long Detach waits for threads to leave the region.
 const drain = 2 * time.Second
 
-// Detach restores every byte in one stop, then waits until no thread is inside the region and unmaps it. left reports that it is
-// still mapped: a thread has not come out of it yet, or another sonde's jumps lead through it. Then nothing that runs there has
-// an effect any more, and the next sonde that comes or leaves unmaps it. Each process that uses regions needs its own Detach, of all of
-// them: the code of one may use the data of another.
+// Detach restores every byte, in one stop or, if they are many, in several; then it waits until no thread is inside the regions, and unmaps them.
+// left reports that one is still mapped: a thread has not come out of it yet, or another sonde's jumps lead through it. Then nothing that runs
+// there has an effect any more, and the next sonde that comes or leaves unmaps it. Each process that uses regions needs its own Detach, of all
+// of them: the code of one may use the data of another.
 func (p *Process) Detach(regions ...*Region) (left bool, result Result, err error) {
+	l := p.leaving(regions)
+	p.roomFor(min(l.pages, uint64(p.slice)) * pageSize)
+	defer func() { p.room = nil }()
+	for _, part := range l.parts {
+		one, err := p.restorePart(l, part)
+		result.add(one)
+		if err != nil {
+			return true, result, err
+		}
+		time.Sleep(result.Stopped) // for as long as it stood still it runs
+	}
 	until := time.Now().Add(drain)
 	for wait := time.Millisecond; ; wait *= 2 {
 		var now remains
-		var one Result
-		one, err = p.stop(func(h *hold) error {
-			now, err = h.leave(regions)
+		one, err := p.stop(func(h *hold) (err error) {
+			now, err = h.leave(l)
 			return err
 		})
-		result.Stopped, result.Threads = max(result.Stopped, one.Stopped), one.Threads
+		result.add(one)
 		if err != nil || now != inUse || time.Now().After(until) {
 			return now != nothing, result, err
 		}
@@ -49,32 +60,55 @@ const (
 	beneath         // another sonde's jumps lead through it
 )
 
-// leave takes everything back that can be now.
-func (h *hold) leave(regions []*Region) (remains, error) {
-	var own []uint64
-	for _, r := range regions {
-		if !slices.ContainsFunc(h.maps, r.journalOf) {
-			continue // it runs another program now
+// restorePart restores some of what a sonde overwrote, in one stop.
+func (p *Process) restorePart(l *leaving, part []jumps) (Result, error) {
+	left := make([][]entry, len(part))
+	result, err := p.stop(func(h *hold) (err error) {
+		for i, some := range part {
+			if !h.has(some.region) {
+				continue
+			}
+			if left[i], err = h.restore(some.entries, some.region); err != nil {
+				return err
+			}
 		}
-		if err := h.restore(r.journal.entries(), r); err != nil {
+		return nil
+	})
+	for i, some := range part {
+		l.keep(some.region, left[i])
+	}
+	return result, err
+}
+
+// has reports whether the process maps a region; one that runs another program now does not.
+func (h *hold) has(r *Region) bool { return slices.ContainsFunc(h.maps, r.journalOf) }
+
+// leave takes everything back that can be now.
+func (h *hold) leave(l *leaving) (remains, error) {
+	own := map[uint64][]entry{}
+	for r, some := range l.rest {
+		if !h.has(r) {
+			continue
+		}
+		left, err := h.restore(some, r)
+		if err != nil {
 			return inUse, err
 		}
+		l.rest[r], own[r.inode] = left, left
 		r.journal.setState(retired)
-		own = append(own, r.inode)
 	}
 	if len(own) == 0 {
 		return nothing, nil
 	}
-	return h.heal(own)
+	return h.heal(own, l.leaked)
 }
 
 // bringBack moves threads out of the region that stand where an instruction outside stands for the same, at a place that has its bytes
 // again. Through other places a thread would come a second time.
-func (h *hold) bringBack(r *Region, restored []entry) error {
-	slices.SortFunc(r.back, func(a, b origin) int { return cmp.Compare(a.at, b.at) })
+func (h *hold) bringBack(r *Region, restored map[uint64]bool) error {
 	for _, t := range h.stopped {
 		i, ok := slices.BinarySearchFunc(r.back, t.regs.Rip, func(o origin, at uint64) int { return cmp.Compare(o.at, at) })
-		if !ok || !slices.ContainsFunc(restored, func(e entry) bool { return e.addr == r.back[i].place }) {
+		if !ok || !restored[r.back[i].place] {
 			continue
 		}
 		t.regs.Rip = r.back[i].place + r.back[i].from
@@ -85,28 +119,59 @@ func (h *hold) bringBack(r *Region, restored []entry) error {
 	return nil
 }
 
-// restore puts bytes back where memory holds what was written. Where somebody else's jump lies on ours, our code is jumped over from
-// now on, if r is ours.
-func (h *hold) restore(entries []entry, r *Region) error {
-	var ours []entry
-	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.addr, b.addr) })
-	code := h.ahead()
-	for _, e := range entries {
-		now, err := code.get(e.addr, jumpLen)
-		if err != nil {
-			continue // unmapped since
-		}
-		switch {
-		case between(now, e):
-			ours = append(ours, e)
-		case r != nil && h.overlaid(e, now):
-			h.jumpOver(e, r)
+// restore puts bytes back where memory holds what was written, and gives what it could not: places that hold something else, and jumps that lie on
+// another sonde's. Where somebody else's jump lies on ours, our code is jumped over from now on, if r is ours. The entries are in order of address.
+func (h *hold) restore(entries []entry, r *Region) (left []entry, err error) {
+	restored := map[uint64]bool{}
+	for len(entries) > 0 {
+		n := onPages(entries, slicePages)
+		some := entries[:n]
+		entries = entries[n:]
+		all := h.runs(n, func(i int) Span { return Span{some[i].addr, some[i].addr + jumpLen} })
+		for i := range all {
+			one := &all[i]
+			h.load(one)
+			for _, e := range some[one.from:one.to] {
+				if h.takeBack(e, one, r) {
+					left = append(left, e)
+				}
+			}
+			if err := h.store(one); err != nil {
+				return left, err
+			}
+			for _, c := range one.changes {
+				restored[c.addr] = true
+			}
 		}
 	}
-	if err := h.writeAll(ours, func(e entry) []byte { return e.before[:] }); err != nil || r == nil {
-		return err
+	if r == nil {
+		return left, nil
 	}
-	return h.bringBack(r, ours)
+	return left, h.bringBack(r, restored)
+}
+
+// takeBack has a place's bytes put back where that can be, and reports whether something is left of the jump.
+func (h *hold) takeBack(e entry, where *run, r *Region) (left bool) {
+	now, err := h.bytes(where, e.addr, jumpLen)
+	chained := h.leadsInto(e)
+	switch {
+	case err != nil:
+		return false // unmapped since
+	case between(now, e):
+		where.changes = append(where.changes, change{e.addr, e.before})
+		return chained
+	case bytes.Equal(now, e.before[:]):
+		return chained
+	case r != nil && h.overlaid(e, now):
+		h.jumpOver(e, r)
+	}
+	return true
+}
+
+// leadsInto reports whether what was overwritten was another sonde's jump, which may be what its region is still needed for.
+func (h *hold) leadsInto(e entry) bool {
+	to, jumps := jumpTarget(e.addr, e.before[:])
+	return jumps && slices.ContainsFunc(h.maps, func(m target.Mapping) bool { return to >= m.Start && to < m.End && isRegion(m) })
 }
 
 // between reports whether a place holds what was written, or a part of it.
@@ -159,13 +224,14 @@ func (h *hold) jumpOver(e entry, r *Region) {
 
 // found is a region that the process maps.
 type found struct {
-	inode uint64
-	head  journal
-	spans []Span
+	inode   uint64
+	head    journal
+	entries []entry // places that may lead into it
+	spans   []Span
 }
 
-// regions lists those with a journal.
-func (h *hold) regions() []found {
+// regions lists those with a journal. What is left of own ones is known.
+func (h *hold) regions(own map[uint64][]entry) []found {
 	var out []found
 	for _, m := range h.maps {
 		if !isRegion(m) || m.Offset != 0 {
@@ -175,11 +241,18 @@ func (h *hold) regions() []found {
 		if size > headerSize+maxEntries*entrySize {
 			continue
 		}
+		left, ours := own[m.Ino]
+		if ours {
+			size = headerSize
+		}
 		head := make(journal, size)
 		if h.read(m.Start, head) != nil || !head.valid() {
 			continue
 		}
-		one := found{inode: m.Ino, head: head}
+		one := found{inode: m.Ino, head: head, entries: left}
+		if !ours {
+			one.entries = h.plausible(head.entries())
+		}
 		first := h.firstArea(m, head)
 		for _, s := range h.maps {
 			if isRegion(s) && s.Ino == m.Ino && !first.contains(s.Start) {
@@ -211,14 +284,19 @@ func (h *hold) firstArea(m target.Mapping, head journal) Span {
 	return area
 }
 
-// heal takes back what sondes that have gone have left, one below the other, and unmaps what is idle. own are the regions of a sonde that is
-// leaving, whose remains it tells.
-func (h *hold) heal(own []uint64) (left remains, err error) {
-	regions := h.regions()
-	all := slices.DeleteFunc(slices.Clone(regions), func(f found) bool { return f.head.state() != retired && !f.head.owner().gone() })
+// heal takes back what sondes that have gone have left, one below the other, and unmaps what is idle. own is what is left of the regions of a sonde
+// that is leaving, whose remains it tells. leaked: a file may be open that was to become a region.
+func (h *hold) heal(own map[uint64][]entry, leaked bool) (left remains, err error) {
+	regions := h.regions(own)
+	var all []*found
+	for i := range regions {
+		if f := &regions[i]; f.head.state() == retired || f.head.owner().gone() {
+			all = append(all, f)
+		}
+	}
 	for range all { // each pass takes a layer off
 		for _, f := range all {
-			if err := h.restore(h.plausible(f.head.entries()), nil); err != nil {
+			if f.entries, err = h.restore(f.entries, nil); err != nil {
 				return inUse, err
 			}
 		}
@@ -238,7 +316,7 @@ func (h *hold) heal(own []uint64) (left remains, err error) {
 		} else {
 			busy[owner] = true
 		}
-		if slices.Contains(own, f.inode) {
+		if _, ours := own[f.inode]; ours {
 			left = max(left, now)
 		}
 	}
@@ -247,34 +325,39 @@ func (h *hold) heal(own []uint64) (left remains, err error) {
 			h.unmap(spans)
 		}
 	}
+	if !leaked {
+		return left, nil
+	}
 	return left, h.closeLeaked()
 }
 
-// plausible drops entries that no sonde writes: the journal lies in memory that the process may have changed.
+// plausible drops entries that no sonde writes, as the journal lies in memory that the process may have changed, and puts the others in order of
+// address.
 func (h *hold) plausible(entries []entry) []entry {
-	return slices.DeleteFunc(entries, func(e entry) bool {
+	entries = slices.DeleteFunc(entries, func(e entry) bool {
 		_, jumps := jumpTarget(e.addr, e.after[:])
-		return !jumps || !slices.ContainsFunc(h.maps, func(m target.Mapping) bool {
-			return m.Exec() && e.addr >= m.Start && e.addr+jumpLen <= m.End && !isRegion(m)
-		})
+		m := sort.Search(len(h.maps), func(i int) bool { return h.maps[i].End > e.addr })
+		return !jumps || m == len(h.maps) || !h.maps[m].Exec() || e.addr < h.maps[m].Start || e.addr+jumpLen > h.maps[m].End || isRegion(h.maps[m])
 	})
+	slices.SortStableFunc(entries, byAddress)
+	return entries
 }
 
 // covered reports whether some place still leads into a region, through somebody else's code.
-func (h *hold) covered(f found) bool {
-	return slices.ContainsFunc(f.head.entries(), func(e entry) bool {
+func (h *hold) covered(f *found) bool {
+	return slices.ContainsFunc(f.entries, func(e entry) bool {
 		now := make([]byte, jumpLen)
 		return h.read(e.addr, now) == nil && h.overlaid(e, now)
 	})
 }
 
 // above lists the memory of a region and of those whose code leads into it: the jumps of their sondes lay over its own.
-func above(f found, all []found) []Span {
+func above(f *found, all []found) []Span {
 	spans := slices.Clone(f.spans)
 	for known := 0; known < len(spans); {
 		known = len(spans)
 		for _, g := range all {
-			if !slices.Contains(spans, g.spans[0]) && slices.ContainsFunc(g.head.entries(), func(e entry) bool {
+			if !slices.Contains(spans, g.spans[0]) && slices.ContainsFunc(g.entries, func(e entry) bool {
 				to, ok := jumpTarget(e.addr, e.before[:])
 				return ok && within(spans, to)
 			}) {
@@ -288,7 +371,7 @@ func above(f found, all []found) []Span {
 // quiet reports whether no thread is inside a region, or comes into it without entering a function anew. Code there calls nothing outside, so
 // who is inside stands there, or was interrupted there by a signal whose handler runs. Other words on stacks that look like its
 // addresses are left from earlier calls.
-func (h *hold) quiet(f found, all []found) bool {
+func (h *hold) quiet(f *found, all []found) bool {
 	spans := above(f, all)
 	inside := func(addr uint64) bool { return within(spans, addr) }
 	for _, t := range h.stopped {
@@ -347,7 +430,7 @@ func Recover(pid int) (mended, left int, err error) {
 	until := time.Now().Add(drain)
 	for wait := time.Millisecond; ; wait *= 2 {
 		_, err = p.stop(func(h *hold) error {
-			_, err := h.heal(nil)
+			_, err := h.heal(nil, true)
 			return err
 		})
 		left = count()

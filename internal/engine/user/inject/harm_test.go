@@ -154,7 +154,7 @@ func TestTracerMayDieAtEveryStep(t *testing.T) {
 		h := start(t, path, "3")
 		steps := map[string]int{}
 		for n := 1; ; n++ {
-			what, died := dieAt(t, h, path, n)
+			what, died := dieAt(t, h, path, n, static)
 			if !died {
 				break
 			}
@@ -187,16 +187,25 @@ func TestTracerMayDieAtEveryStep(t *testing.T) {
 // callsAgain lets the program run and pauses it again.
 func (h *hot) callsAgain() uint64 {
 	h.t.Helper()
-	h.run()
-	return h.calls()
+	before := h.calls()
+	for range 100 {
+		h.run()
+		if after := h.calls(); after != before {
+			return after
+		}
+	}
+	return before
 }
 
-// dieAt attaches and detaches in another process that is killed at its nth step.
-func dieAt(t *testing.T, h *hot, path string, n int) (what string, died bool) {
+// dieAt attaches and detaches in another process that is killed at its nth step. apart: it patches each function in a stop of its own.
+func dieAt(t *testing.T, h *hot, path string, n int, apart bool) (what string, died bool) {
 	t.Helper()
 	self, _ := os.Executable()
 	tracer := exec.Command(self, "-test.run=^$")
 	tracer.Env = append(os.Environ(), "INJECT_TRACER=die", "INJECT_STEP="+strconv.Itoa(n), "INJECT_PID="+strconv.Itoa(h.pid()), "INJECT_PATH="+path, "INJECT_WORDS="+h.words())
+	if apart {
+		tracer.Env = append(tracer.Env, "INJECT_APART=1")
+	}
 	out, err := tracer.Output()
 	if err == nil {
 		return "", false
@@ -233,6 +242,9 @@ func trace(mode string) error {
 		return err
 	}
 	c := &counter{t: t, p: p}
+	if os.Getenv("INJECT_APART") != "" {
+		p.slice = 0
+	}
 	if mode == "die" {
 		steps, last := 0, 0
 		last, _ = strconv.Atoi(os.Getenv("INJECT_STEP"))
@@ -245,9 +257,10 @@ func trace(mode string) error {
 		}
 	}
 	c.attach([]function{h.code["fold"], h.code["step"]})
-	time.Sleep(10 * time.Millisecond)
-	if c.count(0) == 0 {
-		return fmt.Errorf("nothing counted")
+	for end := time.Now().Add(10 * time.Second); c.count(0) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("nothing counted")
+		}
 	}
 	fmt.Println("counted")
 	c.detach()

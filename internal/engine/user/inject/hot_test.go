@@ -263,7 +263,7 @@ func (c *counter) emit(windows []relocate.Window) []Patch {
 		code = append(code, rest...)
 		copy(text.Local[at-text.Addr:], code)
 		used[text.Addr] += (uint64(len(code)) + 15) &^ 15
-		p := Patch{Addr: w.Addr, Bytes: w.Bytes, Jump: at, Bypass: after}
+		p := Patch{Addr: w.Addr, Function: w.Addr, Bytes: w.Bytes, Jump: at, Bypass: after}
 		if len(p.Bytes) < jumpLen {
 			p.Bytes = w.Over
 		}

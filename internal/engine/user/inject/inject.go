@@ -25,6 +25,9 @@ type Process struct {
 	held bool
 	// followed: that thread is a Follower's, and the process outlives us.
 	followed bool
+	// slice is how many pages are changed in one stop; see slicePages.
+	slice int
+	room  []byte // see roomFor
 	// alone is the one thread that is held while others run; 0: there is only the first.
 	alone int
 	// step is called after each thing done to the process; tests end the tracer there.
@@ -70,7 +73,7 @@ func Adopt(pid int, do func(func())) (*Process, error) {
 }
 
 func newProcess(p *target.Process, t *thread) *Process {
-	return &Process{PID: p.PID, start: p.StartTime, thread: t, step: func(string) {}, self: whoWeAre()}
+	return &Process{PID: p.PID, start: p.StartTime, thread: t, slice: slicePages, step: func(string) {}, self: whoWeAre()}
 }
 
 // Alive reports whether the process still runs, whatever program.
@@ -122,6 +125,8 @@ type Request struct {
 // Patch is one place to overwrite with a jump.
 type Patch struct {
 	Addr uint64
+	// Function is where the function begins that it belongs to, or what else tells it from others: patches of one are made in one stop.
+	Function uint64
 	// Bytes are what memory must hold there, at least five: those of the file, or those of an earlier jump.
 	Bytes []byte
 	// Jump is where the jump goes, Bypass where the moved instructions run without anything added.
@@ -139,11 +144,18 @@ type Refusal struct {
 	Err   error
 }
 
-// Result says what a stop did.
+// Result says what stops did.
 type Result struct {
-	Stopped time.Duration // for how long threads stood still
+	Stopped time.Duration // for how long threads stood still, the longest time
+	Stops   int
 	Threads int
 	Refused []Refusal
+}
+
+// add adds what a further stop did.
+func (r *Result) add(one Result) {
+	r.Stopped, r.Stops, r.Threads = max(r.Stopped, one.Stopped), r.Stops+one.Stops, one.Threads
+	r.Refused = append(r.Refused, one.Refused...)
 }
 
 func place(addr uint64) string { return fmt.Sprintf("%#x", addr) }

@@ -134,22 +134,45 @@ func (j journal) spans() []Span {
 	return out
 }
 
-// add writes entries, and only then counts them.
-func (j journal) add(entries []entry) error {
-	known := j.entries()
-	entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return slices.Contains(known, e) })
-	n := j.count()
-	if n+len(entries) > j.capacity() {
-		return errors.New("the region's journal is full")
+// write puts entries that it does not know behind those that count, where nobody looks. add makes them count.
+func (j journal) write(entries []entry) (added int, err error) {
+	n, known := j.count(), j.known(entries)
+	for _, e := range entries {
+		if known[e] {
+			continue
+		}
+		if n+added == j.capacity() {
+			return 0, errors.New("the region's journal is full")
+		}
+		e.put(j[headerSize+(n+added)*entrySize:])
+		added++
 	}
-	for i, e := range entries {
-		e.put(j[headerSize+(n+i)*entrySize:])
-	}
-	binary.LittleEndian.PutUint32(j[offCount:], uint32(n+len(entries)))
-	return nil
+	return added, nil
 }
 
-func (j journal) clear() { binary.LittleEndian.PutUint32(j[offCount:], 0) }
+func (j journal) add(n int) { binary.LittleEndian.PutUint32(j[offCount:], uint32(j.count()+n)) }
+
+// known gives those of some entries, which are in order of address, that count already: a library may be patched again.
+func (j journal) known(entries []entry) map[entry]bool {
+	var known map[entry]bool
+	if len(entries) == 0 {
+		return nil
+	}
+	first, last := entries[0].addr, entries[len(entries)-1].addr
+	for i := range min(j.count(), j.capacity()) {
+		e := readEntry(j[headerSize+i*entrySize:])
+		if e.addr < first || e.addr > last {
+			continue
+		}
+		if _, found := slices.BinarySearchFunc(entries, e, byAddress); found {
+			if known == nil {
+				known = map[entry]bool{}
+			}
+			known[e] = true
+		}
+	}
+	return known
+}
 
 func (j journal) entries() []entry {
 	out := make([]entry, min(j.count(), j.capacity()))

@@ -21,10 +21,11 @@ const (
 
 // Map makes a region in the process, in one stop. What a sonde that has died left there is taken back first.
 func (p *Process) Map(q Request) (r *Region, result Result, err error) {
+	leaked := p.leaked()
 	result, err = p.stop(func(h *hold) error {
 		if h.alone != 0 {
 			// others' threads may be anywhere
-		} else if _, err := h.heal(nil); err != nil {
+		} else if _, err := h.heal(nil, leaked); err != nil {
 			return err
 		}
 		r, err = h.makeRegion(q)

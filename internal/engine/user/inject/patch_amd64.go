@@ -4,66 +4,132 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"time"
 )
 
-// Patch overwrites places with jumps, all in one stop. A place that does not hold what it should, or that a thread may come back
-// into the middle of, is refused and the rest is done. Beside the region others may be there that its code uses. A process that has executed
-// another program meanwhile is left alone.
-func (p *Process) Patch(r *Region, patches []Patch, beside ...*Region) (Result, error) {
-	var refused []Refusal
-	try := 0
+// Patch overwrites places with jumps, in one stop or, if they are many, in several. A place that does not hold what it should, or that a thread
+// may come back into the middle of, is refused and the rest is done. If a later stop fails, its places and those that were to follow are refused;
+// if the first does, nothing is done. Beside the region others may be there that its code uses. A process that has executed another program
+// meanwhile is left alone.
+func (p *Process) Patch(r *Region, patches []Patch, beside ...*Region) (result Result, err error) {
 	maps, err := p.mappings()
 	if err != nil {
-		return Result{}, err
+		return result, err
 	}
 	p.golang = p.findGo(maps)
+	defer func() { p.room = nil }()
+	order := make([]int, 0, len(patches))
+	for i := range patches {
+		if err := p.fits(&patches[i]); err != nil {
+			result.refuse(i, err)
+			continue
+		}
+		order = append(order, i)
+	}
+	all, slice := append([]*Region{r}, beside...), p.slice
+	if p.held { // it runs no sooner for that
+		slice = math.MaxInt
+	}
+	for n, some := range sliced(patches, order, slice) {
+		if err == nil {
+			var one Result
+			time.Sleep(result.Stopped) // for as long as it stood still it runs
+			one, err = p.patch(all, patches, some)
+			result.add(one)
+		}
+		if err == nil {
+			continue
+		}
+		if n == 0 || errors.Is(err, Replaced) {
+			return result, err
+		}
+		for _, i := range some {
+			result.refuse(i, err)
+		}
+	}
+	return result, nil
+}
+
+// patch makes some patches, which are in order of address, in one stop. The code is in the first region, and uses the others.
+func (p *Process) patch(regions []*Region, patches []Patch, order []int) (Result, error) {
+	r := regions[0]
+	w := patching{region: r, patches: patches, all: order}
+	w.runs = p.runs(len(order), func(n int) Span {
+		p := &patches[order[n]]
+		return Span{p.Addr, p.Addr + uint64(len(p.Bytes))}
+	})
+	for _, i := range order {
+		w.entries = append(w.entries, patches[i].entry())
+	}
+	if err := w.write(w.entries); err != nil {
+		return Result{}, err
+	}
+	try := 0
 	result, err := p.stop(func(h *hold) error {
 		try++
-		if !allMapped(h.maps, append([]*Region{r}, beside...)) {
+		if !allMapped(h.maps, regions) {
 			return diagnosis(Replaced, fmt.Sprintf("process %d has executed another program meanwhile", h.PID))
 		}
-		w := patching{hold: h, region: r, patches: patches}
+		w.hold, w.refused, w.order, w.moves = h, nil, w.order[:0], nil
 		err := w.choose(try == tries)
 		if err == nil {
 			err = w.make()
 		}
-		refused = w.refused
 		return err
 	})
-	result.Refused = refused
-	return result, err
+	if err != nil {
+		return result, err
+	}
+	for _, i := range w.order {
+		r.remember(&patches[i])
+	}
+	r.cuts = append(r.cuts, r.journal.count())
+	result.Refused = w.refused
+	return result, nil
 }
 
-// patching is one try.
+// patching is some patches in one stop.
 type patching struct {
 	*hold
 	region  *Region
 	patches []Patch
-	order   []int // those that are to be made, by address
+	all     []int   // those that it is about, by address
+	runs    []run   // in which they lie
+	entries []entry // for them
+	added   int     // how many of those the journal has behind the ones that count
+	told    bool    // they count
+	order   []int   // those that are to be made, by address
 	refused []Refusal
 	moves   map[*stoppedThread]uint64
 }
 
+// write has the journal hold entries that do not count yet.
+func (w *patching) write(entries []entry) (err error) {
+	w.added, err = w.region.journal.write(entries)
+	return err
+}
+
 func (w *patching) refuse(i int, err error) { w.refused = append(w.refused, Refusal{i, err}) }
+
+func (r *Result) refuse(i int, err error) { r.Refused = append(r.Refused, Refusal{i, err}) }
 
 // choose finds out which patches can be made now. Where threads are in the way it asks for another try, unless it is the last.
 func (w *patching) choose(last bool) error {
-	w.order = make([]int, len(w.patches))
-	for i := range w.order {
-		w.order[i] = i
-	}
-	slices.SortFunc(w.order, func(a, b int) int { return cmp.Compare(w.patches[a].Addr, w.patches[b].Addr) })
-	code := w.ahead()
-	w.order = slices.DeleteFunc(w.order, func(i int) bool {
-		err := w.fits(w.patches[i], code)
-		if err != nil {
-			w.refuse(i, err)
+	for n := range w.runs {
+		r := &w.runs[n]
+		w.load(r)
+		for _, i := range w.all[r.from:r.to] {
+			if err := w.holds(&w.patches[i], r); err != nil {
+				w.refuse(i, err)
+				continue
+			}
+			w.order = append(w.order, i)
 		}
-		return err != nil
-	})
+	}
 	if w.alone != 0 {
 		return nil // it is code that has not run
 	}
@@ -81,21 +147,24 @@ func (w *patching) choose(last bool) error {
 	return nil
 }
 
-// fits holds a patch against the process's memory.
-func (w *patching) fits(p Patch, code *ahead) error {
-	if len(p.Bytes) < jumpLen || p.Addr%pageSize > pageSize-jumpLen {
-		return fmt.Errorf("%s: %d bytes cannot be written at once", place(p.Addr), len(p.Bytes))
+// fits says of a patch, without looking at the process, why it cannot be made.
+func (p *Process) fits(patch *Patch) error {
+	if len(patch.Bytes) < jumpLen || patch.Addr%pageSize > pageSize-jumpLen {
+		return fmt.Errorf("%s: %d bytes cannot be written at once", place(patch.Addr), len(patch.Bytes))
 	}
-	if w.golang.inGo(p.Addr) && w.golang.goroutines == 0 && len(p.Moves) > 0 {
+	if p.golang.inGo(patch.Addr) && p.golang.goroutines == 0 && len(patch.Moves) > 0 {
 		return diagnosis(Stripped, "a goroutine may have been interrupted in the bytes that the jump would take, and a Go program without symbols does not tell where its goroutines are",
 			"build it without -ldflags=-s", kernelHint)
 	}
-	if _, err := jump(p.Addr, p.Jump); err != nil {
-		return err
-	}
-	now, err := code.get(p.Addr, len(p.Bytes))
+	_, err := jump(patch.Addr, patch.Jump)
+	return err
+}
+
+// holds reports, as an error, that memory does not hold what a patch is for.
+func (w *patching) holds(p *Patch, r *run) error {
+	now, err := w.bytes(r, p.Addr, len(p.Bytes))
 	if err != nil {
-		return fmt.Errorf("memory of process %d at %s: %w", w.PID, place(p.Addr), err)
+		return err
 	}
 	if !bytes.Equal(now, p.Bytes) {
 		_, err := judge(w.maps, p.Addr, now, p.Bytes, w.ownerOf)
@@ -105,6 +174,12 @@ func (w *patching) fits(p Patch, code *ahead) error {
 		return err
 	}
 	return nil
+}
+
+// entry is what the journal says of a patch.
+func (p *Patch) entry() entry {
+	after, _ := jump(p.Addr, p.Jump) // fits has seen that there is one
+	return entry{addr: p.Addr, bypass: p.Bypass, before: [jumpLen]byte(p.Bytes), after: after}
 }
 
 // jump is jmp rel32.
@@ -155,6 +230,9 @@ func (w *patching) inTheWay() map[int]bool {
 
 // inside finds the patch that an address lies in the middle of.
 func (w *patching) inside(addr uint64) (i int, from uint64, ok bool) {
+	if len(w.order) == 0 || addr < w.patches[w.order[0]].Addr {
+		return 0, 0, false
+	}
 	n, found := slices.BinarySearchFunc(w.order, addr, func(i int, addr uint64) int { return cmp.Compare(w.patches[i].Addr, addr) })
 	if found || n == 0 {
 		return 0, 0, false
@@ -209,59 +287,45 @@ func (h *hold) stackOf(t *stoppedThread) []byte {
 	return stack[:n]
 }
 
-// make writes the journal, moves threads, and patches, in this order: whenever it ends, nobody is worse off.
+// make writes the journal, moves threads, and patches, in this order: whenever it ends, nobody is worse off. Where it fails it takes back what
+// it has patched.
 func (w *patching) make() error {
-	entries := make([]entry, len(w.order))
-	for n, i := range w.order {
-		p := w.patches[i]
-		after, err := jump(p.Addr, p.Jump)
-		if err != nil {
+	entries := w.entries
+	if len(w.order) < len(w.all) || w.told {
+		entries = nil
+		for _, i := range w.order {
+			entries = append(entries, w.patches[i].entry())
+		}
+		if err := w.write(entries); err != nil {
 			return err
 		}
-		entries[n] = entry{addr: p.Addr, bypass: p.Bypass, before: [jumpLen]byte(p.Bytes), after: after}
 	}
-	if err := w.region.journal.add(entries); err != nil {
-		return err
-	}
+	w.region.journal.add(w.added)
+	w.told = true
 	w.step("journal")
-	for _, i := range w.order {
-		w.region.remember(w.patches[i])
-	}
 	for t, to := range w.moves {
 		t.regs.Rip = to
 		if err := w.setRegs(t, &t.regs); err != nil {
 			return err
 		}
 	}
-	return w.writeAll(entries, func(e entry) []byte { return e.after[:] })
-}
-
-// writeAll writes places in order of address, one write for all that lie on a page.
-func (h *hold) writeAll(entries []entry, with func(entry) []byte) error {
-	for n := 0; n < len(entries); {
-		page := entries[n].addr / pageSize
-		end := n
-		for end < len(entries) && entries[end].addr/pageSize == page {
-			end++
+	done := 0
+	for n := range w.runs {
+		r := &w.runs[n]
+		for done < len(entries) && r.contains(entries[done].addr) {
+			r.changes = append(r.changes, change{entries[done].addr, entries[done].after})
+			done++
 		}
-		first := entries[n].addr
-		code := make([]byte, entries[end-1].addr+jumpLen-first)
-		if err := h.read(first, code); err != nil {
-			return err
+		if err := w.store(r); err != nil {
+			_, undone := w.restore(entries, nil)
+			return errors.Join(err, undone)
 		}
-		for _, e := range entries[n:end] {
-			copy(code[e.addr-first:], with(e))
-		}
-		if err := h.write(first, code); err != nil {
-			return err
-		}
-		n = end
 	}
 	return nil
 }
 
 // remember notes which addresses in the region stand for which outside.
-func (r *Region) remember(p Patch) {
+func (r *Region) remember(p *Patch) {
 	for _, m := range p.Moves {
 		r.back = append(r.back, origin{m.To, p.Addr, m.From})
 	}

@@ -40,6 +40,8 @@ type Region struct {
 	inode   uint64
 	// back says for what addresses in the region stand.
 	back []origin
+	// cuts are how many entries the journal had after each stop: what was patched together is restored together.
+	cuts []int
 }
 
 // origin is an instruction of a place that was patched, and where it is in the region.

@@ -55,7 +55,7 @@ func (p *Process) stop(f func(h *hold) error) (r Result, err error) {
 			r.Threads = len(h.stopped)
 			err = errors.Join(f(h), h.finishCalls())
 			h.release()
-			r.Stopped = max(r.Stopped, time.Since(h.began))
+			r.Stopped, r.Stops = max(r.Stopped, time.Since(h.began)), r.Stops+1
 		})
 		if p.stuck {
 			// The kernel lets go of all that a thread of ours traces when that ends, of those too that have yet to stop.
@@ -367,11 +367,6 @@ func (h *hold) read(addr uint64, buf []byte) error {
 		err = unix.EFAULT
 	}
 	return fmt.Errorf("memory of process %d at %s: %w", h.PID, place(addr), err)
-}
-
-// ahead reads memory in order of address.
-func (h *hold) ahead() *ahead {
-	return &ahead{read: func(addr uint64, buf []byte) (int, error) { return h.mem.ReadAt(buf, int64(addr)) }}
 }
 
 // write changes the process's memory, code included.

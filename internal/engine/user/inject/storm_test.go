@@ -159,7 +159,7 @@ func TestRegionStaysForThoseThatHandlersInterrupted(t *testing.T) {
 func (h *hot) leave(c *counter) (left bool) {
 	h.t.Helper()
 	if _, err := c.p.stop(func(s *hold) error {
-		now, err := s.leave([]*Region{c.region})
+		now, err := s.leave(c.p.leaving([]*Region{c.region}))
 		left = now != nothing
 		return err
 	}); err != nil {

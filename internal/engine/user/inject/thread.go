@@ -26,6 +26,9 @@ func newThread() *thread {
 	}
 }
 
+// stopNice is the priority of such a thread, where we may set it: while it waits for a processor, the process stands still.
+const stopNice = -20
+
 // serve runs functions on a thread that ends with it. The process's first thread never ends, so it is left to another goroutine.
 func serve(work <-chan func()) {
 	runtime.LockOSThread()
@@ -36,6 +39,8 @@ func serve(work <-chan func()) {
 		runtime.UnlockOSThread()
 		return
 	}
+	const thisThread = 0
+	_ = unix.Setpriority(unix.PRIO_PROCESS, thisThread, stopNice)
 	for f := range work {
 		f()
 	}

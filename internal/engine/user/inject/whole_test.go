@@ -60,7 +60,7 @@ func TestWholeLibrariesRunOverwritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d functions, %d sites, %d without a window, %d places, stopped for %v, %d refused", len(functions), sites, refused, len(patches), result.Stopped, len(result.Refused))
+	t.Logf("%d functions, %d sites, %d without a window, %d places, stopped %d times, for %v at most, %d refused", len(functions), sites, refused, len(patches), result.Stops, result.Stopped, len(result.Refused))
 	if len(patches) < 8000 || len(result.Refused) > 20 {
 		t.Errorf("%d places, %d refused: %v", len(patches), len(result.Refused), result.Refused[:min(3, len(result.Refused))])
 	}
@@ -139,7 +139,7 @@ func (c *counter) emitAll(windows []relocate.Window) []Patch {
 			}
 		}
 		used[text.Addr] = at - text.Addr
-		p := Patch{Addr: w.Addr, Bytes: w.Bytes, Jump: first}
+		p := Patch{Addr: w.Addr, Function: w.Addr, Bytes: w.Bytes, Jump: first}
 		if len(p.Bytes) < jumpLen {
 			p.Bytes = w.Over
 		}
