@@ -21,6 +21,11 @@ import (
 // followed counts what a command calls of a function, and what it says that it has called.
 func followed(t *testing.T, probe string, argv ...string) (counted, called uint64) {
 	t.Helper()
+	return followedBy(t, sonde.EngineUser, probe, argv...)
+}
+
+func followedBy(t *testing.T, engine sonde.Engine, probe string, argv ...string) (counted, called uint64) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "calls")
 	t.Setenv("FOLLOW_CALLS", file)
 	target, err := sonde.Open(sonde.Command(argv...))
@@ -28,7 +33,7 @@ func followed(t *testing.T, probe string, argv ...string) (counted, called uint6
 		t.Fatal(err)
 	}
 	defer target.Close()
-	session, err := target.Count(t.Context(), probe, sonde.WithEngine(sonde.EngineUser))
+	session, err := target.Count(t.Context(), probe, sonde.WithEngine(engine))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +45,10 @@ func followed(t *testing.T, probe string, argv ...string) (counted, called uint6
 	}
 	for _, r := range session.Refusals() {
 		t.Errorf("%s: %s", r.Function, r.Why)
+	}
+	var how strings.Builder
+	if err := session.Explain(&how); err != nil || !strings.HasPrefix(how.String(), "engine: user") {
+		t.Errorf("run as\n%s", how.String())
 	}
 	for _, n := range session.Notes() {
 		t.Error(n)
@@ -103,13 +112,34 @@ func TestLibrariesOfACommandAreCountedFromInside(t *testing.T) {
 	}
 }
 
+// So are those of programs and libraries of a command that both engines observe: each call once, whichever engine has the function.
+func TestWhatACommandExecutesIsCountedByBothEngines(t *testing.T) {
+	fixture.NeedRoot(t)
+	const early = 7
+	t.Setenv("STEP_EARLY", fmt.Sprint(early))
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DBOTH")
+	program := fixture.Build(t, "command/follow.c", "-DLIBRARY", "-O1", "-pthread", "-DBOTH", "-Wl,--no-as-needed", library)
+	for way, programs := range map[string]uint64{"exec": 5, "fork": 5, "bomb": 5, "spawn": 5, "threads": 5, "stops": 2, "end": 1} {
+		t.Run(way, func(t *testing.T) {
+			counted, called := followedBy(t, sonde.EngineMixed, library+":step", program, way, "100", "4")
+			if called += programs * early; counted != called || called < 100 {
+				t.Errorf("%d calls counted, the programs made %d", counted, called)
+			}
+			counted, called = followedBy(t, sonde.EngineMixed, library+":/^(step|hard)$/", program, way, "100", "4")
+			if called = 2 * (called + programs*early); counted != called {
+				t.Errorf("%d calls counted, the programs made %d", counted, called)
+			}
+		})
+	}
+}
+
 // The C library's functions are counted in every program of a pipeline, exactly as by the kernel's probes.
 func TestEnginesAgreeOnWhatAShellExecutes(t *testing.T) {
 	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	t.Setenv("FOLLOW_CALLS", "/dev/null")
 	var counts []uint64
-	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineUser} {
+	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineUser, sonde.EngineMixed} {
 		target, err := sonde.Open(sonde.Command("/bin/sh", "-c", "for i in 1 2 3; do ls / | sort | wc -l; done > /dev/null"))
 		if err != nil {
 			t.Fatal(err)
@@ -124,8 +154,8 @@ func TestEnginesAgreeOnWhatAShellExecutes(t *testing.T) {
 		counts = append(counts, session.Stats().Hits)
 		target.Close()
 	}
-	if counts[0] != counts[1] || counts[0] == 0 {
-		t.Errorf("%d calls of setlocale counted by the kernel, %d from inside", counts[0], counts[1])
+	if counts[0] != counts[1] || counts[0] != counts[2] || counts[0] == 0 {
+		t.Errorf("%d calls of setlocale counted by the kernel, %d from inside, %d by both", counts[0], counts[1], counts[2])
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // mixedBackend is for who asks for both engines: what can be patched is.
 func mixedBackend() backend {
 	refused := (*user.Survey).Refused
-	return backend{name: EngineMixed, returns: resolve.ReturnSites, open: opener(refused), means: meaner(refused)}
+	return backend{name: EngineMixed, follows: true, returns: resolve.ReturnSites, open: opener(refused), means: meaner(refused)}
 }
 
 // autoBackend is for who asks for none: what is better patched is.
@@ -31,21 +31,33 @@ type refusing func(survey *user.Survey, p *plan.Plan) ([]plan.Refusal, error)
 // opener loads what is for the engine inside the process there and the rest into the kernel; everything, where a running process cannot be entered.
 func opener(refused refusing) func(p *plan.Plan, c *target.Command) (loaded, error) {
 	return func(p *plan.Plan, c *target.Command) (loaded, error) {
-		survey := user.NewSurvey()
+		survey, refused := user.NewSurvey(), refused
+		enter := func(p *plan.Plan) (engine.Session, error) { return given(survey.Open(p)) }
+		if c != nil {
+			refused = (*user.Survey).RefusedFollowed
+			enter = func(p *plan.Plan) (engine.Session, error) { return given(survey.OpenFollowed(p, c.Trace)) }
+		}
 		d := refused.divide(survey, p)
 		if d.First == nil {
 			survey.Close()
-			return trapping(p, why(d))
+			return trappingCommand(p, c, why(d))
 		}
-		enter := func(p *plan.Plan) (engine.Session, error) { return given(survey.Open(p)) }
-		if c != nil { // it has gone some steps, and is the kernel's no more
-			enter = func(p *plan.Plan) (engine.Session, error) { return given(survey.OpenCommand(p, c.Trace)) }
-		} else {
+		if c == nil { // a command has gone some steps, and is the kernel's no more
 			d.Whole = p
 		}
 		s, err := mixed.New(d, enter, openKernel)
 		return loaded{s, func() plan.Means { return meansOf(s.Division()) }}, err
 	}
+}
+
+// trappingCommand has the kernel run a plan. A command that was started to be followed is not to end with us then.
+func trappingCommand(p *plan.Plan, c *target.Command, why string) (loaded, error) {
+	if c != nil {
+		if err := user.Outlive(c.PID(), c.Trace); err != nil {
+			return loaded{}, err
+		}
+	}
+	return trapping(p, why)
 }
 
 // given is a session, or none.

@@ -3,6 +3,7 @@ package sonde_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,7 @@ type replacing struct {
 	session *sonde.Session
 	target  *sonde.Target
 	calls   uint64 // that were asked for while probes were there
+	trapped bool   // step is the kernel's, and nothing is told
 }
 
 func counting(t *testing.T, program, probe string, options ...sonde.RunOption) *replacing {
@@ -52,7 +54,7 @@ func (r *replacing) becomes(line string) {
 	told := r.session.Notes()
 	r.executes(line)
 	for until := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if !slices.Equal(r.session.Notes(), told) {
+		if r.trapped || !slices.Equal(r.session.Notes(), told) {
 			before := r.hits()
 			if r.ask("call 1"); r.hits() == before+1 {
 				r.calls++
@@ -225,6 +227,35 @@ func TestACLibraryIsObservedInWhatAShellExecutes(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 	a.end()
+}
+
+// Where a run is divided between the engine inside and the kernel's, both go on in what a process executes.
+func TestBothEnginesObserveWhatARunningProcessExecutes(t *testing.T) {
+	fixture.NeedRoot(t)
+	for n, engine := range []sonde.Engine{sonde.EngineMixed, sonde.EngineAuto} {
+		for _, way := range []string{"exec", "storm 3"} {
+			t.Run(string(engine)+"/"+way, func(t *testing.T) {
+				program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", fmt.Sprintf("-DENGINE=%d", n))
+				r := counting(t, program, program+":/^(step|hard)$/", sonde.WithEngine(engine))
+				r.trapped = engine == sonde.EngineAuto // its jump would lie on the first instruction
+				want := map[string]uint64{}
+				r.call(100)
+				for range 3 {
+					r.becomes(way + " " + program)
+					r.call(50)
+					want["hard"] += r.ask("hard 30")
+				}
+				want["step"] = r.calls
+				if err := r.session.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if got := counted(t, r.session); !maps.Equal(got, want) {
+					t.Errorf("counted %v, want %v", got, want)
+				}
+				r.end()
+			})
+		}
+	}
 }
 
 // A process that executes one program after the other may be attached to and left at any moment: it comes out of that whole, and answers as ever.

@@ -189,13 +189,14 @@ func (s *Session) Seconds() (p *plan.Plan, hits uint64) {
 	return last.plan, c.Stats().Hits
 }
 
-// Released passes on that the command runs by itself.
-func (s *Session) Released() {
+// Follow passes on that the command runs in the hands of the engine that follows what it executes.
+func (s *Session) Follow() error {
 	for _, p := range s.parts {
-		if e, ok := p.Session.(interface{ Released() }); ok {
-			e.Released()
+		if e, ok := p.Session.(interface{ Follow() error }); ok {
+			return e.Follow()
 		}
 	}
+	return errors.New("no engine follows the command")
 }
 
 // Stops are the times at which the process stood still.

@@ -80,6 +80,38 @@ func (s *Survey) Refused(p *plan.Plan) ([]plan.Refusal, error) {
 	return refusals(p, w.refused), nil
 }
 
+// RefusedFollowed is Refused for a command that is held, and for what it executes: as far as files tell, and as if handlers of signals threw
+// exceptions, which some program may have.
+func (s *Survey) RefusedFollowed(p *plan.Plan) ([]plan.Refusal, error) {
+	if err := Check(p); err != nil {
+		return nil, err
+	}
+	code, err := compile(p)
+	if err != nil {
+		return nil, err
+	}
+	process, err := target.Open(p.Filter.PIDs[0])
+	if err != nil {
+		return nil, err
+	}
+	if habits, err := s.habitsOf(process); err != nil {
+		return nil, err
+	} else if habits.cancelled != nil && !p.Unsafe {
+		return nil, habits.cancelled
+	}
+	a := newAimed(p, aims(p, code))
+	var list []refused
+	for _, i := range a.objects {
+		file, err := s.file(&p.Objects[i])
+		if err != nil {
+			list = append(list, a.all(i, err)...)
+			continue
+		}
+		list = append(list, a.find(file, i, true).refused...)
+	}
+	return refusals(p, list), nil
+}
+
 // plan compiles a plan and finds its windows.
 func (s *Survey) plan(p *plan.Plan) (*places, *codegen.Program, error) {
 	if err := Check(p); err != nil {

@@ -362,5 +362,8 @@ func (s *Session) stood(r inject.Result) {
 	s.stops.Add(engine.Stops{Longest: r.Stopped, Number: r.Stops})
 }
 
+// Outlive makes a held command one that does not end with us.
+func Outlive(pid int, trace func(func())) error { return inject.Outlive(pid, trace) }
+
 // Recover makes a process whole that a sonde has left without taking leave; see inject.Recover.
 func Recover(pid int) (mended, left int, err error) { return inject.Recover(pid) }
