@@ -1,7 +1,9 @@
 package target
 
 import (
+	"encoding/binary"
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,53 +12,86 @@ import (
 // for at the command's first stop: a child whose parent is killed between its fork and PTRACE_TRACEME would be traced by init, and stand still for good.
 const endsWithUs = unix.SIGKILL
 
-// Selectors of code segments (arch/x86/include/asm/segment.h) and what makes a system call there. A program of 32 bits has other numbers.
-const (
-	userCode32 = 0x23
-	prctl32    = 172 // arch/x86/entry/syscalls/syscall_32.tbl
-)
+// machine is how a kind of program makes a system call, and where its registers are. Source: struct user_regs_struct and user_regs_struct32 of
+// arch/x86/include/asm/user_64.h and user32.h, arch/x86/entry/syscalls.
+type machine struct {
+	word                         int // bytes of a register
+	number, first, second, place int // registers, by their place among all
+	original                     int // orig_rax: what system call it is in
+	code                         []byte
+	prctl                        uint64
+}
+
+// machineOf tells the kind by the size of all registers together.
+func machineOf(size int) (machine, bool) {
+	switch size {
+	case 27 * 8:
+		return machine{word: 8, number: 10, first: 14, second: 13, place: 16, original: 15, code: []byte{0x0f, 0x05}, prctl: unix.SYS_PRCTL}, true // syscall
+	case 17 * 4:
+		return machine{word: 4, number: 6, first: 0, second: 1, place: 12, original: 11, code: []byte{0xcd, 0x80}, prctl: 172}, true // int $0x80
+	}
+	return machine{}, false
+}
+
+func (m machine) set(regs []byte, i int, v uint64) {
+	if m.word == 4 {
+		binary.LittleEndian.PutUint32(regs[4*i:], uint32(v))
+		return
+	}
+	binary.LittleEndian.PutUint64(regs[8*i:], v)
+}
+
+func (m machine) get(regs []byte, i int) uint64 {
+	if m.word == 4 {
+		return uint64(binary.LittleEndian.Uint32(regs[4*i:]))
+	}
+	return binary.LittleEndian.Uint64(regs[8*i:])
+}
 
 // outlive has a command that stands at its first instruction, and that PTRACE_O_EXITKILL ends with us, forget the signal: it makes the system call in
 // the place of its own first instruction. No step is taken, which would end in a SIGTRAP that changes what a program inherits about that signal.
 func outlive(pid int) error {
-	var regs unix.PtraceRegs
-	if err := unix.PtraceGetRegs(pid, &regs); err != nil {
-		return err
-	}
-	call, code := regs, []byte{0x0f, 0x05} // syscall
-	call.Orig_rax = ^uint64(0)
-	call.Rax, call.Rdi, call.Rsi = unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, 0
-	if regs.Cs == userCode32 {
-		code = []byte{0xcd, 0x80} // int $0x80
-		call.Rax, call.Rbx, call.Rcx = prctl32, unix.PR_SET_PDEATHSIG, 0
-	}
-	own := make([]byte, len(code))
-	if _, err := unix.PtracePeekText(pid, uintptr(regs.Rip), own); err != nil {
-		return err
-	}
-	if _, err := unix.PtracePokeText(pid, uintptr(regs.Rip), code); err != nil {
-		return err
-	}
-	if err := unix.PtraceSetRegs(pid, &call); err != nil {
-		return err
-	}
-	stopped, err := throughCall(pid)
+	own, err := registers(pid)
 	if err != nil {
 		return err
 	}
-	if err := unix.PtraceGetRegs(pid, &call); err != nil {
+	m, ok := machineOf(len(own))
+	if !ok {
+		return fmt.Errorf("%d bytes of registers", len(own))
+	}
+	call := append([]byte(nil), own...)
+	m.set(call, m.original, ^uint64(0))
+	m.set(call, m.number, m.prctl)
+	m.set(call, m.first, unix.PR_SET_PDEATHSIG)
+	m.set(call, m.second, 0)
+	at := uintptr(m.get(own, m.place))
+	code := make([]byte, len(m.code))
+	if _, err := unix.PtracePeekText(pid, at, code); err != nil {
 		return err
 	}
-	if call.Rax != 0 {
-		return fmt.Errorf("prctl: %w", unix.Errno(-int64(call.Rax)))
-	}
-	if _, err := unix.PtracePokeText(pid, uintptr(regs.Rip), own); err != nil {
+	if _, err := unix.PtracePokeText(pid, at, m.code); err != nil {
 		return err
 	}
-	if err := unix.PtraceSetRegs(pid, &regs); err != nil {
+	if err := setRegisters(pid, call); err != nil {
 		return err
 	}
-	for _, signal := range stopped {
+	signals, err := throughCall(pid)
+	if err != nil {
+		return err
+	}
+	if call, err = registers(pid); err != nil {
+		return err
+	}
+	if got := m.get(call, m.number); got != 0 {
+		return fmt.Errorf("prctl: %w", unix.Errno(-int32(got)))
+	}
+	if _, err := unix.PtracePokeText(pid, at, code); err != nil {
+		return err
+	}
+	if err := setRegisters(pid, own); err != nil {
+		return err
+	}
+	for _, signal := range signals {
 		if err := unix.Kill(pid, signal); err != nil {
 			return err
 		}
@@ -85,4 +120,26 @@ func throughCall(pid int) (signals []unix.Signal, err error) {
 		}
 	}
 	return signals, nil
+}
+
+// registers gives a stopped thread's general registers as its own kind of program has them.
+func registers(pid int) ([]byte, error) {
+	buf := make([]byte, 64*8)
+	n, err := regset(unix.PTRACE_GETREGSET, pid, buf)
+	return buf[:n], err
+}
+
+func setRegisters(pid int, regs []byte) error {
+	_, err := regset(unix.PTRACE_SETREGSET, pid, regs)
+	return err
+}
+
+func regset(request, pid int, buf []byte) (int, error) {
+	const general = 1 // NT_PRSTATUS
+	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, uintptr(request), uintptr(pid), general, uintptr(unsafe.Pointer(&iov)), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(iov.Len), nil
 }
