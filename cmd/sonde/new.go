@@ -78,6 +78,7 @@ func trimmed(words []string, before, after string) []string {
 // run completes the answers and writes the project.
 func (m *making) run(w world) error {
 	p := &m.project
+	p.Command = fromAnywhere(p.Command)
 	if err := m.answers(w); err != nil {
 		return err
 	}
@@ -154,6 +155,25 @@ func (m *making) look(w world) error {
 	f, err := w.describe(p.Target + ":" + m.function)
 	p.Function = f
 	return err
+}
+
+// fromAnywhere gives words that lead to files from here as whole paths: the project's programs are started in its own folder.
+func fromAnywhere(words []string) []string {
+	var out []string
+	for _, word := range words {
+		if strings.ContainsRune(word, '/') && !filepath.IsAbs(word) {
+			if full, err := filepath.Abs(word); err == nil && exists(full) {
+				word = full
+			}
+		}
+		out = append(out, word)
+	}
+	return out
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // sources says where the library is: a published version, or the folder of a checkout.
