@@ -35,6 +35,7 @@ func projects(t *testing.T) []made {
 		{"cpp-time", cpp, "shop::Store::put", "time", "", []string{cpp}, `{"count":10,`, ""},
 		{"rust-trace", rust, "shop::till::price", "trace", "", []string{rust}, `"name":"pear","count":9,"discount":-3}`, `"name":"pear","count":9,"discount":-3}`},
 		{"rust-hist", rust, "shop::till::price", "hist", "discount", []string{rust}, `"to":0,"count":10}`, ""},
+		{"rust-unread", rust, "shop::till::label", "trace", "", []string{rust}, `"count":9},"unread":{"name":"optimized out"}`, ""},
 		{"go-trace", golang, "main.(*Store).Put", "trace", "", []string{golang}, `"name":"plum","count":9,"cheap":false}`, `"name":"plum","count":9,"cheap":false}`},
 		{"go-count", golang, "main.(*Store).Put", "count", "", []string{golang}, `"count":10}`, ""},
 	}
