@@ -64,7 +64,7 @@ var servers = []server{
 		probes: "libc:* /usr/lib/postgresql/15/bin/postgres:/^(Exec|heap_|pg_|Portal|Lock|Lw|Create|Get|palloc|Mem)/",
 		argv: func(t *testing.T, dir string, port int) []string {
 			data := filepath.Join(dir, "data")
-			must(t, "chmod", "-R", "a+rx", filepath.Dir(filepath.Dir(dir)))
+			must(t, "chmod", "a+rx", filepath.Dir(dir), dir) // the test's own folder is root's alone
 			must(t, "chown", "postgres", dir)
 			must(t, "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "/usr/lib/postgresql/15/bin/initdb", "-D", data, "-A", "trust", "-N")
 			return []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "/usr/lib/postgresql/15/bin/postgres",
