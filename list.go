@@ -9,10 +9,11 @@ import (
 // Listing says what of a target List gives.
 type Listing uint8
 
+// What List gives.
 const (
-	Functions    Listing = iota
-	StaticProbes         // USDT probes
-	Lines                // source lines with code
+	Functions    Listing = iota // with signature, source line and cost class
+	StaticProbes                // USDT probes
+	Lines                       // source lines with code
 )
 
 // List gives what a probe point names in the target, object by object in order of address: functions with signature, source

@@ -101,6 +101,7 @@ func (*Exit) isEvent()     {}
 // Language is the source language of a function; it decides how values read as text.
 type Language uint8
 
+// Languages.
 const (
 	LangUnknown Language = iota
 	LangC

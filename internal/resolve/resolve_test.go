@@ -187,6 +187,20 @@ func TestMistakesSayWhatWasMeant(t *testing.T) {
 	}
 }
 
+// The star of a Go method makes its name no pattern: near names are offered.
+func TestAMethodOfGoThatIsNotThereHasNearNames(t *testing.T) {
+	prog := fixture.Build(t, "go/symbols")
+	s, err := script.Parse("uprobe:" + prog + ":main.(*Store).Putt { @ = count(); }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = resolve.Resolve(s, resolve.Scope{})
+	var d *script.Diagnostic
+	if !errors.As(err, &d) || !strings.Contains(d.Message, `no function "main.(*Store).Putt"`) || !strings.Contains(strings.Join(d.Hints, "\n"), "main.(*Store).Put") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestExplainNamesEachSiteWithItsReason(t *testing.T) {
 	p := mustPlan(t, "uretprobe:PROG:leaf { call(); }")
 	var out strings.Builder

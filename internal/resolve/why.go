@@ -26,7 +26,7 @@ func (r *resolver) nothing(pt *script.Point, objects []*object) error {
 		return d
 	case pt.Regexp:
 		d.Message = fmt.Sprintf("no function of %s matches /%s/", where, pt.Function)
-	case strings.ContainsAny(pt.Function, "*?["):
+	case isGlob(pt.Function):
 		d.Message = fmt.Sprintf("no function of %s matches %q", where, pt.Function)
 	default:
 		d.Message = fmt.Sprintf("no function %q in %s", pt.Function, where)
@@ -39,6 +39,9 @@ func (r *resolver) nothing(pt *script.Point, objects []*object) error {
 	}
 	return d
 }
+
+// isGlob reports a pattern; the star of a Go method, main.(*Store).Put, makes none.
+func isGlob(name string) bool { return strings.ContainsAny(strings.ReplaceAll(name, "(*", "("), "*?[") }
 
 // whyNot collects what explains that a name is missing in an object.
 func (r *resolver) whyNot(name string, obj *object) []string {
@@ -71,7 +74,11 @@ func inlinedHint(name string, in []symbol.InlineSite) string {
 			list = append(list, s.Caller)
 		}
 	}
-	return fmt.Sprintf("%s was inlined at %d places; probe a function that contains it: %s", name, len(in), strings.Join(list, ", "))
+	places := fmt.Sprintf("%d places", len(in))
+	if len(in) == 1 {
+		places = "one place"
+	}
+	return fmt.Sprintf("%s was inlined at %s; probe a function that contains it: %s", name, places, strings.Join(list, ", "))
 }
 
 // elsewhere looks for the name in the libraries that the object needs.
