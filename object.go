@@ -118,6 +118,7 @@ func (s *Session) Notes() []string {
 			notes = append(notes, e.Notes()...)
 		}
 	}
+	notes = append(notes, s.quiet()...)
 	d, ok := s.decoder.(objectDecoder)
 	if !ok {
 		return append(notes, s.run.newcomers.notes()...)

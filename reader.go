@@ -140,7 +140,7 @@ func (r *reader) come() {
 // deadline is when the next thing other than a record is due.
 func (r *reader) deadline() time.Time {
 	d := time.Now().Add(r.rest)
-	if end := r.s.begun.Add(r.s.run.duration); r.s.run.duration > 0 && end.Before(d) {
+	if end := r.s.armed.Add(r.s.run.duration); r.s.run.duration > 0 && end.Before(d) {
 		d = end
 	}
 	for i, p := range r.s.plan.Probes {
@@ -287,7 +287,7 @@ func (s *Session) mapIndex(name string) int {
 
 // ends reports whether the run has ended by itself: the time is up, or what was observed is gone.
 func (s *Session) ends() bool {
-	if s.run.duration > 0 && time.Since(s.begun) >= s.run.duration {
+	if s.run.duration > 0 && time.Since(s.armed) >= s.run.duration {
 		return true
 	}
 	select {

@@ -31,6 +31,7 @@ type Session struct {
 	command *target.Command
 	ended   <-chan struct{} // closed when what is observed has ended; nil: it never does
 	begun   time.Time
+	armed   time.Time // from when on the run's duration counts
 
 	watching sync.WaitGroup // the goroutine that waits for processes to end
 	read     atomic.Bool    // someone reads the events, or has closed the session
@@ -64,6 +65,9 @@ type result struct {
 // session resolves, loads and arms.
 func (t *Target) session(ctx context.Context, s *script.Script, r *run) (*Session, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := target.HasProc(); err != nil {
 		return nil, err
 	}
 	r.stage("reading symbols")
@@ -157,6 +161,7 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 		return nil, err
 	}
 	r.newcomers.begin(s)
+	s.armed = time.Now()
 	if r.ready != nil {
 		if err = r.ready(); err != nil {
 			return nil, err

@@ -7,6 +7,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/render"
 	"github.com/sonde-project/sonde/script"
@@ -80,5 +83,21 @@ func report(w io.Writer, err error) {
 		fmt.Fprint(w, d.Format("sonde"))
 		return
 	}
-	fmt.Fprintf(w, "sonde: error: %v\n", err)
+	fmt.Fprintf(w, "sonde: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	for _, l := range limits {
+		if errors.Is(err, l.reached) {
+			fmt.Fprintln(w, "sonde: hint: "+l.hint)
+		}
+	}
+}
+
+// limits of what a process may have, whoever ran into them.
+var limits = [...]struct {
+	reached error
+	hint    string
+}{
+	{unix.EMFILE, "the limit of open files is too low: ulimit -n 1024, or prlimit --nofile"},
+	{unix.ENFILE, "the machine has as many files open as it may: sysctl fs.file-max"},
+	{unix.EFBIG, "files may not grow that large here: ulimit -f"},
+	{unix.ENOMEM, "memory is short, or limited: ulimit -v, the memory cgroup"},
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/sonde-project/sonde/script"
@@ -40,11 +42,29 @@ func nearHint(name string, candidates []string) []string {
 func fileProblem(code script.Code, path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return diagnosis(code, fmt.Sprintf("%s: no such file", path))
+		return diagnosis(code, fmt.Sprintf("%s: no such file", path), deletedHint(path)...)
 	case errors.Is(err, fs.ErrPermission):
 		return diagnosis(NotPermitted, fmt.Sprintf("%s: permission denied", path))
 	}
-	return diagnosis(code, err.Error())
+	var about *fs.PathError
+	if errors.As(err, &about) {
+		err = about.Err
+	}
+	return diagnosis(code, fmt.Sprintf("%s: %v", path, err))
+}
+
+// deletedHint names a process that runs a file which had this name.
+func deletedHint(path string) []string {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil
+	}
+	for _, pid := range Running() {
+		if exe, err := os.Readlink(procPath(pid, "exe")); err == nil && exe == absolute+" (deleted)" {
+			return []string{fmt.Sprintf("process %d runs a file that had this name: observe it with -p %d", pid, pid)}
+		}
+	}
+	return nil
 }
 
 // hintsOf gives the hints of a diagnostic.

@@ -36,6 +36,9 @@ func Open(pid int) (*Process, error) {
 	if pid <= 0 {
 		return nil, diagnosis(NoProcess, fmt.Sprintf("there is no process %d: process IDs begin at 1", pid))
 	}
+	if err := ownProc(); err != nil {
+		return nil, err
+	}
 	stat, err := readStat(pid)
 	if err != nil {
 		return nil, noProcess(pid, err)
@@ -128,6 +131,20 @@ func (p *Process) notPermitted(err error) error {
 func (p *Process) Alive() bool {
 	stat, err := readStat(p.PID)
 	return err == nil && stat.start == p.StartTime && !stat.dead()
+}
+
+// Halted says what keeps the process from running; "" nothing.
+func (p *Process) Halted() string {
+	stat, err := readStat(p.PID)
+	if err != nil || !strings.ContainsAny(stat.state, "Tt") {
+		return ""
+	}
+	status, _ := os.ReadFile(procPath(p.PID, "status"))
+	if by := statusNumber(string(status), "TracerPid", 0); by > 0 {
+		tracer, _ := readStat(by)
+		return fmt.Sprintf("process %d (%s), which traces it, has stopped it", by, tracer.comm)
+	}
+	return fmt.Sprintf("it is stopped, and goes on by kill -CONT %d", p.PID)
 }
 
 // Leaderless reports whether the first thread of the process has ended, and others have not.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -60,6 +62,12 @@ func inKernelName(name string) string {
 
 // explain turns the kernel's refusal of a program into a diagnostic.
 func (s *Session) explain(err error) error {
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+		return fmt.Errorf("loading programs: %w", err)
+	}
+	if _, missing := os.Stat("/sys/devices/system/cpu/possible"); missing != nil && errors.Is(err, fs.ErrNotExist) {
+		return &script.Diagnostic{Code: "no-sysfs", Message: "/sys is not mounted here: it tells how many processors the machine may have", Hints: []string{"mount -t sysfs sysfs /sys"}}
+	}
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) && len(verifier.Log) > 0 {
 		return refusedProgram(s.subject(err), verifier)

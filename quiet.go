@@ -1,0 +1,48 @@
+package sonde
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/sonde-project/sonde/internal/target"
+)
+
+// quiet says of processes that were named, and in which nothing was hit, what keeps them from it.
+func (s *Session) quiet() (notes []string) {
+	if s.told().stats.Hits > 0 || s.command != nil || s.plan == nil {
+		return nil
+	}
+	for _, pid := range s.plan.Filter.PIDs {
+		p, err := target.Open(pid)
+		if err != nil {
+			continue
+		}
+		if why := p.Halted(); why != "" {
+			notes = append(notes, fmt.Sprintf("process %d (%s) makes no calls: %s", pid, p.Comm, why))
+		}
+		mapped, err := p.Objects()
+		for _, o := range s.plan.Objects {
+			if err == nil && !maps(mapped, o.Open) {
+				notes = append(notes, fmt.Sprintf("process %d (%s) does not map %s", pid, p.Comm, o.Path))
+			}
+		}
+	}
+	return notes
+}
+
+// maps reports whether a file is among those that a process maps. Some file systems give mappings other devices than files.
+func maps(objects []target.Object, path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return true // nobody knows
+	}
+	file, ok := info.Sys().(*syscall.Stat_t)
+	for _, o := range objects {
+		if !ok || o.Ino == file.Ino || filepath.Base(o.Path) == filepath.Base(path) {
+			return true
+		}
+	}
+	return false
+}
