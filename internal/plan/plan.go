@@ -34,6 +34,8 @@ type Object struct {
 	Path    string // as results name it
 	Open    string // as we and the kernel open it
 	BuildID string // hexadecimal, "" none
+	// File is what was read to make the plan, so that nobody reads it again. It may be nil, and is its owner's to close, after the session.
+	File *symbol.File
 }
 
 // Function is a probed function; its index in Plan.Functions is the function ID that programs and records carry.

@@ -72,7 +72,7 @@ func (o *Objects) forget() {
 func (r *resolver) planned(obj *object) int {
 	if obj.id < 0 {
 		obj.id = len(r.plan.Objects)
-		r.plan.Objects = append(r.plan.Objects, plan.Object{Path: obj.Path, Open: obj.Open, BuildID: obj.file.BuildID()})
+		r.plan.Objects = append(r.plan.Objects, plan.Object{Path: obj.Path, Open: obj.Open, BuildID: obj.file.BuildID(), File: obj.file})
 	}
 	return obj.id
 }

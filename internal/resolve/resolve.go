@@ -180,6 +180,8 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 	shared := map[plan.ReturnWay]*compiled{}
 	var failed []error
 	refused := len(r.plan.Refusals)
+	out.Sites = make([]plan.Site, 0, len(matches))
+	r.plan.Functions = slices.Grow(r.plan.Functions, len(matches))
 	for _, m := range matches {
 		fn, sites, err := r.function(m, pt, out.Kind)
 		if err != nil {

@@ -58,8 +58,10 @@ func (e *DecodeError) Error() string { return fmt.Sprintf("byte %#x: %v", e.Offs
 func (e *DecodeError) Unwrap() error { return e.Err }
 
 // Decode reads the instructions of one function, one after the other. With an error come those before it.
-func Decode(code []byte) ([]Inst, error) {
-	insts := make([]Inst, 0, len(code)/4)
+func Decode(code []byte) ([]Inst, error) { return DecodeTo(make([]Inst, 0, len(code)/4), code) }
+
+// DecodeTo is Decode that puts the instructions behind others.
+func DecodeTo(insts []Inst, code []byte) ([]Inst, error) {
 	for at := 0; at < len(code); {
 		in, err := decodeOne(code, at)
 		if err != nil {

@@ -16,6 +16,7 @@ type File struct {
 
 	functionsOnce sync.Once
 	functions     []Function
+	reach         []Addr // how far any function reaches up to the one of the same number
 	problems      []error
 
 	names *names
@@ -89,6 +90,9 @@ func (f *File) Close() error {
 	f.closeDebug()
 	return f.file.Close()
 }
+
+// Stat tells which file it is, whatever is at its path now.
+func (f *File) Stat() (os.FileInfo, error) { return f.file.Stat() }
 
 // Path is what Open was given.
 func (f *File) Path() string { return f.path }

@@ -13,6 +13,12 @@ func (f *File) Functions() []Function {
 	f.functionsOnce.Do(func() {
 		f.functions = f.merge(f.entries())
 		f.names = newNames(len(f.functions))
+		f.reach = make([]Addr, len(f.functions))
+		for i := range f.functions {
+			if f.reach[i] = f.end(i); i > 0 {
+				f.reach[i] = max(f.reach[i], f.reach[i-1])
+			}
+		}
 	})
 	return f.functions
 }
@@ -185,7 +191,7 @@ const nested = 32
 // the end of its section.
 func (f *File) At(addr Addr) (*Function, uint64, bool) {
 	last := f.index(addr)
-	for i := last; i >= 0 && i > last-nested; i-- {
+	for i := last; i >= 0 && i > last-nested && addr < f.reach[i]; i-- {
 		fn := &f.functions[i]
 		if addr < f.end(i) {
 			return fn, uint64(addr - fn.Addr), true
@@ -208,6 +214,19 @@ func (f *File) Enclosing(addr Addr) (*Function, uint64, bool) {
 	fn := &Function{Addr: start, Size: frame.to - frame.from, Name: start.String(), Local: true, Source: "eh_frame"}
 	fn.Lang = f.languageOf(fn)
 	return fn, uint64(addr - start), true
+}
+
+// Free counts the bytes from addr on that belong to no function, up to a number.
+func (f *File) Free(addr Addr, most int) int {
+	if _, _, ok := f.Enclosing(addr); ok {
+		return 0
+	}
+	next := f.NextAfter(addr)
+	all := f.frames()
+	if i := sort.Search(len(all), func(i int) bool { return all[i].from > uint64(addr) }); i < len(all) {
+		next = min(next, Addr(all[i].from))
+	}
+	return int(min(Addr(most), next-addr))
 }
 
 // end is the address after the last byte of function i.

@@ -125,7 +125,7 @@ func (f *File) Code(fn *Function) ([]byte, error) {
 	limit := f.codeEnd(fn.Addr)
 	size := fn.Size
 	if size == 0 {
-		limit = min(limit, f.nextAfter(fn.Addr))
+		limit = min(limit, f.NextAfter(fn.Addr))
 		if frame, ok := f.frameAt(fn.Addr); ok && frame.from == uint64(fn.Addr) {
 			limit = min(limit, Addr(frame.to))
 		}
@@ -143,8 +143,8 @@ func (f *File) Code(fn *Function) ([]byte, error) {
 	return code, f.ReadAt(fn.Addr, code)
 }
 
-// nextAfter gives the start of the first function after addr.
-func (f *File) nextAfter(addr Addr) Addr {
+// NextAfter gives the start of the first function after addr.
+func (f *File) NextAfter(addr Addr) Addr {
 	if i := f.index(addr) + 1; i < len(f.functions) {
 		return f.functions[i].Addr
 	}

@@ -65,31 +65,11 @@ func (im *image) textSize() (uint64, error) {
 		}
 		size += uint64(len(code)) + codeAlign
 	}
-	for _, f := range im.places.found {
-		if err := im.measure(f); err != nil {
-			return 0, err
-		}
-		size += f.size
+	for i := range im.places.windows {
+		w := &im.places.windows[i]
+		size += uint64(trampoline.Room(max(w.Len(), jumpLen), len(w.spots))) + codeAlign // what is moved may be another sonde's jump
 	}
 	return size, nil
-}
-
-// measure finds out how much code windows take, which is the same wherever it is.
-func (im *image) measure(f *findings) error {
-	if f.size > 0 {
-		return nil
-	}
-	size := uint64(0)
-	for i := range f.windows {
-		w := &f.windows[i]
-		code, err := im.build(w, w.Addr, nil)
-		if err != nil {
-			return err
-		}
-		size += uint64(len(code.Bytes)) + codeAlign
-	}
-	f.size = size
-	return nil
 }
 
 const (
@@ -97,35 +77,24 @@ const (
 	codeAlign = 16
 )
 
-// build writes the code of a window for an address. Without a text it is only measured.
+// build writes the code of a window for an address.
 func (im *image) build(w *window, at uint64, t *text) (trampoline.Window, error) {
-	var process trampoline.Process // the longest code
-	if t != nil {
-		process = im.gates()
-	}
 	sites := make([]trampoline.Site, len(w.spots))
 	for i, spot := range w.spots {
 		fn := &im.plan.Functions[spot.site.Function]
 		sites[i] = trampoline.Site{
 			PC: w.pc(&spot), Function: uint64(fn.Addr.PC(w.object.bias)), Cookie: spot.cookie, AtEntry: spot.atEntry, Lower: w.Lower[i],
 		}
-		if t != nil {
-			sites[i].Program, sites[i].Gate = im.programs[spot.program], t.gates(w.golang)[spot.program]
-		} else {
-			sites[i].Gate = at
-		}
+		sites[i].Program, sites[i].Gate = im.programs[spot.program], t.gates(w.golang)[spot.program]
 		sites[i].Count = im.counts(spot.program, spot.cookie)
-		switch {
-		case im.deciding && t == nil:
-			sites[i].Pad = farPad(at)
-		case im.deciding:
+		if im.deciding {
 			sites[i].Pad = t.pad(i)
 		}
 		if im.always(&spot) {
 			sites[i].Gate = 0
 		}
 	}
-	return trampoline.Build(at, &w.Window, sites, process, w.golang)
+	return trampoline.Build(at, &w.Window, sites, im.gates(), w.golang)
 }
 
 // counts says how a site counts where that is all that its program does, nil where it does more.
@@ -138,11 +107,7 @@ func (im *image) counts(program int, cookie uint64) *trampoline.Count {
 	if !ok {
 		return nil
 	}
-	var data uint64
-	if len(im.regions) > 0 {
-		data = im.data()
-	}
-	return &trampoline.Count{First: data + uint64(at), Stride: int32(count.Map.PerCPU), Own: int32(count.Map.Copies / 2), By: count.By}
+	return &trampoline.Count{First: im.data() + uint64(at), Stride: int32(count.Map.PerCPU), Own: int32(count.Map.Copies / 2), By: count.By}
 }
 
 // text is one area of code being filled.

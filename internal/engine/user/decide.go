@@ -80,6 +80,3 @@ func (s *Session) writePads(w *window, t *text, code *trampoline.Window) error {
 	t.padsUsed += len(w.spots) * trampoline.PadSize
 	return nil
 }
-
-// farPad is the pad of a window at an address while its size is measured: as far as to take the longest jump.
-func farPad(at uint64) uint64 { return at + 1<<24 }

@@ -71,49 +71,45 @@ func (f *file) enter(starts []start) {
 
 // longJumps gives where all calls and jumps of the object lead that have four bytes for the distance, and what else looks like one.
 func (f *file) longJumps(hit func(symbol.Addr)) {
+	const longest = 6
+	buf := make([]byte, 256<<10)
 	for _, s := range f.Segments() {
 		if !s.Exec || s.Filesz > maxText {
 			continue
 		}
-		text := make([]byte, s.Filesz)
-		if f.ReadAt(s.Addr, text) != nil {
-			continue
-		}
-		for i := 0; i+6 <= len(text); i++ {
-			switch b := text[i]; {
-			case b == 0xe8 || b == 0xe9:
-				hit(s.Addr + symbol.Addr(int64(i)+5+int64(int32(binary.LittleEndian.Uint32(text[i+1:])))))
-			case b == 0x0f && text[i+1]&0xf0 == 0x80:
-				hit(s.Addr + symbol.Addr(int64(i)+6+int64(int32(binary.LittleEndian.Uint32(text[i+2:])))))
+		for from := uint64(0); from+longest <= s.Filesz; from += uint64(len(buf) - longest + 1) {
+			text, at := buf[:min(uint64(len(buf)), s.Filesz-from)], s.Addr+symbol.Addr(from)
+			if f.ReadAt(at, text) != nil {
+				break
+			}
+			for i := 0; i+longest <= len(text); i++ {
+				switch b := text[i]; {
+				case b == 0xe8 || b == 0xe9:
+					hit(at + symbol.Addr(int64(i)+5+int64(int32(binary.LittleEndian.Uint32(text[i+1:])))))
+				case b == 0x0f && text[i+1]&0xf0 == 0x80:
+					hit(at + symbol.Addr(int64(i)+6+int64(int32(binary.LittleEndian.Uint32(text[i+2:])))))
+				}
 			}
 		}
 	}
 }
 
-// neighbours gives where the functions near the windows jump.
+// neighbours gives where the functions near the windows jump. What leads to a function's own windows relocate knows.
 func (f *file) neighbours(starts []start, hit func(symbol.Addr)) {
-	seen := map[symbol.Addr]bool{}
+	starts = slices.SortedFunc(slices.Values(starts), func(a, b start) int { return cmp.Compare(a.addr, b.addr) })
+	at := symbol.Addr(0)
 	for _, s := range starts {
-		own, _, _ := f.Enclosing(s.addr)
-		for at := s.addr - short; at < s.addr+short+relocate.JumpLen; {
-			fn, into, ok := f.Enclosing(at)
+		for at = max(at, s.addr-min(s.addr, short)); at < s.addr+short+relocate.JumpLen; {
+			fn, _, ok := f.Enclosing(at)
 			if !ok {
-				at++
+				at += max(1, symbol.Addr(f.Free(at, 2*short)))
 				continue
 			}
 			out := f.leaps(fn)
-			if out.size <= into {
-				at++
-				continue
-			}
-			at += symbol.Addr(out.size - into)
-			if seen[fn.Addr] || own != nil && fn.Addr == own.Addr {
-				continue
-			}
-			seen[fn.Addr] = true
 			for _, to := range out.to {
 				hit(to)
 			}
+			at = max(at+1, min(fn.Addr+symbol.Addr(out.size), f.NextAfter(at)))
 		}
 	}
 }
@@ -132,7 +128,8 @@ func (f *file) leaps(fn *symbol.Function) leaps {
 	if err != nil {
 		code = nil
 	}
-	insts, _ := site.Decode(code)
+	f.insts, _ = site.DecodeTo(f.insts[:0], code)
+	insts := f.insts
 	return f.leave(fn, code, insts)
 }
 

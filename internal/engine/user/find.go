@@ -34,7 +34,6 @@ type ground struct {
 type findings struct {
 	windows []window
 	refused []refused
-	size    uint64 // of the code of all windows; 0: it was not measured
 }
 
 func newAimed(p *plan.Plan, spots []spot) *aimed {
@@ -132,10 +131,10 @@ type pair struct{ probe, function int }
 
 // all plans the windows of all functions. A probe that cannot see every way out of a function sees none: its figures would be those of some calls.
 func (w *search) all(groups []*group) {
-	elsewhere := w.refused
+	elsewhere := slices.Clone(w.refused)
 	without := map[pair]refused{}
 	for again := true; again; {
-		w.refused, w.windows, again = nil, nil, false
+		w.refused, w.windows, again = w.refused[:0], w.windows[:0], false
 		for _, g := range groups {
 			spots := slices.DeleteFunc(slices.Clone(g.spots), func(s spot) bool {
 				_, dropped := without[pair{s.probe, s.site.Function}]
@@ -249,7 +248,7 @@ func (f *file) plan(fn *symbol.Function, choices []site.Choice, still, aside boo
 			p.atEntry[i] = atEntry(code[c.Offset:])
 		}
 	}
-	p.windows, p.refused = relocate.Plan(of, choices)
+	p.windows, p.refused = f.room.Plan(of, choices)
 	return p
 }
 

@@ -52,7 +52,6 @@ type places struct {
 	refused []refused
 	absent  []refused // of objects that the process does not map
 	windows []window
-	found   []*findings // that the windows are from
 }
 
 // place finds the windows of the objects of a plan that a process maps, but for those that were placed before, and notes which they are.
@@ -60,6 +59,9 @@ func (s *Survey) place(a *aimed, process *target.Process, placed map[int]symbol.
 	maps, err := process.Maps()
 	if err != nil {
 		return nil, err
+	}
+	for _, i := range a.objects {
+		_, _ = s.file(&a.plan.Objects[i]) // what is open need not be opened to learn its manners; object tells of errors
 	}
 	habits, err := s.habitsOf(process)
 	switch {
@@ -89,7 +91,7 @@ func (s *Survey) place(a *aimed, process *target.Process, placed map[int]symbol.
 
 // take takes over what was found in a file, where the process has it.
 func (w *places) take(o *object, f *findings) {
-	w.found, w.refused = append(w.found, f), append(w.refused, f.refused...)
+	w.refused = append(w.refused, f.refused...)
 	w.windows = slices.Grow(w.windows, len(f.windows))
 	for _, one := range f.windows {
 		one.Window, one.object = one.At(uint64(o.bias)), o

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/sonde-project/sonde/internal/engine/user/relocate"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
 	"github.com/sonde-project/sonde/internal/symbol"
@@ -30,7 +31,9 @@ func (s *Survey) Close() {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	for _, f := range s.files {
-		f.File.Close()
+		if !f.borrowed {
+			f.File.Close()
+		}
 	}
 	clear(s.files)
 }
@@ -42,17 +45,30 @@ func (s *Survey) file(o *plan.Object) (*file, error) {
 	if f := s.files[o.Open]; f != nil {
 		return f, nil
 	}
-	info, err := os.Stat(o.Open)
+	opened, borrowed := o.File, o.File != nil
+	if !borrowed {
+		var err error
+		if opened, err = symbol.Open(o.Open); err != nil {
+			return nil, err
+		}
+	}
+	info, err := opened.Stat()
 	if err != nil {
 		return nil, err
 	}
-	opened, err := symbol.Open(o.Open)
-	if err != nil {
-		return nil, err
-	}
-	f := &file{File: opened, id: idOf(info), planned: map[asked]*planned{}, entered: map[start]bool{}, left: map[symbol.Addr]leaps{}}
+	f := &file{File: opened, borrowed: borrowed, id: idOf(info), planned: map[asked]*planned{}, entered: map[start]bool{}, left: map[symbol.Addr]leaps{}}
 	s.files[o.Open] = f
 	return f, nil
+}
+
+// opened gives an object of a plan that is open already, nil if none is that file.
+func (s *Survey) opened(id fileID) *file {
+	for _, f := range s.files {
+		if f.id == id {
+			return f
+		}
+	}
+	return nil
 }
 
 // fileID tells a file from others, and from what it was before it was written anew.
@@ -83,7 +99,9 @@ func (s *Survey) manner(path string) manner {
 		return m
 	}
 	var m manner
-	if f, err := symbol.Open(path); err == nil {
+	if f := s.opened(id); f != nil {
+		m = mannerOf(f.File)
+	} else if f, err := symbol.Open(path); err == nil {
 		m = mannerOf(f)
 		f.Close()
 	}
@@ -97,13 +115,16 @@ func (s *Survey) manner(path string) manner {
 // file is an object of a plan, and what is known of its functions. Addresses are those of the file.
 type file struct {
 	*symbol.File
-	id   fileID
-	lock sync.Mutex // of what follows
-	cold map[string][]*symbol.Function
+	borrowed bool // it is its owner's to close
+	id       fileID
+	lock     sync.Mutex // of what follows
+	cold     map[string][]*symbol.Function
 	// planned is by what was asked for, entered by the places that were looked at, left by function.
 	planned map[asked]*planned
 	entered map[start]bool
 	left    map[symbol.Addr]leaps
+	room    relocate.Room
+	insts   []site.Inst // room for some
 }
 
 // asked is what windows are planned for.
@@ -168,13 +189,9 @@ func (f *file) landings(fn *symbol.Function) []int64 {
 // after gives the padding behind a function.
 func (f *file) after(fn *symbol.Function, size int) []byte {
 	end := fn.Addr + symbol.Addr(size)
-	var out []byte
-	var one [1]byte
-	for n := range symbol.Addr(16) {
-		if _, _, ok := f.Enclosing(end + n); ok || f.ReadAt(end+n, one[:]) != nil {
-			break
-		}
-		out = append(out, one[0])
+	out := make([]byte, f.Free(end, 16))
+	for len(out) > 0 && f.ReadAt(end, out) != nil {
+		out = out[:len(out)-1] // the file ends before
 	}
 	return out
 }

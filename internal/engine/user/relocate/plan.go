@@ -15,10 +15,22 @@ const (
 	block, functionAlign = 8, 16
 )
 
+// Plan is Room.Plan for one function.
+func Plan(f *Function, sites []site.Choice) ([]Window, []Refusal) { return new(Room).Plan(f, sites) }
+
+// Room is memory that planning takes, used again for function after function.
+type Room struct {
+	insts   []site.Inst
+	targets map[int64]bool
+}
+
+// manyTargets is how many places of a function are looked up in a map that is used again: emptying one takes as long as the most it has held.
+const manyTargets = 256
+
 // Plan finds a window for each site of a function. Sites that lie close together share one. What has none is refused, with the
 // reason; the windows are those of the rest, in order of address.
-func Plan(f *Function, sites []site.Choice) ([]Window, []Refusal) {
-	p, err := newPlanner(f)
+func (r *Room) Plan(f *Function, sites []site.Choice) ([]Window, []Refusal) {
+	p, err := r.planner(f)
 	if err != nil {
 		var refused []Refusal
 		for i := range sites {
@@ -81,19 +93,24 @@ type planner struct {
 	computed bool           // some jump goes where no table that could be read says
 }
 
-func newPlanner(f *Function) (*planner, error) {
-	p := &planner{f: f, targets: map[int64]bool{}}
-	all := []part{{start: 0, code: f.Code, after: f.After}}
-	for _, c := range f.Cold {
-		all = append(all, part{start: c.Start, code: c.Code})
+func (r *Room) planner(f *Function) (*planner, error) {
+	if r.targets == nil || len(r.targets) > manyTargets {
+		r.targets = map[int64]bool{}
 	}
-	for _, one := range all {
-		insts, err := site.Decode(one.code)
-		if err != nil {
+	clear(r.targets)
+	p := &planner{f: f, targets: r.targets, parts: make([]part, 0, 1+len(f.Cold))}
+	p.parts = append(p.parts, part{start: 0, code: f.Code, after: f.After})
+	for _, c := range f.Cold {
+		p.parts = append(p.parts, part{start: c.Start, code: c.Code})
+	}
+	r.insts = r.insts[:0]
+	for i := range p.parts {
+		from := len(r.insts)
+		var err error
+		if r.insts, err = site.DecodeTo(r.insts, p.parts[i].code); err != nil {
 			return nil, fmt.Errorf("its instructions cannot be told: %w", err)
 		}
-		one.insts = insts
-		p.parts = append(p.parts, one)
+		p.parts[i].insts = r.insts[from:]
 	}
 	if f.Seen != nil {
 		f.Seen(p.parts[0].insts)
@@ -300,15 +317,15 @@ func (p *planner) end(s stretch) uint64 {
 func (p *planner) window(s stretch) Window {
 	one := p.parts[s.part]
 	begin, end := p.begin(s), one.insts[s.to-1].End()
-	w := Window{Addr: p.f.Addr + uint64(one.start) + begin, Bytes: one.code[begin:end], Sites: s.sites, Lower: s.lower, Aside: s.aside}
-	w.Over = slices.Concat(one.code[begin:], one.after)[:JumpLen]
+	bytes := make([]byte, max(end-begin, JumpLen)) // it outlives the function's code by far
+	copy(bytes[copy(bytes, one.code[begin:]):], one.after)
+	w := Window{
+		Addr: p.f.Addr + uint64(one.start) + begin, Bytes: bytes[: end-begin : end-begin], Over: bytes[:JumpLen:JumpLen], Sites: s.sites, Lower: s.lower, Aside: s.aside,
+		at: make([]int, 0, len(s.at)), insts: make([]site.Inst, 0, s.to-s.from),
+	}
 	for _, at := range s.at {
 		w.at = append(w.at, at-s.from)
 	}
-	for _, in := range one.insts[s.from:s.to] {
-		in.Offset -= begin
-		in.Target -= int64(begin)
-		w.insts = append(w.insts, in)
-	}
+	w.insts, _ = site.DecodeTo(w.insts, w.Bytes) // they have been decoded before
 	return w
 }

@@ -120,6 +120,20 @@ func (w *Window) Emit(n int, at uint64) ([]byte, error) {
 	return out, nil
 }
 
+// Len is how long all pieces are together.
+func (w *Window) Len() (n int) {
+	if w.chained != 0 {
+		return JumpLen
+	}
+	for _, in := range w.insts {
+		n += movedLen(in)
+	}
+	if !ends(w.insts[len(w.insts)-1]) {
+		n += JumpLen
+	}
+	return n
+}
+
 // piece gives the instructions of piece n.
 func (w *Window) piece(n int) (from, to int) {
 	to = len(w.insts)

@@ -50,6 +50,15 @@ type Window struct {
 	Bypass uint64   // where the instructions are once more, without any site
 }
 
+const (
+	// mostStub is how long the code of a site is at most, siteData what is kept of it.
+	mostStub = 256
+	siteData = 48
+)
+
+// Room is how much code a window takes at most whose instructions take so many bytes elsewhere.
+func Room(instructions, sites int) int { return 2*instructions + sites*(mostStub+siteData) + 8 }
+
 // stubNop is the nop behind the call, whose last four bytes say how far the site's data are from it: nopl disp32(%rax).
 const stubNop = 7
 
@@ -62,6 +71,9 @@ func Build(at uint64, in Instructions, sites []Site, p Process, golang bool) (Wi
 		if n > 0 {
 			w.Sites = append(w.Sites, here)
 			stub, nop, err := stub(here, p, &sites[n-1], golang)
+			if err == nil && len(stub) > mostStub {
+				err = errors.New("a site takes more code than is reckoned with")
+			}
 			if err != nil {
 				return w, err
 			}
