@@ -40,7 +40,7 @@ func opener(refused refusing) func(p *plan.Plan, c *target.Command) (loaded, err
 		d := refused.divide(survey, p)
 		if d.First == nil {
 			survey.Close()
-			return trappingCommand(p, c, why(d))
+			return trapping(p, why(d))
 		}
 		if c == nil { // a command has gone some steps, and is the kernel's no more
 			d.Whole = p
@@ -48,16 +48,6 @@ func opener(refused refusing) func(p *plan.Plan, c *target.Command) (loaded, err
 		s, err := mixed.New(d, enter, openKernel)
 		return loaded{s, func() plan.Means { return meansOf(s.Division()) }}, err
 	}
-}
-
-// trappingCommand has the kernel run a plan. A command that was started to be followed is not to end with us then.
-func trappingCommand(p *plan.Plan, c *target.Command, why string) (loaded, error) {
-	if c != nil {
-		if err := user.Outlive(c.PID(), c.Trace); err != nil {
-			return loaded{}, err
-		}
-	}
-	return trapping(p, why)
 }
 
 // given is a session, or none.

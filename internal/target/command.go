@@ -17,7 +17,8 @@ type Options struct {
 	Env                   []string // nil: ours
 	Dir                   string   // "": ours
 	Stdin, Stdout, Stderr *os.File // nil: ours
-	// Kept: someone else goes on tracing the command after ReleaseStopped. Until he says otherwise (prctl, PR_SET_PDEATHSIG) it ends with us.
+	// Kept: someone else may go on tracing the command after ReleaseStopped. Until he says otherwise (prctl, PR_SET_PDEATHSIG), or Release is called, it
+	// ends with us.
 	Kept bool
 }
 
@@ -125,7 +126,7 @@ func (c *Command) trace(argv []string, attr *syscall.ProcAttr, kept bool, starte
 		return
 	}
 	started <- nil
-	c.hold()
+	c.hold(kept)
 }
 
 // untilFirstInstruction waits for the trap that execve leaves to a traced process. Other signals that come before are
@@ -150,7 +151,7 @@ func (c *Command) untilFirstInstruction() error {
 }
 
 // hold keeps the child stopped until it is released or killed, then waits for its end.
-func (c *Command) hold() {
+func (c *Command) hold(kept bool) {
 	killed := make(chan struct{})
 	go func() {
 		// A child that is killed while it is held becomes a zombie; waiting for it without reaping tells so.
@@ -163,8 +164,11 @@ func (c *Command) hold() {
 			f()
 		case l := <-c.release:
 			var err error
-			if l.stopped {
+			switch {
+			case l.stopped:
 				err = unix.Kill(c.pid, unix.SIGSTOP) // taken before its next instruction
+			case kept:
+				err = outlive(c.pid)
 			}
 			l.answer <- errors.Join(err, unix.PtraceDetach(c.pid))
 			held = false

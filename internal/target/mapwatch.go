@@ -98,7 +98,11 @@ func (w *MapWatch) Read(fn func(MapEvent)) {
 	for range enough {
 		before := len(events)
 		for _, r := range w.rings {
-			w.lost = r.read(func(e MapEvent) { events = append(events, e) }) || w.lost
+			w.lost = r.read(func(b []byte) {
+				if e, ok := mapEvent(binary.LittleEndian.Uint32(b), b); ok {
+					events = append(events, e)
+				}
+			}) || w.lost
 		}
 		if len(events) == before {
 			break
@@ -155,8 +159,7 @@ func (w *MapWatch) Wait(ctx context.Context) error {
 // Close ends the watch.
 func (w *MapWatch) Close() {
 	for _, r := range w.rings {
-		unix.Munmap(r.area)
-		unix.Close(r.fd)
+		r.close()
 	}
 	w.rings = nil
 	if w.over != 0 {
@@ -165,7 +168,13 @@ func (w *MapWatch) Close() {
 	}
 }
 
-func (r mapRing) read(fn func(MapEvent)) (lost bool) {
+func (r mapRing) close() {
+	unix.Munmap(r.area)
+	unix.Close(r.fd)
+}
+
+// read hands on the records, headers included, and reports whether there were more than the ring holds.
+func (r mapRing) read(fn func(record []byte)) (lost bool) {
 	data := r.area[os.Getpagesize():]
 	head := atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.area[ringHead])))
 	tail := (*uint64)(unsafe.Pointer(&r.area[ringTail]))
@@ -176,11 +185,8 @@ func (r mapRing) read(fn func(MapEvent)) (lost bool) {
 		if size < 8 || size > head-at {
 			break
 		}
-		kind := binary.LittleEndian.Uint32(header)
-		lost = lost || kind == recordLost
-		if e, ok := mapEvent(kind, wrapped(data, at, size)); ok {
-			fn(e)
-		}
+		lost = lost || binary.LittleEndian.Uint32(header) == recordLost
+		fn(wrapped(data, at, size))
 		at += size
 	}
 	atomic.StoreUint64(tail, head)
@@ -218,12 +224,15 @@ func mapEvent(kind uint32, b []byte) (MapEvent, bool) {
 }
 
 // Age is how long ago it happened.
-func (e MapEvent) Age() time.Duration {
+func (e MapEvent) Age() time.Duration { return since(e.time) }
+
+// since is how long ago a time of the monotonic clock was.
+func since(t uint64) time.Duration {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
 		return 0
 	}
-	return time.Duration(uint64(now.Nano()) - e.time)
+	return time.Duration(uint64(now.Nano()) - t)
 }
 
 // Object finds the file of the mapping. Of a process that is gone it is taken for a program where it is not called a library.

@@ -178,7 +178,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 		s.say(err.Error())
 	}
 	if s.looks {
-		s.look()
+		return refusals, s.look()
 	}
 	return refusals, nil
 }

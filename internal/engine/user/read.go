@@ -30,6 +30,7 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 		if err := s.clock.keep(s.memory); err != nil {
 			return err
 		}
+		s.glance()
 		much := s.wait(many)
 		some, busy := s.drain(fn)
 		left := time.Until(deadline)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,12 +17,14 @@ import (
 )
 
 // A process that is named with -p and executes a program has neither jumps nor region any more. Nobody stands between it and that program's first
-// instruction, as that would take a tracer all the time; so a lookout looks now and then, and puts the probes in anew. What ran meanwhile is told.
+// instruction, as that would take a tracer all the time; so a lookout is told by the kernel, or looks now and then, and puts the probes in anew. What ran
+// meanwhile is told.
 
 // lookout looks after the processes of a run.
 type lookout struct {
 	all  []*watched
-	over chan struct{}
+	told *target.ExecWatch
+	over atomic.Bool
 	done chan struct{}
 }
 
@@ -31,6 +35,7 @@ type watched struct {
 	tid     int    // the thread through which it is looked at: the first may have ended before others
 	image   *image // what it runs; nil: nothing of that is observed
 	program inject.Program
+	told    *target.ExecWatch
 	seen    time.Time // when it last ran what it ran before
 	begun   time.Time // when it was first seen to run something else; zero: it has its probes
 	young   time.Time // until then it may map libraries without saying so
@@ -39,9 +44,11 @@ type watched struct {
 }
 
 const (
-	// lookEvery is how often a process is looked at, lookAtStart how often while it begins a program.
+	// lookEvery is how often a process is looked at of which the kernel does not tell, lookAtStart how often while it begins a program, lookSeldom how
+	// often in any case.
 	lookEvery   = 10 * time.Millisecond
 	lookAtStart = time.Millisecond
+	lookSeldom  = 10 * time.Second
 	// startPatience is how long a program may take to say that its libraries are mapped, and youth for how long one is asked for more of them that
 	// says nothing when they come.
 	startPatience = 250 * time.Millisecond
@@ -49,47 +56,92 @@ const (
 )
 
 // look begins to look after the processes of a run, all of which have their probes.
-func (s *Session) look() {
-	l := &lookout{over: make(chan struct{}), done: make(chan struct{})}
+func (s *Session) look() error {
+	told, err := target.NewExecWatch()
+	if err != nil {
+		return err
+	}
+	l := &lookout{told: told, done: make(chan struct{})}
 	for _, im := range s.images {
-		p, err := target.Open(im.pid)
-		if err != nil {
-			continue // it has ended
-		}
-		program, err := inject.ProgramOf(im.pid)
-		if err == nil {
-			l.all = append(l.all, &watched{Session: s, Process: *p, tid: p.PID, image: im, program: program, seen: time.Now()})
+		w, err := s.watch(im, told)
+		if err == nil { // else it has ended
+			l.all = append(l.all, w)
 		}
 	}
 	s.lookout = l
 	go l.run()
+	return nil
+}
+
+func (s *Session) watch(im *image, told *target.ExecWatch) (*watched, error) {
+	p, err := target.Open(im.pid)
+	if err != nil {
+		return nil, err
+	}
+	_ = told.Add(im.pid) // without it we look more often
+	program, err := inject.ProgramOf(im.pid)
+	if len(im.regions) > 0 {
+		if there, _ := im.region().In(im.pid); !there { // it is another one already
+			program = inject.Program{}
+		}
+	}
+	return &watched{Session: s, Process: *p, tid: p.PID, image: im, program: program, told: told, seen: time.Now()}, err
 }
 
 func (l *lookout) run() {
 	defer close(l.done)
-	timer := time.NewTimer(lookEvery)
-	defer timer.Stop()
-	for {
-		select {
-		case <-l.over:
-			return
-		case <-timer.C:
-		}
-		pause := lookEvery
+	for !l.over.Load() {
+		pause := lookSeldom
 		for _, w := range l.all {
 			w.look()
-			if !w.begun.IsZero() && !w.barred {
-				pause = lookAtStart
-			}
+			pause = min(pause, w.pause())
 		}
-		timer.Reset(pause)
+		l.told.Wait(pause)
+	}
+}
+
+// pause is how long it may be until the process is looked at again, if nothing is told of it.
+func (w *watched) pause() time.Duration {
+	switch _, over := w.told.Told(w.PID); {
+	case w.ended:
+		return lookSeldom
+	case !w.begun.IsZero() && !w.barred:
+		return lookAtStart
+	case over, w.young.After(time.Now()):
+		return lookEvery
+	}
+	return lookSeldom
+}
+
+// glance is for who is awake anyway: it says that processes run yet what they ran, and wakes the lookout where they do not. So what may have been missed is
+// told to be no longer than it was where the kernel does not tell when that began.
+func (s *Session) glance() {
+	now := time.Now()
+	if s.lookout == nil || now.Sub(s.glanced) < lookEvery || !s.changing.TryLock() {
+		return
+	}
+	defer s.changing.Unlock()
+	s.glanced = now
+	for _, w := range s.lookout.all {
+		if s.lookout.over.Load() || w.ended || w.barred || w.image == nil || len(w.image.regions) == 0 || !w.begun.IsZero() {
+			continue
+		}
+		if there, _ := w.image.region().In(w.tid); there {
+			w.seen = now
+		} else {
+			s.lookout.told.Rouse()
+		}
 	}
 }
 
 // end ends it, and tells of the processes that run something that was not observed.
-func (l *lookout) end() {
-	close(l.over)
+func (l *lookout) end(changing *sync.Mutex) {
+	l.over.Store(true)
+	l.told.Rouse()
 	<-l.done
+	changing.Lock()
+	l.told.Close()
+	changing.Unlock()
 	for _, w := range l.all {
 		if note := w.unobserved(); note != "" {
 			w.say(note)
@@ -156,6 +208,13 @@ func (w *watched) elsewhere() bool {
 // replaced notes that the process has executed a program.
 func (w *watched) replaced(now time.Time) {
 	w.leave()
+	last, over := w.told.Told(w.PID)
+	if w.begun.IsZero() && last.After(w.seen) {
+		w.seen = last
+	}
+	if over { // its first thread was another one
+		_ = w.told.Add(w.PID)
+	}
 	w.bury(w.PID)
 	w.tid, w.begun, w.young = w.PID, now, now.Add(youth)
 	if program, err := inject.ProgramOf(w.PID); err == nil {

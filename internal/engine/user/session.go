@@ -73,6 +73,7 @@ type Session struct {
 	sleeper  shm.Sleeper
 	pause    time.Duration // until the rings are looked at again
 	clock    clock
+	glanced  time.Time // when it was last looked whether processes run what they ran
 	stops    engine.Stops
 	disarmed bool
 	cleared  uint64 // hits counted in maps that Clear emptied
@@ -259,7 +260,7 @@ func (s *Session) Disarm() {
 	s.disarmed = true
 	s.hush()
 	if s.lookout != nil {
-		s.lookout.end()
+		s.lookout.end(&s.changing)
 	}
 	if s.following != nil && s.tracer != nil {
 		s.tracer.Close()
@@ -361,9 +362,6 @@ func (s *Session) stood(r inject.Result) {
 	defer s.lock.Unlock()
 	s.stops.Add(engine.Stops{Longest: r.Stopped, Number: r.Stops})
 }
-
-// Outlive makes a held command one that does not end with us.
-func Outlive(pid int, trace func(func())) error { return inject.Outlive(pid, trace) }
 
 // Recover makes a process whole that a sonde has left without taking leave; see inject.Recover.
 func Recover(pid int) (mended, left int, err error) { return inject.Recover(pid) }

@@ -116,24 +116,11 @@ func (f *Follower) takeOver(pid int) error {
 	if err != nil {
 		return err
 	}
-	_, err = held.stop((*hold).outlive)
+	_, err = held.stop(func(h *hold) error {
+		_, err := h.call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, 0)
+		return err
+	})
 	f.resume(pid, 0)
-	return err
-}
-
-// outlive makes the process one that does not end with who has started it.
-func (h *hold) outlive() error {
-	_, err := h.call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, 0)
-	return err
-}
-
-// Outlive does that for a command that is held by the thread that do runs functions on; see Adopt. One that cannot be adopted stays as it is.
-func Outlive(pid int, do func(func())) error {
-	p, err := Adopt(pid, do)
-	if err != nil {
-		return nil
-	}
-	_, err = p.stop((*hold).outlive)
 	return err
 }
 

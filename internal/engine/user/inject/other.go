@@ -40,9 +40,6 @@ type Watch struct {
 // Follow takes over a command.
 func Follow(int, Watch) (*Follower, error) { return nil, Supported() }
 
-// Outlive would make a held command one that does not end with us.
-func Outlive(int, func(func())) error { return nil }
-
 // Visit holds one thread of a followed process.
 func (*Follower) Visit(pid, tid int, do func(*Process)) error { return Supported() }
 
