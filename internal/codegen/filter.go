@@ -1,11 +1,10 @@
 package codegen
 
 import (
-	"errors"
-
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/script"
 )
 
 // filtersPIDs reports whether programs look a process up before anything else.
@@ -77,7 +76,8 @@ func (c *compiler) followForks() error {
 		return nil
 	}
 	if c.f.Task.TGID == 0 || c.f.Namespace.Ino != 0 && c.f.Task.ThreadPID == 0 {
-		return errors.New("codegen: children cannot be followed: the kernel does not tell where task_struct has its IDs (no BTF)")
+		return &script.Diagnostic{Code: "no-kernel-types", Message: "children cannot be followed: the kernel does not show where task_struct has its IDs (no /sys/kernel/btf/vmlinux)",
+			Hints: []string{"mount -t sysfs sysfs /sys, if it is not mounted", "a kernel with CONFIG_DEBUG_INFO_BTF", "-p PID observes a process without its children"}}
 	}
 	gone := "sched_process_free"
 	if c.f.Namespace.Ino != 0 {

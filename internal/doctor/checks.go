@@ -170,7 +170,7 @@ func (m *Machine) records() []Check {
 func (m *Machine) types() []Check {
 	return yes(m.HasTypes, Check{Name: "BTF", Found: "the kernel shows its types"}, Check{
 		Found: "no /sys/kernel/btf/vmlinux", Costs: "children of an observed process cannot be followed",
-		Mend: "a kernel with CONFIG_DEBUG_INFO_BTF",
+		Mend: "a kernel with CONFIG_DEBUG_INFO_BTF; or mount -t sysfs sysfs /sys, if it is not mounted",
 	})
 }
 
