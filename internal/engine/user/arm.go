@@ -230,11 +230,11 @@ func (im *image) write() (map[uint64]*text, error) {
 
 // writeGates writes the gates of a program for one area of code.
 func (im *image) writeGates(t *text, program int) error {
-	uses, err := translate.Survey(im.code.Progs[program].Spec.Instructions, im.layout)
+	uses, err := translate.Survey(im.code.Progs[program].Spec.Instructions)
 	if err != nil {
 		return err
 	}
-	wants := trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Forward: uses.Strings, Decides: im.deciding, Ends: im.code.Progs[program].Ends}
+	wants := trampoline.Wants{Words: uses.Words, Thread: uses.Thread, Decides: im.deciding, Ends: im.code.Progs[program].Ends}
 	wants.Undecided = im.deciding && im.code.Progs[program].Part == codegen.SitePart // the kernel knows which calls it has seen begin
 	for _, golang := range []bool{false, true} {
 		c := &x86.Code{}

@@ -42,7 +42,7 @@ const mostUnasked = 1000
 // silent says why programs may make system calls.
 func silent(code *codegen.Program) error {
 	for i := range code.Progs {
-		uses, err := translate.Survey(code.Progs[i].Spec.Instructions, nil)
+		uses, err := translate.Survey(code.Progs[i].Spec.Instructions)
 		if err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (w *routine) uid() {
 
 // comm copies the thread's name to RDI, ESI bytes with a NUL at the end and zeros up to it.
 func (w *routine) comm() {
-	invalid, fill, whole := w.Label(), w.Label(), w.Label()
+	invalid, whole := w.Label(), w.Label()
 	w.Test(x86.Word, x86.RSI, x86.RSI)
 	w.Jcc(x86.Equal, invalid)
 	w.slot()
@@ -126,12 +126,12 @@ func (w *routine) comm() {
 	w.Cmov(x86.Below, x86.Word, x86.RCX, x86.RDX)
 	w.Op(x86.Sub, x86.Word, x86.RDX, x86.RCX)
 	w.Lea(x86.RSI, x86.At(x86.R9, SlotComm))
-	w.Cld()
-	w.RepMovs(x86.Byte)
-	w.Bind(fill)
-	w.Mov(x86.Word, x86.RCX, x86.RDX)
-	w.MovImm(x86.RAX, 0)
-	w.RepStos(x86.Byte)
+	w.upwards(func() {
+		w.RepMovs(x86.Byte)
+		w.Mov(x86.Word, x86.RCX, x86.RDX)
+		w.MovImm(x86.RAX, 0)
+		w.RepStos(x86.Byte)
+	})
 	w.StoreImm(x86.Byte, x86.At(x86.R8, 0), 0)
 	w.MovImm(x86.RAX, 0)
 	w.Ret()

@@ -105,8 +105,13 @@ func (w *routine) onStack(low, high x86.Mem, yes, no x86.Label) {
 // long is from how many bytes on the machine's own loop is faster.
 const long = 512
 
-// MovesLong reports whether string instructions copy the map's keys or values.
-func (m *Map) MovesLong() bool { return max(m.Key, m.Value) >= long }
+// upwards writes string instructions. Few programs come to one, so gates leave the direction flag as the thread has it, and it is kept here.
+func (w *routine) upwards(code func()) {
+	w.Pushf()
+	w.Cld()
+	code()
+	w.Popf()
+}
 
 // writeMove copies RCX bytes from RSI to RDI. RAX is lost, the others have moved on.
 func (w *routine) writeMove() {
@@ -149,8 +154,7 @@ func (w *routine) writeMove() {
 	w.Bind(done)
 	w.Ret()
 	w.Bind(repeat)
-	w.Cld()
-	w.RepMovs(x86.Byte)
+	w.upwards(func() { w.RepMovs(x86.Byte) })
 	w.Ret()
 }
 
@@ -215,8 +219,7 @@ func (w *routine) readUser() {
 	w.Ret()
 	w.Bind(bad)
 	w.MovImm(x86.RAX, 0)
-	w.Cld()
-	w.RepStos(x86.Byte)
+	w.upwards(func() { w.RepStos(x86.Byte) })
 	w.fail(errFault)
 }
 
@@ -288,8 +291,7 @@ func (w *routine) readString() {
 	w.Bind(clear)
 	w.Mov(x86.Quad, x86.RDX, x86.RDI)
 	w.MovImm(x86.RAX, 0)
-	w.Cld()
-	w.RepStos(x86.Byte)
+	w.upwards(func() { w.RepStos(x86.Byte) })
 	w.Mov(x86.Quad, x86.RDI, x86.RDX)
 	w.Jmp(found)
 	w.Bind(end)
@@ -306,8 +308,7 @@ func (w *routine) readString() {
 	w.Mov(x86.Quad, x86.RDI, x86.R12)
 	w.Mov(x86.Quad, x86.RCX, x86.R13)
 	w.MovImm(x86.RAX, 0)
-	w.Cld()
-	w.RepStos(x86.Byte)
+	w.upwards(func() { w.RepStos(x86.Byte) })
 	w.MovImm(x86.RAX, 1<<64-(-errFault))
 	w.Bind(out)
 	w.Pop(x86.R13)
@@ -428,8 +429,7 @@ func (w *routine) stack() {
 	w.Mov(x86.Quad, x86.RCX, x86.R15)
 	w.Op(x86.Sub, x86.Quad, x86.RCX, x86.RBX)
 	w.MovImm(x86.RAX, 0)
-	w.Cld()
-	w.RepStos(x86.Byte)
+	w.upwards(func() { w.RepStos(x86.Byte) })
 	w.Mov(x86.Quad, x86.RAX, x86.RBX)
 	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.R14)
 	w.OpImm(x86.Add, x86.Quad, x86.RSP, 16)
@@ -441,8 +441,7 @@ func (w *routine) stack() {
 	w.Mov(x86.Quad, x86.RDI, x86.RSI)
 	w.Mov(x86.Word, x86.RCX, x86.RDX)
 	w.MovImm(x86.RAX, 0)
-	w.Cld()
-	w.RepStos(x86.Byte)
+	w.upwards(func() { w.RepStos(x86.Byte) })
 	w.fail(errInvalid)
 
 	w.Bind(read)

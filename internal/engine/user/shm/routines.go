@@ -14,7 +14,7 @@ type Place struct {
 
 // Routines are the addresses of machine code that works on the memory inside the process. They take their arguments where eBPF has r1 to r5
 // (RDI, RSI, RDX, RCX, R8), the address of the context in R9 and that of the slot in R12, give a result in RAX, lose the registers that eBPF's helpers lose and R9, R10
-// and R11, take less than RoutineStack bytes of stack, never wait for another thread for long, and touch no memory of the process that
+// and R11, leave the direction flag as it is, take less than RoutineStack bytes of stack, never wait for another thread for long, and touch no memory of the process that
 // may not be there.
 type Routines struct {
 	CPU     uint64 // EAX = number of the CPU, without rseq; keeps all but RAX and R11

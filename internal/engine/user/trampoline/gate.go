@@ -53,8 +53,6 @@ type Wants struct {
 	Words uint32
 	// Thread: the slot's words about the thread are kept up.
 	Thread bool
-	// Forward: the direction flag is clear.
-	Forward bool
 	// Decides: what the program gives says whether the hit goes on to the site's pad.
 	Decides bool
 	// Undecided: so does a hit that the program cannot look at; it is not counted.
@@ -64,12 +62,12 @@ type Wants struct {
 }
 
 // All is everything.
-func All() Wants { return Wants{Words: 1<<(shm.ContextSize/8) - 1, Thread: true, Forward: true} }
+func All() Wants { return Wants{Words: 1<<(shm.ContextSize/8) - 1, Thread: true} }
 
 func (w Wants) word(offset int32) bool { return w.Words>>(offset/8)&1 != 0 }
 
-// flags: all of them are needed, not only those that programs change.
-func (w Wants) flags() bool { return w.Forward || w.word(shm.ContextFlags) }
+// flags: all of them are needed, not only those that programs change. They keep the direction flag.
+func (w Wants) flags() bool { return w.word(shm.ContextFlags) }
 
 // Gate writes the gate of C code, or that of Go code, for programs that want no more.
 func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
@@ -240,9 +238,6 @@ func (g *gate) run() {
 	}
 	g.Mov(x86.Quad, x86.RDI, g.frame())
 	g.Lea(x86.RSI, x86.At(x86.RCX, slotThread))
-	if g.wants.Forward {
-		g.Cld()
-	}
 	g.CallReg(x86.RAX)
 	if g.golang {
 		g.Mov(x86.Quad, x86.RSP, x86.R12)
@@ -256,18 +251,8 @@ func (g *gate) run() {
 	}
 }
 
-// directionFlag is DF in the flags.
-const directionFlag = 1 << 10
-
 // restore gives all registers back but those that back pops, and frees the slot last: a signal handler may take it from then on.
 func (g *gate) restore() {
-	if g.wants.Forward {
-		forward := g.Label()
-		g.TestMemImm(x86.Word, x86.At(x86.RSP, g.in()+inFlags), directionFlag)
-		g.Jcc(x86.Equal, forward)
-		g.Raw(0xfd) // std
-		g.Bind(forward)
-	}
 	g.Load(x86.Quad, x86.RCX, g.context(shm.ContextSlot))
 	for _, r := range g.kept() {
 		g.Load(x86.Quad, r.reg, g.context(r.at))

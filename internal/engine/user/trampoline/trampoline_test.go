@@ -116,7 +116,10 @@ func (b *bench) program() uint64 {
 	c.Mov(x86.Quad, x86.RSI, x86.RDI)
 	c.MovImm64(x86.RDI, addr(&b.words[saw]))
 	c.MovImm(x86.RCX, shm.ContextSize/8)
+	c.Pushf()
+	c.Cld()
 	c.RepMovs(x86.Quad)
+	c.Popf()
 	for i := range 64 {
 		c.PushImm(int32(i)) // 512 bytes
 	}

@@ -23,7 +23,7 @@ func FuzzTranslate(f *testing.F) {
 			helpers = helpers || in.OpCode == 0x85 || in.OpCode == 0x18
 			ins = append(ins, in)
 		}
-		_, surveyed := translate.Survey(ins, nil)
+		_, surveyed := translate.Survey(ins)
 		code, err := translate.Translate(ins, &translate.Env{Base: 1 << 20})
 		if (surveyed == nil) != (err == nil) && !helpers {
 			t.Errorf("the survey says %v, the translator %v", surveyed, err)

@@ -16,8 +16,6 @@ type Uses struct {
 	Calls bool
 	// Thread says that it matters which thread it is: the slot's words about it must be those of the thread that runs.
 	Thread bool
-	// Strings says that there may be string instructions, which need the direction flag clear.
-	Strings bool
 }
 
 // Has reports whether the word at an offset of the context is wanted.
@@ -28,8 +26,8 @@ func word(offset int) uint32 { return 1 << (offset / 8) }
 // allWords are those of a context.
 const allWords = 1<<(shm.ContextSize/8) - 1
 
-// Survey finds out what a program uses of its context. A program that Translate refuses is refused. Maps that are not in the layout may be of any size.
-func Survey(ins asm.Instructions, l *shm.Layout) (Uses, error) {
+// Survey finds out what a program uses of its context. A program that Translate refuses is refused.
+func Survey(ins asm.Instructions) (Uses, error) {
 	list, before, err := verify(ins)
 	if err != nil {
 		return Uses{}, err
@@ -38,7 +36,6 @@ func Survey(ins asm.Instructions, l *shm.Layout) (Uses, error) {
 	for i := range list {
 		if before[i].seen {
 			list[i].wants(&before[i], &u)
-			u.Strings = u.Strings || list[i].isCall() && !list[i].callsOwn() && stringsIn(list, i, &before[i], l)
 		}
 	}
 	return u, nil
@@ -110,24 +107,7 @@ func wantedBy(fn asm.BuiltinFunc) uint32 {
 	return slot
 }
 
-// stringsIn reports whether a call may lead to string instructions.
-func stringsIn(list []inst, i int, f *facts, l *shm.Layout) bool {
-	switch fn := asm.BuiltinFunc(list[i].imm); fn {
-	case asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid, asm.FnGetPrandomU32, asm.FnGetCurrentTask, asm.FnGetCurrentTaskBtf, asm.FnTaskStorageGet,
-		asm.FnMapDeleteElem, asm.FnRingbufQuery:
-		return false
-	case asm.FnMapUpdateElem:
-		if l == nil || f.regs[1].kind != aMap {
-			return true
-		}
-		m := l.Map(list[f.regs[1].n].ref)
-		return m == nil || m.MovesLong()
-	default:
-		return !anyThread(fn)
-	}
-}
-
-// anyThread lists helpers that do the same in every thread but for the values that the slot has for itself; none has string instructions.
+// anyThread lists helpers that do the same in every thread but for the values that the slot has for itself.
 func anyThread(fn asm.BuiltinFunc) bool {
 	switch fn {
 	case asm.FnGetAttachCookie, asm.FnGetFuncIp, asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnMapLookupElem, asm.FnRingbufSubmit, asm.FnRingbufDiscard:
