@@ -7,13 +7,13 @@ import (
 	"github.com/sonde-project/sonde/internal/plan"
 )
 
-// The stack of a program (512 bytes) begins with three fixed places; the rest is handed out by code.alloc.
+// The stack of a program (512 bytes) begins with fixed places; the rest is handed out by code.alloc.
 //
-//	-8   cookie
-//	-16  thread group << 32 | thread
-//	-24  monotonic clock
+//	-24  thread group << 32 | thread; with what follows, the key of a thread's call: see frame.go
+//	-32  cookie
+//	-40  monotonic clock
 const (
-	stackFixed = 24
+	stackFixed = 40
 	stackMax   = 488 // may_goto takes some itself
 	stackEase  = 320 // from here on only what must be on the stack goes there
 	// onStack is the largest piece of memory that is not taken from scratch.
@@ -23,9 +23,9 @@ const (
 )
 
 // The fixed places, as functions because a package has no state.
-func cookiePlace() place   { return place{asm.R10, -8} }
-func identityPlace() place { return place{asm.R10, -16} }
-func nowPlace() place      { return place{asm.R10, -24} }
+func identityPlace() place { return place{asm.R10, -frameKeySize} }
+func cookiePlace() place   { return place{asm.R10, -32} }
+func nowPlace() place      { return place{asm.R10, -40} }
 
 // code is the code of one body in one part while it is written. It has two halves, because only at the end is known whether the
 // statements need scratch memory: the opening (counts the hit, finds the frame), then what assemble puts between, then the

@@ -153,11 +153,14 @@ func (x *code) saved(i int) place {
 
 func (x *code) framesMap() string { return x.c.use(frameMapName(x.u.probe)) }
 
-// frameKey builds the key of the call's frame.
+// frameKey builds the key of the call's frame, around the identity where that is who makes the call.
 func (x *code) frameKey() {
-	x.key = x.allocStack(frameKeySize)
-	x.owner()
-	x.store(x.key.plus(FrameOwner), asm.R0, asm.DWord)
+	x.key = x.identity()
+	if x.u.languages[x.index] != goNever {
+		x.key = x.allocStack(frameKeySize)
+		x.owner()
+		x.store(x.key.plus(FrameOwner), asm.R0, asm.DWord)
+	}
 	x.function(asm.R0) // in one store with the thread group: memory that is read as one word waits for two stores
 	x.opImm(asm.LSh, asm.R0, 8*(frameFunction-FrameTGID))
 	x.load(asm.R1, x.identity().plus(4), asm.Word)
@@ -287,8 +290,26 @@ func (x *code) lostFrame() {
 }
 
 func (x *code) enterSmall(depth place) {
-	value := x.allocStack(16)
-	fill := func() {
+	value, fill := x.smallValue(depth)
+	fill()
+	x.insert(func() { x.addr(asm.R3, value) }, func() {
+		x.healDepth(depth)
+		fill()
+		x.update(x.framesMap(), x.key, updateAny, func() { x.addr(asm.R3, value) })
+		ok := x.label()
+		x.jumpImm(asm.JEq, asm.R0, 0, ok)
+		x.lostFrame()
+		x.place(ok)
+	})
+}
+
+// smallValue is where the value of a new frame is that keeps no record, and what stores it there.
+func (x *code) smallValue(depth place) (value place, fill func()) {
+	if x.c.frameSize[x.u.probe] <= 8 && !x.c.f.Decides {
+		return x.now(), func() {}
+	}
+	value = x.allocStack(16)
+	return value, func() {
 		if x.c.f.Decides {
 			x.storeImm(value, 0, asm.DWord) // nobody asks when
 			return
@@ -300,16 +321,6 @@ func (x *code) enterSmall(depth place) {
 			x.store(value.plus(8), asm.R0, asm.DWord)
 		}
 	}
-	fill()
-	x.insert(func() { x.addr(asm.R3, value) }, func() {
-		x.healDepth(depth)
-		fill()
-		x.update(x.framesMap(), x.key, updateAny, func() { x.addr(asm.R3, value) })
-		ok := x.label()
-		x.jumpImm(asm.JEq, asm.R0, 0, ok)
-		x.lostFrame()
-		x.place(ok)
-	})
 }
 
 // healDepth takes the depth of the call that never returned: this one is at its place.

@@ -74,7 +74,7 @@ func (im *image) textSize() (uint64, error) {
 
 const (
 	gateRoom  = 1024 // for a gate
-	codeAlign = 16
+	codeAlign = 64
 )
 
 // build writes the code of a window for an address.
@@ -107,7 +107,7 @@ func (im *image) counts(program int, cookie uint64) *trampoline.Count {
 	if !ok {
 		return nil
 	}
-	return &trampoline.Count{First: im.data() + uint64(at), Stride: int32(count.Map.PerCPU), Own: int32(count.Map.Copies / 2), By: count.By}
+	return &trampoline.Count{InSlot: int32(count.Map.InSlot), Offset: int32(at), By: count.By}
 }
 
 // text is one area of code being filled.

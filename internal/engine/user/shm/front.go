@@ -24,6 +24,9 @@ import (
 // ended when another comes to its slot. Owners with the highest bit set change threads: theirs go into the hash at once.
 type Nest struct{ Owner, Place, What int }
 
+// NestKey is the size of keys that nest.
+const NestKey = 24
+
 const (
 	frontOwner   = 0
 	frontTop     = 8
@@ -32,7 +35,7 @@ const (
 	claimed = math.MaxUint64
 	gone    = math.MaxUint64
 
-	nestKey = 24
+	nestKey = NestKey
 
 	// frontThreads is how many slots have a front.
 	frontThreads = 256

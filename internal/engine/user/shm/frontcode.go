@@ -13,6 +13,10 @@ type frontRoutine struct {
 	lookupHash, updateHash, removeHash x86.Label
 	// spill moves the last entry into the hash.
 	spill x86.Label
+	// Where the key and the value are.
+	keyAt, valueAt x86.Mem
+	// fronted: the slot has a front.
+	fronted bool
 }
 
 // entry is a word of the entry that ends at R10.
@@ -23,24 +27,36 @@ func (f *frontRoutine) entry(off int) x86.Mem {
 func (f *frontRoutine) stride() int32 { return int32(f.m.FrontStride) }
 
 // key is a word of the key.
-func (f *frontRoutine) key(off int) x86.Mem { return x86.At(x86.RSI, int32(off)) }
+func (f *frontRoutine) key(off int) x86.Mem { return f.keyAt.Plus(int32(off)) }
 
 // ofSlot is a word of the slot.
 func ofSlot(off int32) x86.Mem { return x86.At(x86.R12, off) }
 
 // begin finds the slot's front, and goes to none when it has none or a damaged one, and to other with the key's owner in RAX when it is not his.
 func (f *frontRoutine) begin(none, other x86.Label) {
-	f.Load(x86.Quad, x86.R8, ofSlot(int32(f.m.InSlot)))
-	f.Test(x86.Quad, x86.R8, x86.R8)
-	f.Jcc(x86.Equal, none)
+	f.beginUnless(x86.Above, none, other)
+}
+
+// beginUnless is begin, which goes to none also where the bytes of entries compare so with the most that there may be.
+func (f *frontRoutine) beginUnless(full x86.Cond, none, other x86.Label) {
+	f.front(none)
 	f.Load(x86.Quad, x86.RAX, f.key(f.m.Nest.Owner))
 	f.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.R8, frontOwner))
 	f.Jcc(x86.NotEqual, other)
 	f.Load(x86.Word, x86.R10, x86.At(x86.R8, frontTop))
 	f.OpImm(x86.Cmp, x86.Word, x86.R10, f.limit())
-	f.Jcc(x86.Above, none)
+	f.Jcc(full, none)
 	f.Op(x86.Add, x86.Quad, x86.R10, x86.R8)
 	f.Load(x86.Quad, x86.R11, f.key(f.m.Nest.Place))
+}
+
+// front finds the slot's front, or goes to none.
+func (f *frontRoutine) front(none x86.Label) {
+	f.Load(x86.Quad, x86.R8, ofSlot(int32(f.m.InSlot)))
+	if !f.fronted {
+		f.Test(x86.Quad, x86.R8, x86.R8)
+		f.Jcc(x86.Equal, none)
+	}
 }
 
 func (f *frontRoutine) limit() int32 { return int32(f.m.FrontDepth) * f.stride() }
@@ -198,10 +214,8 @@ func (f *frontRoutine) replace() {
 	f.fail(errExists)
 }
 
-// value copies the value at RDX into the entry. RAX, RCX, RSI and RDI are lost.
-func (f *frontRoutine) value() {
-	f.copyTo(x86.R10, int32(frontEntries-f.m.FrontStride+nestKey), x86.RDX)
-}
+// value copies the value into the entry. RAX is lost, of large values RCX, RSI and RDI too.
+func (f *frontRoutine) value() { f.copyTo(f.entry(nestKey), f.valueAt) }
 
 // ticket gives a slot its number that has none, and tries again.
 func (f *frontRoutine) ticket(again x86.Label) {

@@ -274,21 +274,23 @@ func (h *hashRoutine) update() {
 }
 
 // copyValue copies the value to the node at RDX. RAX, RCX, RSI and RDI are lost.
-func (h *hashRoutine) copyValue() { h.copyTo(x86.RDX, int32(h.m.ValueOff), valueReg) }
+func (h *hashRoutine) copyValue() {
+	h.copyTo(x86.At(x86.RDX, int32(h.m.ValueOff)), x86.At(valueReg, 0))
+}
 
-// copyTo copies the value at a register to a distance from another.
-func (h *hashRoutine) copyTo(to x86.Reg, off int32, from x86.Reg) {
+// copyTo copies a value.
+func (h *hashRoutine) copyTo(to, from x86.Mem) {
 	const unrolled = 64
 	if h.m.Value > unrolled {
-		h.Lea(x86.RDI, x86.At(to, off))
-		h.Mov(x86.Quad, x86.RSI, from)
+		h.Lea(x86.RDI, to)
+		h.Lea(x86.RSI, from)
 		h.MovImm(x86.RCX, uint64(h.m.Value))
 		h.Call(h.move)
 		return
 	}
 	for _, s := range spans(h.m.Value) {
-		h.Load(s.size, x86.RAX, x86.At(from, s.off))
-		h.Store(s.size, x86.At(to, off+s.off), x86.RAX)
+		h.Load(s.size, x86.RAX, from.Plus(s.off))
+		h.Store(s.size, to.Plus(s.off), x86.RAX)
 	}
 }
 

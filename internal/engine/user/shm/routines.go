@@ -161,7 +161,7 @@ func (w *routine) hash(m *Map) interface {
 	if m.FrontDepth == 0 {
 		return h
 	}
-	f := &frontRoutine{hashRoutine: h}
+	f := &frontRoutine{hashRoutine: h, keyAt: x86.At(x86.RSI, 0), valueAt: x86.At(x86.RDX, 0)}
 	for to, write := range map[*x86.Label]func(){&f.lookupHash: h.lookup, &f.updateHash: h.update, &f.removeHash: h.remove} {
 		w.pad()
 		*to = w.Here()
@@ -194,7 +194,7 @@ func (w *routine) cpu() {
 
 // stripe takes the next number: the first ones are the slot's own values, later ones go round those that are shared.
 func (w *routine) stripe() {
-	own, alone := w.Label(), w.Label()
+	own, alone, shared := w.Label(), w.Label(), w.Label()
 	n := w.l.own()
 	w.Bind(w.stripes)
 	w.MovImm(x86.R11, w.data+headSlots)
@@ -215,6 +215,10 @@ func (w *routine) stripe() {
 	w.Bind(own)
 	w.OpImm(x86.Add, x86.Word, x86.RAX, 1)
 	w.values()
+	w.OpToImm(x86.Cmp, x86.Word, x86.At(x86.R9, SlotShared), 0)
+	w.Jcc(x86.NotEqual, shared)
+	w.StoreImm(x86.Word, x86.At(x86.R9, SlotOwn), 1)
+	w.Bind(shared)
 	w.Store(x86.Word, x86.At(x86.R9, SlotStripe), x86.RAX) // last: it says that all of this is there
 	w.Ret()
 }

@@ -23,6 +23,7 @@ const (
 	SpilledUnknown = 1 << 30
 	noTicket       = 1<<32 - 1
 	SlotOwnTID     = 88 // u32 not 0: the engine has found the thread's number where it looks for it
+	SlotOwn        = 92 // u32 not 0: the slot has values of arrays, and has them for itself
 	// A range of memory that was read and never goes away: most reads are of the one before.
 	SlotFrom = 96  // u64 its start
 	SlotTo   = 104 // u64 its end, 0 none yet

@@ -8,9 +8,8 @@ import (
 // Count is a program that adds a number to a value which each slot has for itself, as long as there are enough. That is one
 // instruction, which nothing of the same thread interrupts in the middle: it needs no context, and need not keep others out.
 type Count struct {
-	First  uint64 // address of the first slot's value
-	Stride int32  // from there to the next slot's
-	Own    int32  // how many slots have one
+	InSlot int32 // where slots have the address of the values
+	Offset int32 // of the value, from there
 	By     int32
 }
 
@@ -27,13 +26,10 @@ func (n *Count) write(c *x86.Code, p Process, golang bool, done x86.Label) {
 	pushFlags(c)
 	p.slot(c)
 	c.Jcc(x86.NotEqual, slow)
-	c.Load(x86.Quad, x86.RAX, x86.At(x86.RCX, slotThread+shm.SlotStripe)) // the upper half is SlotShared
-	c.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
-	c.OpImm(x86.Cmp, x86.Quad, x86.RAX, n.Own)
-	c.Jcc(x86.AboveEqual, slow)
-	c.IMulImm(x86.Quad, x86.RAX, x86.RAX, n.Stride)
-	c.MovImm64(x86.RDX, n.First)
-	c.OpToImm(x86.Add, x86.Quad, x86.AtIndex(x86.RDX, x86.RAX, 1, 0), n.By)
+	c.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RCX, slotThread+shm.SlotOwn), 0)
+	c.Jcc(x86.Equal, slow)
+	c.Load(x86.Quad, x86.RAX, x86.At(x86.RCX, slotThread+n.InSlot))
+	c.OpToImm(x86.Add, x86.Quad, x86.At(x86.RAX, n.Offset), n.By)
 	n.back(c)
 	if !golang {
 		c.Lea(x86.RSP, x86.At(x86.RSP, Red))

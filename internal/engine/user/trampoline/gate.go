@@ -71,7 +71,7 @@ func (w Wants) flags() bool { return w.word(shm.ContextFlags) }
 
 // Gate writes the gate of C code, or that of Go code, for programs that want no more.
 func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
-	g := gate{Code: c, p: p, golang: golang, wants: wants, nested: c.Label(), leave: c.Label(), full: c.Label()}
+	g := gate{Code: c, p: p, golang: golang, wants: wants, nested: c.Label(), leave: c.Label(), full: c.Label(), unknown: c.Label()}
 	g.Push(x86.RDX)
 	g.Push(x86.RCX)
 	g.Push(x86.RAX)
@@ -82,6 +82,8 @@ func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
 	}
 	g.findSlot()
 	g.keep()
+	g.task()
+	g.build()
 	g.run()
 	g.restore()
 	g.Bind(g.leave)
@@ -121,6 +123,8 @@ type gate struct {
 	golang              bool
 	wants               Wants
 	nested, leave, full x86.Label
+	// unknown is where a thread goes on whose number is not where those of others are.
+	unknown x86.Label
 	// cold is what is seldom run: it comes behind the rest, which has few jumps then.
 	cold []func()
 }
@@ -138,7 +142,8 @@ func (g *gate) frame() x86.Reg {
 
 func (g *gate) context(off int32) x86.Mem { return x86.At(g.frame(), off) }
 
-// keep builds the context. For Go, RBX is the frame from here on, and R12 the stack pointer as findSlot had it. RCX is the slot.
+// keep stores the registers. R12 is what the slot has of the thread from here on, RCX the slot; for Go, RBX is the frame, and R13 the stack pointer
+// as findSlot had it.
 func (g *gate) keep() {
 	at := x86.RSP
 	if g.golang {
@@ -147,18 +152,21 @@ func (g *gate) keep() {
 	} else {
 		g.Lea(x86.RSP, x86.At(x86.RSP, -shm.ContextSize)) // before anything is stored: a signal handler would overwrite it
 	}
-	in := g.in()
 	for _, r := range g.kept() {
 		g.Store(x86.Quad, x86.At(at, r.at), r.reg)
 	}
 	if g.golang {
 		g.Mov(x86.Quad, x86.RBX, at)
-		g.Mov(x86.Quad, x86.R12, x86.RSP)
+		g.Mov(x86.Quad, x86.R13, x86.RSP)
 	}
-	g.Lea(x86.RAX, x86.At(x86.RCX, slotThread))
-	g.Store(x86.Quad, g.context(shm.ContextSlot), x86.RAX)
-	if g.wants.Thread {
-		g.task()
+	g.Lea(x86.R12, x86.At(x86.RCX, slotThread))
+}
+
+// build builds the context.
+func (g *gate) build() {
+	in := g.in()
+	if g.wants.word(shm.ContextSlot) {
+		g.Store(x86.Quad, g.context(shm.ContextSlot), x86.R12)
 	}
 	for _, move := range [][2]int32{{inFlags, shm.ContextFlags}, {inRAX, shm.ContextRAX}, {inRCX, shm.ContextRCX}, {inRDX, shm.ContextRDX}} {
 		if g.wants.word(move[1]) {
@@ -202,9 +210,9 @@ func (g *gate) kept() []reg {
 // programKeeps are the registers that a function keeps, but for those that the gate works with.
 func (g *gate) programKeeps(r x86.Reg) bool {
 	switch r {
-	case x86.R13, x86.R14, x86.R15, x86.RBP:
+	case x86.R14, x86.R15, x86.RBP:
 		return true
-	case x86.RBX, x86.R12:
+	case x86.RBX, x86.R13:
 		return !g.golang
 	}
 	return false
@@ -237,10 +245,9 @@ func (g *gate) run() {
 		g.Mov(x86.Quad, x86.RSP, x86.RBX)
 	}
 	g.Mov(x86.Quad, x86.RDI, g.frame())
-	g.Lea(x86.RSI, x86.At(x86.RCX, slotThread))
 	g.CallReg(x86.RAX)
 	if g.golang {
-		g.Mov(x86.Quad, x86.RSP, x86.R12)
+		g.Mov(x86.Quad, x86.RSP, x86.R13)
 	}
 	if g.wants.Decides {
 		no := g.Label()
@@ -253,7 +260,7 @@ func (g *gate) run() {
 
 // restore gives all registers back but those that back pops, and frees the slot last: a signal handler may take it from then on.
 func (g *gate) restore() {
-	g.Load(x86.Quad, x86.RCX, g.context(shm.ContextSlot))
+	g.Mov(x86.Quad, x86.RCX, x86.R12)
 	for _, r := range g.kept() {
 		g.Load(x86.Quad, r.reg, g.context(r.at))
 	}

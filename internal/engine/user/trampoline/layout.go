@@ -45,17 +45,23 @@ type reg struct {
 // Memory of the process that no child inherits: the kernel gives it zeros instead (MADV_WIPEONFORK).
 //
 //	+0     u32 thread group, 0 in a child that has not been here yet
+//	+8     u64 0: no thread's key
+//	+2048  hints: by a part of the stack pointer, u32 how far behind +8 the slot of the thread is that ran there; 0 none yet
 //	+4096  slots, one a thread, found by the FS base
 //
 // A slot:
 //
-//	+0     u64 FS base + 1, 0 free
+//	+0     u64 FS base + 1, unthreaded where that is 0; 0 free
 //	+8     u32 busy
 //	+64    what programs keep of the thread (shm.SlotIDs and what follows)
 //	       Go only: the context at the end, and below it the stack
 const (
 	PrivateTGID  = 0
 	PrivateSlots = 4096
+
+	privateNone  = 8
+	privateHints = 2048
+	hints        = 512
 
 	slotKey    = 0
 	slotBusy   = 8

@@ -7,74 +7,132 @@ import (
 
 // What gates know of the thread that runs them: its slot, and its number.
 
-// slot puts the thread's key in RAX, which is the FS base and 1, as a free slot has 0, and the address of the slot where it is looked for
-// first in RCX, and compares the slot's key. RDX is lost.
+// slot puts the thread's key in RAX and the address of the slot where it is looked for first in RCX, and compares the slot's key. RDX is lost.
 func (p Process) slot(c *x86.Code) {
+	p.key(c)
+	p.home(c)
+	c.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+}
+
+// key puts the thread's key in RAX, which is the FS base and 1, as a free slot has 0.
+func (p Process) key(c *x86.Code) {
 	if p.FSBase {
 		c.ReadFS(x86.RAX)
 	} else {
 		c.Load(x86.Quad, x86.RAX, x86.AtFS(0))
 	}
 	c.OpImm(x86.Add, x86.Quad, x86.RAX, 1)
+}
+
+// home puts the slot in RCX where that of the key in RAX is looked for first. RDX is lost.
+func (p Process) home(c *x86.Code) {
 	c.IMulImm(x86.Quad, x86.RCX, x86.RAX, -0x61c88647) // 2^32 divided by the golden ratio
 	c.ShiftImm(x86.Shr, x86.Quad, x86.RCX, uint8(32-p.Slots.shift))
 	c.OpImm(x86.And, x86.Word, x86.RCX, (1<<p.Slots.bits-1)<<p.Slots.shift)
 	c.MovImm64(x86.RDX, p.Private+PrivateSlots)
 	c.Op(x86.Add, x86.Quad, x86.RCX, x86.RDX)
-	c.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
 }
 
-// findSlot leaves the thread's slot, now busy, in RCX.
+// unthreaded is the key of threads without thread-local storage, whose FS base is 0. It is no FS base's, so that they are not found at first: they
+// share a slot, and may run at the same time.
+const unthreaded = -1
+
+// findSlot leaves the thread's slot, now busy, in RCX. One instruction keeps out what interrupts the thread.
 func (g *gate) findSlot() {
 	found, search := g.Label(), g.Label()
-	g.p.slot(g.Code)
+	if g.golang {
+		g.p.slot(g.Code)
+	} else {
+		g.guess() // first: until the FS base is read nothing behind it begins
+		g.p.key(g.Code)
+		g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+	}
 	g.Jcc(x86.NotEqual, search)
 	g.Bind(found)
-	g.occupy()
+	g.mark()
+	g.Jcc(x86.Below, g.nested)
 	g.aside(func() {
 		g.Bind(search)
 		g.search(found)
 	})
 }
 
-// search looks on for the slot of the thread whose key is in RAX, from RCX on.
+// guess puts the slot in RCX that was found for a thread with this stack, so that nothing waits for the key and its place. Threads have stacks of their
+// own, so it is seldom wrong; where nothing was found yet it is the word that is no key. RDX is lost.
+func (g *gate) guess() {
+	g.hint(0)
+	g.Load(x86.Word, x86.RCX, x86.AtIndex(x86.RDX, x86.RCX, 4, privateHints-privateNone))
+	g.Op(x86.Add, x86.Quad, x86.RCX, x86.RDX)
+}
+
+// hint puts the number of the stack's hint in RCX, and in RDX the address that it counts from. So many bytes have been pushed since the gate looked first.
+func (g *gate) hint(pushed int32) {
+	g.Lea(x86.RCX, x86.At(x86.RSP, pushed))
+	g.Mov(x86.Quad, x86.RDX, x86.RCX)
+	g.ShiftImm(x86.Shr, x86.Quad, x86.RCX, 12) // pages
+	g.ShiftImm(x86.Shr, x86.Quad, x86.RDX, 20) // stacks, a page more than some MiB from each other
+	g.Op(x86.Xor, x86.Word, x86.RCX, x86.RDX)
+	g.OpImm(x86.And, x86.Word, x86.RCX, hints-1)
+	g.MovImm64(x86.RDX, g.p.Private+privateNone)
+}
+
+// learn keeps the slot at RCX as the stack's hint, unless it has one: two threads that share a hint do not take turns. RDX is lost.
+func (g *gate) learn() {
+	has := g.Label()
+	g.Push(x86.RCX)
+	g.Push(x86.RAX)
+	g.hint(16)
+	g.Lea(x86.RAX, x86.AtIndex(x86.RDX, x86.RCX, 4, privateHints-privateNone))
+	g.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RAX, 0), 0)
+	g.Jcc(x86.NotEqual, has)
+	g.Load(x86.Quad, x86.RCX, x86.At(x86.RSP, 8))
+	g.Op(x86.Sub, x86.Quad, x86.RCX, x86.RDX)
+	g.Store(x86.Word, x86.At(x86.RAX, 0), x86.RCX)
+	g.Bind(has)
+	g.Pop(x86.RAX)
+	g.Pop(x86.RCX)
+}
+
+// mark makes the slot at RCX busy; Below: it is already.
+func (g *gate) mark() { g.Raw(0x0f, 0xba, 0x69, slotBusy, 0) } // bts $0,slotBusy(%rcx)
+
+// search looks for the slot of the thread whose key is in RAX.
 func (g *gate) search(found x86.Label) {
-	next, other := g.Label(), g.Label()
+	next, other, got, alone := g.Label(), g.Label(), g.Label(), g.Label()
+	g.p.home(g.Code)
+	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, 1)
 	g.MovImm(x86.RDX, probes)
+	g.Jcc(x86.NotEqual, next)
+	g.MovImm(x86.RAX, 1<<64+unthreaded)
 	g.Bind(next)
 	g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
-	g.Jcc(x86.Equal, found)
+	g.Jcc(x86.Equal, got)
 	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), 0)
 	g.Jcc(x86.NotEqual, other)
-	g.claim(found, next)
+	g.claim(got, next)
 	g.Bind(other)
 	g.OpImm(x86.Add, x86.Quad, x86.RCX, 1<<g.p.Slots.shift)
 	g.OpImm(x86.Sub, x86.Word, x86.RDX, 1)
 	g.Jcc(x86.NotEqual, next)
 	g.Jmp(g.full)
-}
-
-// occupy makes the slot at RCX busy. One instruction keeps out what interrupts the thread; only threads without thread-local storage,
-// whose FS base is 0, share a slot with others that run.
-func (g *gate) occupy() {
-	alone, marked := g.Label(), g.Label()
-	mark := []byte{0x0f, 0xba, 0x69, slotBusy, 0} // bts $0,slotBusy(%rcx)
-	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, 1)
+	g.Bind(got)
+	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), unthreaded)
 	g.Jcc(x86.Equal, alone)
-	g.Raw(mark...)
-	g.Bind(marked)
+	if !g.golang {
+		g.learn()
+	}
+	g.Jmp(found)
+	g.Bind(alone)
+	g.Raw(0xf0) // lock
+	g.mark()
 	g.Jcc(x86.Below, g.nested)
-	g.aside(func() {
-		g.Bind(alone)
-		g.Raw(0xf0) // lock
-		g.Raw(mark...)
-		g.Jmp(marked)
-	})
+	g.keep()
+	g.Jmp(g.unknown)
 }
 
 // claim takes the free slot at RCX for the thread whose key is in RAX. When somebody was faster it looks
 // again: it may have been a signal handler of this thread. In a child that is not observed it leaves.
-func (g *gate) claim(found, again x86.Label) {
+func (g *gate) claim(got, again x86.Label) {
 	known := g.Label()
 	g.Push(x86.RDX)
 	g.Push(x86.RAX)
@@ -95,11 +153,15 @@ func (g *gate) claim(found, again x86.Label) {
 	g.Pop(x86.RAX)
 	g.Pop(x86.RDX)
 	g.Jcc(x86.NotEqual, again)
+	shared := g.Label()
+	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, unthreaded)
+	g.Jcc(x86.Equal, shared)
 	g.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
 	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), x86.RAX)
-	g.Jcc(x86.NotEqual, found)
-	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotShared), 1) // threads without thread-local storage are all alike
-	g.Jmp(found)
+	g.Jmp(got)
+	g.Bind(shared)
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotShared), 1)
+	g.Jmp(got)
 }
 
 // ask makes a system call without arguments; only RAX changes.
@@ -115,6 +177,10 @@ func (g *gate) ask(number uint64) {
 // task notes thread group and thread. Where another thread has come to be at the same FS base, what was known of the former is
 // forgotten.
 func (g *gate) task() {
+	if !g.wants.Thread {
+		g.Bind(g.unknown)
+		return
+	}
 	same, other := g.Label(), g.Label()
 	g.tid()
 	g.OpTo(x86.Cmp, x86.Word, x86.At(x86.RCX, slotThread+shm.SlotIDs), x86.RAX) // the thread group stays, or the slots are new
@@ -144,31 +210,30 @@ func (g *gate) another() {
 	}
 }
 
-// tid puts the thread's number in RAX. A thread that does not know its own yet has a 0 there, and one without thread-local storage nothing. RDX is lost.
+// tid puts the thread's number in RAX. A thread that does not know its own yet has a 0 there, and one without thread-local storage nothing: it comes
+// in at unknown. RDX is lost.
 func (g *gate) tid() {
 	own := x86.At(x86.RCX, slotThread+shm.SlotOwnTID)
-	at, ask, known := g.p.TID, g.Label(), g.Label()
+	at, known := g.p.TID, g.Label()
 	learns := at == 0 && g.golang && g.p.GoTID != 0
 	if learns {
 		at = g.p.GoTID
 		g.OpToImm(x86.Cmp, x86.Word, own, 0)
-		g.Jcc(x86.Equal, ask)
+		g.Jcc(x86.Equal, g.unknown)
 	}
 	if at != 0 {
-		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), 1)
-		g.Jcc(x86.Equal, ask)
 		g.Load(x86.Word, x86.RAX, x86.AtFS(at))
 		g.Test(x86.Word, x86.RAX, x86.RAX)
-		g.Jcc(x86.Equal, ask)
+		g.Jcc(x86.Equal, g.unknown)
 		g.Bind(known)
 		g.aside(func() {
-			g.Bind(ask)
+			g.Bind(g.unknown)
 			g.askTID(own, at, learns)
 			g.Jmp(known)
 		})
 		return
 	}
-	g.Bind(ask)
+	g.Bind(g.unknown)
 	g.askTID(own, at, learns)
 	g.Bind(known)
 }
@@ -179,8 +244,7 @@ func (g *gate) askTID(own x86.Mem, at int32, learns bool) {
 	g.MovImm(x86.RAX, sysGettid) // R11 is kept already
 	g.Syscall()
 	g.Mov(x86.Word, x86.RAX, x86.RAX)
-	g.Load(x86.Quad, x86.RCX, g.context(shm.ContextSlot))
-	g.OpImm(x86.Sub, x86.Quad, x86.RCX, slotThread)
+	g.Lea(x86.RCX, x86.At(x86.R12, -slotThread))
 	if learns {
 		g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), 0)
 		g.Jcc(x86.Equal, known) // before Go has set up its first thread

@@ -159,6 +159,8 @@ func TestAThreadComesBackAsItWas(t *testing.T) {
 			"all": 1 | 4 | 16 | 64 | 128 | 2048,
 		} {
 			t.Run(fmt.Sprintf("go=%v/%s", golang, name), func(t *testing.T) {
+				runtime.LockOSThread() // it runs in a goroutine of its own
+				defer runtime.UnlockOSThread()
 				slots := SlotsFor(1000)
 				b := newBench(t, slots)
 				gate := b.gate(slots, golang, true)
@@ -256,6 +258,8 @@ func TestHitsThatFindNoSlotAreCountedAndRunNothing(t *testing.T) {
 		"the process is a child": {spoil: func(b *bench, key func(int) *uint64) { clear(b.private) }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			runtime.LockOSThread() // it runs in a goroutine of its own
+			defer runtime.UnlockOSThread()
 			b := newBench(t, slots)
 			key := func(i int) *uint64 { return (*uint64)(unsafe.Pointer(&b.private[PrivateSlots+i<<slots.shift])) }
 			run := b.site(slots, false)

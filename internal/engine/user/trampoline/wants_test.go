@@ -66,6 +66,8 @@ func TestAThreadComesBackAsItWasFromAProgramThatWantsNothing(t *testing.T) {
 		for _, flags := range []int32{0, 1, 4, 16, 64, 128, 1024, 2048, 1 | 4 | 16 | 64 | 128 | 1024 | 2048} {
 			for name, wants := range map[string]Wants{"nothing": {}, "the thread": {Thread: true}, "flags": {Words: 1 << (shm.ContextFlags / 8)}} {
 				t.Run(fmt.Sprintf("go=%v/%s/%#x", golang, name, flags), func(t *testing.T) {
+					runtime.LockOSThread() // it runs in a goroutine of its own
+					defer runtime.UnlockOSThread()
 					slots := SlotsFor(1000)
 					b := newBench(t, slots)
 					c := &x86.Code{}

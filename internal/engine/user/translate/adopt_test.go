@@ -112,7 +112,7 @@ func TestTheEndOfAProgramMayBeLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := translate.Survey(adopted, nil); err != nil {
+	if _, err := translate.Survey(adopted); err != nil {
 		t.Error(err)
 	}
 }

@@ -33,7 +33,7 @@ func (t *translator) call(i int) error {
 	case asm.FnTracePrintk, asm.FnTraceVprintk:
 		return t.line(fn)
 	case asm.FnKtimeGetNs:
-		t.clock()
+		t.clock(i)
 	case asm.FnGetPrandomU32:
 		t.routine(r.Random)
 	case asm.FnGetSmpProcessorId:
@@ -71,8 +71,8 @@ func (t *translator) routine(addr uint64) {
 }
 
 // clock leaves the time in RAX.
-func (t *translator) clock() {
-	t.inPlace(func(ask x86.Label) { shm.ReadClock(t.Code, t.env.Data, ask) }, func() { t.CallTo(t.env.Routines.Clock) })
+func (t *translator) clock(i int) {
+	t.inPlace(i, anyResult, func(ask x86.Label) { shm.ReadClock(t.Code, t.env.Data, ask) }, func() { t.CallTo(t.env.Routines.Clock) })
 }
 
 // cpu leaves the number of the CPU in EAX.
@@ -134,47 +134,20 @@ func (t *translator) callMap(fn asm.BuiltinFunc, i int) error {
 	addr, ok := routines[fn][m.Name]
 	switch {
 	case fn == asm.FnMapLookupElem && array:
-		t.element(m, t.onlyValue(i))
+		t.element(m, i)
 	case fn == asm.FnMapDeleteElem && array:
 		t.MovImm(x86.RAX, 1<<64-22) // EINVAL: arrays have all their elements
 	case fn == asm.FnTaskStorageGet && m.Kind == shm.Storage:
-		t.Lea(x86.RAX, x86.At(slotReg, shm.SlotStorage))
+		t.inPlace(i, there, func(x86.Label) { t.Lea(x86.RAX, x86.At(slotReg, shm.SlotStorage)) }, nil)
 	case !ok:
 		return fmt.Errorf("helper %v is not offered on map %s", fn, m.Name)
-	case fn == asm.FnMapLookupElem && m.FrontDepth > 0:
-		t.inPlace(func(other x86.Label) { m.LookupNewest(t.Code, other) }, func() { t.CallTo(addr) })
-	case fn == asm.FnMapDeleteElem && m.FrontDepth > 0:
-		t.inPlace(func(other x86.Label) {
-			m.DeleteNewest(t.Code, other)
-			if t.behind[i].has(0) {
-				t.MovImm(x86.RAX, 0)
-			}
-		}, func() { t.routine(addr) })
-	case fn == asm.FnMapUpdateElem && m.PushesNewest() && t.addsOnly(i):
-		t.inPlace(func(other x86.Label) {
-			m.PushNewest(t.Code, other)
-			if t.behind[i].has(0) {
-				t.MovImm(x86.RAX, 0)
-			}
-		}, func() { t.routine(addr) })
+	case m.FrontDepth > 0 && t.onNewest(fn, m, i, addr):
 	case fn == asm.FnMapLookupElem || fn == asm.FnRingbufQuery:
 		t.CallTo(addr)
 	default:
 		t.routine(addr)
 	}
 	return nil
-}
-
-// inPlace writes code that does what is most often to be done, and code for when it goes to other.
-func (t *translator) inPlace(most func(other x86.Label), rest func()) {
-	other, done := t.Label(), t.Label()
-	most(other)
-	t.Bind(done)
-	t.aside(func() {
-		t.Bind(other)
-		rest()
-		t.Jmp(done)
-	})
 }
 
 // perfOutput sends a record through a perf event array, which is a ring here: r2 the map, r4 and r5 the bytes. Where there is no room the kernel says
@@ -213,61 +186,4 @@ func (t *translator) line(fn asm.BuiltinFunc) error {
 	}
 	t.routine(addr)
 	return nil
-}
-
-// element leaves the address of an array's value in RAX, 0 beyond its end. It may be known that the first is asked for.
-func (t *translator) element(m *shm.Map, first bool) {
-	if first {
-		t.value(m)
-		return
-	}
-	beyond, done := t.Label(), t.Label()
-	t.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RSI, 0), int32(m.Entries-1))
-	t.Jcc(x86.Above, beyond)
-	t.value(m)
-	t.Bind(done)
-	t.aside(func() {
-		t.Bind(beyond)
-		t.MovImm(x86.RAX, 0)
-		t.Jmp(done)
-	})
-}
-
-// value leaves the address of the value in RAX whose index is at RSI, or of the only one.
-func (t *translator) value(m *shm.Map) {
-	address := t.env.Data + uint64(m.Data)
-	perCPU := m.Kind == shm.PerCPUArray
-	if perCPU && t.alone {
-		t.ownValues(m)
-		return
-	}
-	if perCPU {
-		t.stripe()
-		t.IMulImm(x86.Quad, x86.RAX, x86.RAX, int32(m.PerCPU))
-		address -= uint64(m.PerCPU) // stripes count from 1
-	}
-	t.MovImm(temp, address)
-	switch {
-	case m.Entries == 1 && perCPU:
-		t.Op(x86.Add, x86.Quad, x86.RAX, temp)
-	case m.Entries == 1:
-		t.Mov(x86.Quad, x86.RAX, temp)
-	default:
-		t.Load(x86.Word, spare, x86.At(x86.RSI, 0))
-		t.IMulImm(x86.Quad, spare, spare, int32(m.Stride))
-		if perCPU {
-			t.Op(x86.Add, x86.Quad, temp, x86.RAX)
-		}
-		t.Lea(x86.RAX, x86.AtIndex(temp, spare, 1, 0))
-	}
-}
-
-// ownValues is value of an array of which the slot has values for itself.
-func (t *translator) ownValues(m *shm.Map) {
-	t.Load(x86.Quad, x86.RAX, x86.At(slotReg, int32(m.InSlot)))
-	if m.Entries > 1 {
-		t.Load(x86.Word, spare, x86.At(x86.RSI, 0))
-		t.IMulImm(x86.Quad, spare, spare, int32(m.Stride))
-		t.Op(x86.Add, x86.Quad, x86.RAX, spare)
-	}
 }

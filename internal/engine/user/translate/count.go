@@ -15,10 +15,10 @@ type Count struct {
 	off  int    // in the value
 }
 
-// Offset is where the first slot has the value of a site, in the shared memory; false: the program does nothing there.
+// Offset is where the value of a site is among those of a slot; false: the program does nothing there.
 func (c *Count) Offset(cookie uint64) (int, bool) {
 	index := cookie & c.mask
-	return c.Map.Data + int(index)*c.Map.Stride + c.off, index < uint64(c.Map.Entries)
+	return int(index)*c.Map.Stride + c.off, index < uint64(c.Map.Entries)
 }
 
 // CountOf recognises a program that only counts. Nil: it does more, or something that is not followed here.

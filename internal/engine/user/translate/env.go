@@ -16,7 +16,7 @@ type Env struct {
 	Routines *shm.Routines
 	// RSeq is where the thread's rseq area has cpu_id, relative to the FS base; 0: it has none.
 	RSeq int32
-	// Gated: programs are called by gates, which give the slot's address in RSI, and have stored in it who the thread is where that matters (Uses.Thread).
+	// Gated: programs are called by gates, which give the slot's address in R12, and have stored in it who the thread is where that matters (Uses.Thread).
 	Gated bool
 }
 

@@ -13,7 +13,12 @@ import (
 type fact struct {
 	kind factKind
 	n    int // of a map, and of a value in it: the instruction that loaded the map; on the stack and in the context: the distance from its start
+	// key is where on the stack the key lies that a value was found by, as it was then; 0: that is not known.
+	key int
 }
+
+// known is the fact without what may be forgotten of it.
+func (f fact) known() fact { return fact{kind: f.kind, n: f.n} }
 
 type factKind uint8
 
@@ -97,8 +102,11 @@ func (f *facts) join(way facts) bool {
 	for r := range f.regs {
 		if was := f.regs[r]; was != way.regs[r] && was.kind != unset {
 			now := fact{}
-			if way.regs[r].kind == unset {
+			switch {
+			case way.regs[r].kind == unset:
 				now.kind = unset
+			case was.known() == way.regs[r].known():
+				now = was.known()
 			}
 			changed = changed || now != was
 			f.regs[r] = now
@@ -187,6 +195,9 @@ func (in *inst) address() (uint8, bool) {
 
 // follow gives what is known after an instruction.
 func (in *inst) follow(f facts, i int) facts {
+	if from, to, yes := in.disturbs(&f); yes {
+		f.forgetKeys(from, to)
+	}
 	switch in.class() {
 	case classALU64:
 		f.regs[in.dst] = in.result(&f)
@@ -213,7 +224,10 @@ func (in *inst) follow(f facts, i int) facts {
 		if in.isCall() {
 			found := fact{}
 			if asm.BuiltinFunc(in.imm) == asm.FnMapLookupElem && in.src == 0 && f.regs[1].kind == aMap {
-				found = fact{valueOf, f.regs[1].n}
+				found = fact{kind: valueOf, n: f.regs[1].n}
+				if f.regs[2].kind == onStack {
+					found.key = f.regs[2].n
+				}
 			}
 			f.regs[0] = found
 			for r := 1; r <= 5; r++ {
@@ -230,13 +244,13 @@ func (in *inst) result(f *facts) fact {
 	case in.code() == opMov && in.fromReg() && in.off == 0:
 		return f.regs[in.src]
 	case f.regs[in.dst].kind == valueOf && in.code() == opAdd:
-		return f.regs[in.dst] // at an offset that does not matter
+		return f.regs[in.dst].known() // at an offset that does not matter
 	case in.fromReg() || in.code() != opAdd && in.code() != opSub:
 	case f.regs[in.dst].kind != onStack && f.regs[in.dst].kind != inContext:
 	case in.code() == opAdd:
-		return fact{f.regs[in.dst].kind, f.regs[in.dst].n + int(in.imm)}
+		return fact{kind: f.regs[in.dst].kind, n: f.regs[in.dst].n + int(in.imm)}
 	default:
-		return fact{f.regs[in.dst].kind, f.regs[in.dst].n - int(in.imm)}
+		return fact{kind: f.regs[in.dst].kind, n: f.regs[in.dst].n - int(in.imm)}
 	}
 	return fact{}
 }

@@ -23,10 +23,10 @@ func setOf(regs ...uint8) (s regSet) {
 
 func (s regSet) has(r uint8) bool { return s>>r&1 != 0 }
 
-// lives finds the registers that are read behind each instruction before they are set anew.
-func (t *translator) lives() []regSet {
-	behind := make([]regSet, len(t.list))
-	before := make([]regSet, len(t.list))
+// lives finds the registers that are read from each instruction on, and behind it, before they are set anew.
+func (t *translator) lives() (before, behind []regSet) {
+	behind = make([]regSet, len(t.list))
+	before = make([]regSet, len(t.list))
 	for changed := true; changed; {
 		changed = false
 		for i := len(t.list) - 1; i >= 0; i-- {
@@ -49,7 +49,7 @@ func (t *translator) lives() []regSet {
 			before[i] = s
 		}
 	}
-	return behind
+	return before, behind
 }
 
 // sets are the registers that an instruction gives a value, or none that may be read.
@@ -81,12 +81,21 @@ func (t *translator) arguments(i int) regSet {
 	case asm.FnKtimeGetNs, asm.FnGetPrandomU32, asm.FnGetSmpProcessorId, asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid, asm.FnGetCurrentTask, asm.FnGetCurrentTaskBtf,
 		asm.FnTaskStorageGet:
 		return 0
-	case asm.FnMapLookupElem, asm.FnMapDeleteElem:
+	case asm.FnMapDeleteElem:
+		s := t.pointers(i, 2)
+		if r, ok := t.foundBy(i); ok {
+			s |= setOf(r)
+		}
+		return s
+	case asm.FnMapLookupElem:
 		if t.onlyValue(i) {
 			return 0
 		}
-		return setOf(2) // which map it is, the code knows
+		return t.pointers(i, 2) // which map it is, the code knows
 	case asm.FnMapUpdateElem:
+		if _, adds := t.addsOnly(i); adds && t.written(i) {
+			return t.pointers(i, 2, 3)
+		}
 		return setOf(2, 3, 4)
 	case asm.FnRingbufOutput:
 		return setOf(2, 3)
@@ -100,6 +109,35 @@ func (t *translator) arguments(i int) regSet {
 		return setOf(1, 2)
 	}
 	return all
+}
+
+// written reports whether a call is written in place, so that where it finds what is on the stack is known.
+func (t *translator) written(i int) bool {
+	f := &t.before[i]
+	if t.list[i].src != 0 || f.regs[1].kind != aMap {
+		return false
+	}
+	m, err := t.env.mapOf(&t.list[f.regs[1].n])
+	if err != nil {
+		return false
+	}
+	switch asm.BuiltinFunc(t.list[i].imm) {
+	case asm.FnMapLookupElem:
+		return m.FrontDepth > 0 || m.Kind == shm.Array || m.Kind == shm.PerCPUArray
+	case asm.FnMapDeleteElem:
+		return m.FrontDepth > 0
+	}
+	return m.PushesNewest()
+}
+
+// pointers are those of the registers that a call written in place reads.
+func (t *translator) pointers(i int, regs ...uint8) (s regSet) {
+	for _, r := range regs {
+		if _, ok := t.inFrame(i, r); !ok || !t.written(i) {
+			s |= setOf(r)
+		}
+	}
+	return s
 }
 
 // idle reports whether an instruction does nothing but set a register that nobody reads.
@@ -196,13 +234,13 @@ func (t *translator) hasBits(i int, r asm.Register) bool {
 	return in.class() == classALU64 && in.code() == opOr && !in.fromReg() && in.imm != 0 && in.dst == uint8(r)
 }
 
-// addsOnly reports whether the flags of an update are known, and do not ask that the key is there.
-func (t *translator) addsOnly(i int) bool {
+// addsOnly gives the flags of an update, if they are known and do not ask that the key is there.
+func (t *translator) addsOnly(i int) (int32, bool) {
 	const flags, mustBeThere = 4, 2 // BPF_EXIST
 	for ; i > t.from && !t.joins[i]; i-- {
 		if in := &t.list[i-1]; in.sets().has(flags) {
-			return in.isMove() && !in.fromReg() && in.imm >= 0 && in.imm < mustBeThere
+			return in.imm, in.isMove() && !in.fromReg() && in.imm >= 0 && in.imm < mustBeThere
 		}
 	}
-	return false
+	return 0, false
 }

@@ -4,7 +4,7 @@
 // the code does to registers and memory what the kernel does for the same program, and an instruction that is not known to the last bit is
 // refused. It must not know what programs are for, or how their code gets into the process.
 //
-// The code is a function of the System V ABI: it takes a context (shm.Context) in RDI, the slot's address in RSI if a gate calls it, and gives the program's result in EAX. It keeps
+// The code is a function of the System V ABI: it takes a context (shm.Context) in RDI, the slot's address in R12 if a gate calls it, and gives the program's result in EAX. It keeps
 // what a function must keep, uses no vector registers, and takes less than FrameSize bytes of stack. Registers:
 //
 //	r0   r1   r2   r3   r4   r5  r6   r7   r8   r9   r10      free in between
@@ -62,19 +62,24 @@ type translator struct {
 	reg     [frameRegister + 1]x86.Reg
 
 	joins  []bool   // by instruction: jumps lead to it
-	behind []regSet // by instruction: registers that are read behind it
+	ahead  []regSet // by instruction: registers that are read from it on
+	behind []regSet // and behind it
 	bits   []inst   // of codegen.BitLength
 
 	function
 	saved []x86.Reg
 	out   x86.Label
 	// cold is code that is seldom run: it comes behind the function, so that what is run often has few jumps.
-	cold []func()
+	cold []func() error
 	// helpers and loops say which words the frame has, slots that the slot has a register.
 	helpers, loops, slots bool
 	// alone: the slot has values for itself, and knows where they are.
 	alone bool
-	at    int // the instruction at hand
+	// fronted: so it has fronts of tables.
+	fronted bool
+	at      int // the instruction at hand
+	decides int // the instruction behind it, if that is translated with it
+	next    int // where translation goes on
 }
 
 // Translate gives the machine code of a program for the address env.Base. Errors name the instruction, counted as jumps count.
@@ -87,7 +92,7 @@ func Translate(ins asm.Instructions, env *Env) ([]byte, error) {
 	if t.bits, err = decode(codegen.BitLength()); err != nil {
 		return nil, err
 	}
-	t.behind = t.lives()
+	t.ahead, t.behind = t.lives()
 	if err := t.translate(); err != nil {
 		return nil, fmt.Errorf("translation: %w", err)
 	}
@@ -119,7 +124,7 @@ func (t *translator) translate() error {
 func (t *translator) body() error {
 	t.survey()
 	t.enter()
-	t.alone = false
+	t.alone, t.fronted = false, false
 	own := t.asksOften()
 	if own == 0 {
 		return t.instructions()
@@ -129,7 +134,7 @@ func (t *translator) body() error {
 		return err
 	}
 	t.Bind(shared)
-	t.alone, t.out = false, t.Label()
+	t.alone, t.fronted, t.out = false, false, t.Label()
 	for i := t.from; i < t.to; i++ {
 		t.labels[i] = t.Label()
 	}
@@ -157,17 +162,31 @@ func (t *translator) asksOften() (own int) {
 // ownsValues goes to a label unless the slot has values for itself. As long as a program runs it has, or has not.
 func (t *translator) ownsValues(own int) (not x86.Label) {
 	not = t.Label()
-	t.Load(x86.Quad, x86.RAX, x86.At(slotReg, shm.SlotStripe)) // the upper half is SlotShared
-	t.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
-	t.OpImm(x86.Cmp, x86.Quad, x86.RAX, int32(own))
-	t.Jcc(x86.AboveEqual, not)
-	t.alone = true
+	t.OpToImm(x86.Cmp, x86.Word, x86.At(slotReg, shm.SlotOwn), 0)
+	t.Jcc(x86.Equal, not)
+	t.alone, t.fronted = true, shm.Fronts(own)
 	return not
 }
 
 // instructions translates those of the function at hand, and its end.
 func (t *translator) instructions() error {
-	for i := t.from; i < t.to; i++ {
+	t.decides = -1
+	if err := t.stretch(t.from, t.to); err != nil {
+		return err
+	}
+	t.leave()
+	for i := 0; i < len(t.cold); i++ { // there may come more
+		if err := t.cold[i](); err != nil {
+			return err
+		}
+	}
+	t.cold = nil
+	return nil
+}
+
+// stretch translates the instructions between two.
+func (t *translator) stretch(from, to int) error {
+	for i := from; i < to; i++ {
 		t.Bind(t.labels[i])
 		if !t.before[i].seen || t.list[i].class() != classLD && t.idle(i) || t.asksForValue(i) || i > t.from && t.jumpsOverJump(i-1) {
 			continue
@@ -187,20 +206,31 @@ func (t *translator) instructions() error {
 			}
 			continue
 		}
+		t.next = i + 1
 		if err := t.instruction(i); err != nil {
 			return t.list[i].wrong(err)
 		}
+		i = t.pass(i)
 	}
-	t.leave()
-	for _, code := range t.cold {
-		code()
-	}
-	t.cold = nil
 	return nil
 }
 
+// pass goes on behind what was translated with an instruction, or put aside.
+func (t *translator) pass(i int) int {
+	if t.decides == i+1 {
+		i++
+		t.Bind(t.labels[i])
+	}
+	return max(i, t.next-1)
+}
+
 // aside keeps code for later that is seldom run.
-func (t *translator) aside(code func()) { t.cold = append(t.cold, code) }
+func (t *translator) aside(code func()) {
+	t.cold = append(t.cold, func() error {
+		code()
+		return nil
+	})
+}
 
 // survey finds out what must be saved and kept.
 func (t *translator) survey() {
@@ -221,10 +251,13 @@ func (t *translator) survey() {
 			t.saved = append(t.saved, t.reg[r])
 		}
 	}
-	if t.slots {
+	if t.slots && !t.handed() {
 		t.saved = append(t.saved, slotReg)
 	}
 }
+
+// handed reports whether the slot's address is in its register from the beginning.
+func (t *translator) handed() bool { return t.env.Gated && t.from == 0 }
 
 func (t *translator) enter() {
 	t.out = t.Label()
@@ -239,10 +272,7 @@ func (t *translator) enter() {
 	if t.helpers {
 		t.Push(context)
 	}
-	switch {
-	case t.slots && t.env.Gated && t.from == 0:
-		t.Mov(x86.Quad, slotReg, x86.RSI)
-	case t.slots:
+	if t.slots && !t.handed() {
 		t.Load(x86.Quad, slotReg, x86.At(context, shm.ContextSlot))
 	}
 	if t.loops {

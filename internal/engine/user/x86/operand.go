@@ -82,6 +82,12 @@ const (
 // At is memory at a distance from a register.
 func At(base Reg, disp int32) Mem { return Mem{base: base, disp: disp} }
 
+// Plus is memory so many bytes behind.
+func (m Mem) Plus(disp int32) Mem {
+	m.disp += disp
+	return m
+}
+
 // AtIndex is memory at base + index*scale + disp; scale is 1, 2, 4 or 8, and index not RSP.
 func AtIndex(base, index Reg, scale uint8, disp int32) Mem {
 	return Mem{base: base, index: index, scale: scale, disp: disp}
