@@ -47,12 +47,28 @@ func (p *parser) unknownFunction(name token) {
 	hints := nearHint(name.text, names(Functions()))
 	message := "unknown function %q"
 	if slices.Contains(elsewhere[:], name.text) {
+		if hint := instead(name.text); hint != "" {
+			hints = []string{hint}
+		}
 		p.fail(Unsupported, name.span, hints, "%q of bpftrace is not available", name.text)
 	}
 	if IsBuiltin(name.text) {
 		message, hints = "%q is a value, not a function", []string{"write " + name.text + " without parentheses"}
 	}
 	p.fail(UnknownFunction, name.span, hints, message, name.text)
+}
+
+// instead says what does here what a function of bpftrace's does there.
+func instead(name string) string {
+	switch name {
+	case "strftime":
+		return `time("%H:%M:%S ") writes the time before what is printed next; -o json has it in every event`
+	case "ntop":
+		return "trace and call() show a struct sockaddr as its address"
+	case "kstack", "ksym", "kaddr", "kptr":
+		return "the kernel is out of sight; ustack and usym show the program"
+	}
+	return ""
 }
 
 // sizeof reads sizeof(type) or sizeof(expression).

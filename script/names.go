@@ -25,7 +25,7 @@ func Builtins() []Name {
 		value("cgroup", "ID of the control group"),
 		value("cpu", "number of the processor"),
 		value("func", "the probed function"),
-		value("probe", "the probe as it was written"),
+		value("probe", "the probe as it was written, a pattern with the function that was hit"),
 		value("arg0", "first argument as a number; arg1, arg2, ... the others"),
 		value("args", "the arguments by name: args.size"),
 		value("retval", "what the function returned (uretprobe)"),

@@ -35,8 +35,13 @@ func (d *Decoder) word(t Type, b []byte, pid int) event.Value {
 			return event.String(d.plan.Functions[word].Name)
 		}
 	case ProbeType:
-		if word < uint64(len(d.plan.Probes)) {
-			return event.String(d.plan.Probes[word].Name)
+		id, fn := word&(1<<32-1), word>>32
+		switch {
+		case id >= uint64(len(d.plan.Probes)):
+		case fn > 0 && fn <= uint64(len(d.plan.Functions)):
+			return event.String(d.plan.Probes[id].Prefix + d.plan.Functions[fn-1].Name)
+		default:
+			return event.String(d.plan.Probes[id].Name)
 		}
 	case BytesType:
 		size := min(word, uint64(t.TextSize()))

@@ -77,6 +77,7 @@ const (
 type Probe struct {
 	Kind     ProbeKind
 	Name     string // "uprobe:libc:malloc": the builtin probe
+	Prefix   string // of a pattern, "uprobe:libc:": what the builtin has before the name of the function that was hit; else ""
 	Interval time.Duration
 	// Bodies are the specialisations of the probe's statements: functions whose types make no difference
 	// share one.
@@ -195,7 +196,7 @@ const (
 	TupleType                 // Elems one after the other, each aligned to 8
 	BytesType                 // buf(): at most Size bytes with their length
 	FuncType                  // function ID (64-bit): shown as the function's name
-	ProbeType                 // probe index (64-bit): shown as the probe's name
+	ProbeType                 // probe index, of a pattern with the function ID plus one in the upper half (64-bit): shown as the probe's name
 	UsymType                  // code address and process: shown as symbol
 )
 

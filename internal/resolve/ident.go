@@ -32,6 +32,9 @@ func (b *body) ident(e *script.Ident) (operand, error) {
 			return operand{}, b.diag(e.Span, "no-hit", e.Name+" has no meaning in "+b.where())
 		}
 		x := v.x
+		if e.Name == "probe" && b.several {
+			return operand{x: ofPattern(&x)}, nil
+		}
 		return operand{x: &x}, nil
 	}
 	switch e.Name {
@@ -106,6 +109,14 @@ func (b *body) goid(e *script.Ident) (operand, error) {
 		return operand{}, b.diag(e.Span, "not-go", "goid is known in Go functions only")
 	}
 	return operand{x: &plan.Value{B: plan.Goroutine, T: uint64Type, GoidOffset: b.fn.obj.goidOffset()}}, nil
+}
+
+// ofPattern is the builtin probe where a point names several functions: with the one that was hit.
+func ofPattern(id *plan.Value) plan.Expr {
+	fn := builtins["func"].x
+	next := &plan.Binary{Op: "+", X: &fn, Y: constant(1), T: uint64Type}
+	upper := &plan.Binary{Op: "<<", X: next, Y: constant(32), T: uint64Type}
+	return &plan.Binary{Op: "|", X: id, Y: upper, T: id.T}
 }
 
 // argNumber recognises arg0, arg1, ...

@@ -32,6 +32,7 @@ type resolver struct {
 	hazards     map[*object]string             // what replaced return addresses meet in the processes of an object, "" nothing
 	interrupted map[*object]string             // why even functions that call nothing may be left early, "" they are not
 	calls       map[*object]map[symbol.Addr][]symbol.Addr
+	missing     bool // a point may match nothing
 }
 
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
@@ -69,18 +70,29 @@ func newResolver(s *script.Script, scope Scope) *resolver {
 
 func (r *resolver) pass(p *plan.Plan) error {
 	r.plan = p
-	if c := r.script.Config; len(c) > 0 {
-		return r.diag(c[0].Span, "unsupported", "config is not known here", "limits are flags: --string, --depth")
+	if err := r.configure(); err != nil {
+		return err
 	}
 	r.ids, r.statics = map[match]int{}, map[static]int{}
 	p.Filter, p.Limits, p.Unsafe = r.scope.Filter, r.scope.Limits, r.scope.Unsafe
 	r.objects.forget()
+	var absent error
+	matched := false
 	for _, probe := range r.script.Probes {
 		for i := range probe.Points {
-			if err := r.point(probe, &probe.Points[i]); err != nil {
+			pt := &probe.Points[i]
+			switch err := r.point(probe, pt); {
+			case err == nil:
+				matched = matched || pt.Kind <= script.USDT
+			case r.absent(pt, err):
+				absent = err
+			default:
 				return err
 			}
 		}
+	}
+	if !matched {
+		return absent
 	}
 	return nil
 }
@@ -134,6 +146,9 @@ func forgets(p *plan.Plan, m int) bool {
 // point plans one probe point: a plan.Probe with a body per distinct specialisation.
 func (r *resolver) point(probe *script.Probe, pt *script.Point) error {
 	out := plan.Probe{Name: pt.String(), Interval: pt.Every}
+	if pt.Regexp || isGlob(pt.Function) || isGlob(pt.Provider) {
+		out.Prefix = pt.Kind.String() + ":" + pt.Target + ":"
+	}
 	switch pt.Kind {
 	case script.Begin, script.End, script.Interval:
 		out.Kind = map[script.PointKind]plan.ProbeKind{script.Begin: plan.Begin, script.End: plan.End, script.Interval: plan.Interval}[pt.Kind]
@@ -198,7 +213,7 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 			c = *s
 		} else {
 			b := r.body(probe, out.Kind, fn)
-			b.inside, b.note = m.inside(), m.note
+			b.inside, b.note, b.several = m.inside(), m.note, out.Prefix != ""
 			if c, err = b.compile(probe); err != nil {
 				failed = append(failed, err)
 				r.refuse(m, err.Error())
