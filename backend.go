@@ -37,6 +37,8 @@ type backend struct {
 type loaded struct {
 	engine engine.Session
 	means  func() plan.Means // how it runs it, but for what it could not arm
+	// left is what it leaves out of it because another sonde is there, as is known once it is armed; nil: nothing.
+	left func() []plan.Refusal
 }
 
 // backend decides which engine runs the scripts of a run, and says why. By itself that is the kernel's eBPF, which can do
@@ -76,15 +78,25 @@ func (t *Target) backend(r *run) (backend, string) {
 func kernelBackend() backend {
 	return backend{
 		name: EngineKernel, traps: true, beforeRet: true,
-		open: func(p *plan.Plan, _ *target.Command) (loaded, error) { return trapping(p, "") }, means: kernelMeans,
+		open: func(p *plan.Plan, _ *target.Command) (loaded, error) { return trapping(p, "") },
+		means: func(p *plan.Plan) plan.Means {
+			m := kernelMeans(p)
+			_, m.Refused, _ = user.Apart(p, kernel.Narrowed(&p.Filter))
+			return m
+		},
 	}
 }
 
 // trapping has the kernel run a plan, for a reason.
 func trapping(p *plan.Plan, why string) (loaded, error) {
-	s, err := openKernel(p)
-	return loaded{s, func() plan.Means { return because(kernelMeans(p), why) }}, err
+	s, left, err := openKernel(p)
+	return loaded{s, func() plan.Means { return because(kernelMeans(p), why) }, left.list}, err
 }
+
+// leftOut is what kernel probes are not put on, because another sonde's jumps are there.
+type leftOut []plan.Refusal
+
+func (l leftOut) list() []plan.Refusal { return l }
 
 // because adds why an engine runs a plan, unless it says by itself.
 func because(m plan.Means, why string) plan.Means {
@@ -95,20 +107,21 @@ func because(m plan.Means, why string) plan.Means {
 }
 
 // openKernel compiles the plan for the kernel and loads it.
-func openKernel(p *plan.Plan) (engine.Session, error) {
+func openKernel(p *plan.Plan) (engine.Session, leftOut, error) {
 	tracefs.Sweep()
-	if err := user.Meets(p, kernel.Narrowed(&p.Filter)); err != nil {
-		return nil, err
+	p, left, err := user.Apart(p, kernel.Narrowed(&p.Filter))
+	if err != nil {
+		return nil, nil, err
 	}
 	code, err := compileKernel(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := kernel.Open(p, code)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s, nil
+	return s, left, nil
 }
 
 func compileKernel(p *plan.Plan) (*codegen.Program, error) {
@@ -144,7 +157,7 @@ func openFollowed(p *plan.Plan, c *target.Command) (loaded, error) {
 	} else {
 		s, err = user.NewSurvey().OpenFollowed(p, c.Trace)
 	}
-	return loaded{s, inside}, err
+	return loaded{s, inside, nil}, err
 }
 
 // inside is how the engine inside the process runs what it has.

@@ -1,6 +1,7 @@
 package sonde_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -127,6 +128,43 @@ func TestProbesInEveryProcessAreRefusedWhereOneIsPatched(t *testing.T) {
 				t.Fatalf("afterwards: %v", err)
 			}
 			beside.Close()
+		})
+	}
+}
+
+// Of a glob, kernel probes leave out the function that another sonde has patched, by name and reason, and see the others.
+func TestAGlobLeavesOutWhatAnotherSondeHasPatched(t *testing.T) {
+	fixture.NeedRoot(t)
+	spin := fixture.Build(t, "engine/spin.c", "-DOWN", "-DTWO")
+	for _, engine := range []sonde.Engine{sonde.EngineTracefs, sonde.EngineKernel} {
+		t.Run(string(engine), func(t *testing.T) {
+			target := goingOn(t, spin)
+			patched, err := target.Count(t.Context(), spin+":step", sonde.WithEngine(sonde.EngineHybrid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var explained bytes.Buffer
+			s, err := target.Count(t.Context(), spin+":st*[pe]", sonde.WithEngine(engine), sonde.For(200*time.Millisecond))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(s.Explain(&explained), s.Wait()); err != nil {
+				t.Fatal(err)
+			}
+			snapshot, err := s.Snapshot()
+			if err != nil || len(snapshot.Maps) != 1 || len(snapshot.Maps[0].Entries) != 1 || snapshot.Maps[0].Entries[0].Function.Function != "stride" {
+				t.Errorf("%+v, %v", snapshot, err)
+			}
+			refusals := s.Refusals()
+			if len(refusals) != 1 || refusals[0].Function != "step" || !strings.Contains(refusals[0].Why, "another sonde") {
+				t.Errorf("refused: %v", refusals)
+			}
+			if !strings.Contains(explained.String(), "refused: step of ") {
+				t.Errorf("explained:\n%s", &explained)
+			}
+			if err := patched.Close(); err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 }

@@ -19,7 +19,7 @@ func openHybrid(p *plan.Plan, c *target.Command) (loaded, error) {
 	} else {
 		s, err = hybrid.Open(p)
 	}
-	return loaded{s, func() plan.Means { return halved(p, s.Passed()) }}, err
+	return loaded{s, func() plan.Means { return halved(p, s.Passed()) }, nil}, err
 }
 
 func hybridMeans(p *plan.Plan) plan.Means {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/sonde-project/sonde/internal/engine"
+	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/engine/mixed"
 	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -45,8 +46,17 @@ func opener(refused refusing) func(p *plan.Plan, c *target.Command) (loaded, err
 		if c == nil { // a command has gone some steps, and is the kernel's no more
 			d.Whole = p
 		}
-		s, err := mixed.New(d, enter, openKernel)
-		return loaded{s, func() plan.Means { return meansOf(s.Division()) }}, err
+		var left leftOut
+		if d.Second != nil {
+			rest, spared, _ := user.Apart(d.Second, kernel.Narrowed(&p.Filter))
+			d.Second, left = rest, spared // openKernel would fail should nothing be left
+		}
+		s, err := mixed.New(d, enter, func(p *plan.Plan) (engine.Session, error) {
+			s, more, err := openKernel(p)
+			left = append(left, more...)
+			return s, err
+		})
+		return loaded{s, func() plan.Means { return meansOf(s.Division()) }, func() []plan.Refusal { return left }}, err
 	}
 }
 

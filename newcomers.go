@@ -291,8 +291,12 @@ const newcomerRing = 4 << 20
 
 // beside loads a further plan into the kernel. Where the first one follows what processes start, the further one must follow the same.
 func beside(first engine.Session, p *plan.Plan) (engine.Session, error) {
-	if err := user.Meets(p, kernel.Narrowed(&p.Filter)); err != nil {
+	_, left, err := user.Apart(p, kernel.Narrowed(&p.Filter))
+	if err != nil {
 		return nil, err
+	}
+	if len(left) > 0 { // some of a driver's functions say nothing without the others
+		return nil, fmt.Errorf("%s: %s", left[0].Function, left[0].Why)
 	}
 	code, err := compileKernel(p)
 	if err != nil {

@@ -29,11 +29,12 @@ func (r *run) objectBackend() backend {
 	}
 	b.open = func(p *plan.Plan, _ *target.Command) (l loaded, err error) {
 		tracefs.Sweep()
-		if err := user.Meets(p, kernel.Narrowed(&p.Filter)); err != nil {
+		rest, left, err := user.Apart(p, kernel.Narrowed(&p.Filter))
+		if err != nil {
 			return l, err
 		}
-		s, err := kernel.OpenObject(p, r.object, r.armed, r.verifier)
-		return loaded{s, func() plan.Means { return kernelMeans(p) }}, err
+		s, err := kernel.OpenObject(rest, r.object, r.armed, r.verifier)
+		return loaded{s, func() plan.Means { return kernelMeans(p) }, leftOut(left).list}, err
 	}
 	return b
 }
@@ -53,7 +54,7 @@ func (r *run) openInside(p *plan.Plan, held *target.Command) (l loaded, err erro
 	} else {
 		s, err = user.OpenObject(c, programs)
 	}
-	return loaded{s, inside}, err
+	return loaded{s, inside, nil}, err
 }
 
 func (r *run) meansInside(p *plan.Plan) plan.Means {

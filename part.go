@@ -19,8 +19,9 @@ type part struct {
 	backend backend
 	engine  engine.Session
 	how     func() plan.Means
+	left    func() []plan.Refusal // nil: nothing
 	decoder decoding
-	refused []plan.Refusal // by the kernel, at arming
+	refused []plan.Refusal // by the kernel, at arming, or left out
 	over    atomic.Bool    // disarmed before the session ends: nothing more comes
 }
 
@@ -30,8 +31,17 @@ func (p *part) open(c *target.Command) error {
 	if err != nil {
 		return err
 	}
-	p.engine, p.how = l.engine, l.means
+	p.engine, p.how, p.left = l.engine, l.means, l.left
 	return nil
+}
+
+// arm arms the plan, and notes what is not.
+func (p *part) arm() (err error) {
+	p.refused, err = p.engine.Arm()
+	if p.left != nil {
+		p.refused = append(p.refused, p.left()...)
+	}
+	return err
 }
 
 // means says how the plan runs.

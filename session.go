@@ -157,7 +157,7 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 		return nil, err
 	}
 	r.stage(fmt.Sprintf("arming %d functions", len(p.Functions)))
-	if s.refused, err = s.engine.Arm(); err != nil {
+	if err = s.part.arm(); err != nil {
 		return nil, err
 	}
 	r.newcomers.begin(s)

@@ -21,11 +21,12 @@ func openTracefs(p *plan.Plan, _ *target.Command) (l loaded, err error) {
 		return l, &script.Diagnostic{Code: "engine-cannot", Message: "the tracefs engine cannot run this: " + err.Error(),
 			Hints: []string{"eBPF can: sonde doctor says what it lacks here"}}
 	}
-	if err := user.Meets(p, 0); err != nil {
+	rest, left, err := user.Apart(p, 0)
+	if err != nil {
 		return l, err
 	}
-	s, err := tracefs.Open(p)
-	return loaded{s, func() plan.Means { return tracefsMeans(p) }}, err
+	s, err := tracefs.Open(rest)
+	return loaded{s, func() plan.Means { return tracefsMeans(p) }, leftOut(left).list}, err
 }
 
 func tracefsMeans(p *plan.Plan) plan.Means {

@@ -12,6 +12,7 @@ package hybrid
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sonde-project/sonde/internal/codegen"
@@ -27,6 +28,7 @@ type Session struct {
 	inside *user.Session
 	halves *halves
 	passed []plan.Refusal
+	left   []plan.Refusal // the kernel's, where another sonde is already
 }
 
 // Check says why this engine cannot run a plan: a *script.Diagnostic, or nil.
@@ -71,8 +73,12 @@ func prepare(p *plan.Plan, survey *user.Survey) (*Session, *codegen.Program, err
 		return nil, nil, err
 	}
 	s := &Session{halves: halve(p, unpatched(p, refused)), passed: refused}
-	if err := user.Meets(s.halves.beside(), kernel.Narrowed(&p.Filter)); err != nil {
-		return nil, nil, err
+	if _, s.left, err = user.Apart(s.halves.beside(), kernel.Narrowed(&p.Filter)); len(s.left) > 0 {
+		rest := p.Without(s.left)
+		if rest == nil {
+			return nil, nil, err
+		}
+		s.halves = halve(rest, unpatched(p, refused))
 	}
 	features, err := kernel.Features(kernel.NeedsOf(s.halves.outside))
 	if err != nil {
@@ -121,7 +127,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 		return refused, err
 	}
 	more, err := s.inside.Arm()
-	return append(refused, more...), err
+	return slices.Concat(refused, more, s.left), err
 }
 
 // Read is the kernel's.

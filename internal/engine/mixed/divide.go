@@ -2,7 +2,6 @@ package mixed
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -29,7 +28,7 @@ func Divide(p *plan.Plan, refused []plan.Refusal) Division {
 	if len(moved) == 0 {
 		return Division{First: p}
 	}
-	first := only(p, func(fn int) bool { return !moved[fn] })
+	first := p.Part(func(fn int) bool { return !moved[fn] })
 	r := refused[0]
 	if first == nil {
 		return Division{Second: p, Why: fmt.Sprintf("%s: %s", r.Function, r.Why)}
@@ -37,24 +36,7 @@ func Divide(p *plan.Plan, refused []plan.Refusal) Division {
 	if why := shares(p); why != "" {
 		return Division{Second: p, Why: fmt.Sprintf("%s, and %s needs the other engine: %s", why, r.Function, r.Why)}
 	}
-	return Division{First: first, Second: only(p, func(fn int) bool { return moved[fn] }), Passed: refused}
-}
-
-// only is the plan with the sites of some functions, nil if that is none. Probes, maps and emissions keep their places, so records and cells of both
-// parts read alike.
-func only(p *plan.Plan, has func(function int) bool) *plan.Plan {
-	part := *p
-	part.Probes = slices.Clone(p.Probes)
-	sites := 0
-	for i := range part.Probes {
-		probe := &part.Probes[i]
-		probe.Sites = slices.DeleteFunc(slices.Clone(probe.Sites), func(s plan.Site) bool { return !has(s.Function) })
-		sites += len(probe.Sites)
-	}
-	if sites == 0 {
-		return nil
-	}
-	return &part
+	return Division{First: first, Second: p.Part(func(fn int) bool { return moved[fn] }), Passed: refused}
 }
 
 // shares says what the programs of several functions must remember together, "" nothing.

@@ -37,7 +37,8 @@ func (e engine) Observe(p *plan.Plan, drive func() error) (*enginetest.Observati
 	if err != nil {
 		return nil, err
 	}
-	return o, user.Meets(p, 0)
+	_, _, err = user.Apart(p, 0)
+	return o, err
 }
 
 // The table is run by a process without root and without any capability, on programs of its own.
@@ -67,7 +68,7 @@ type warned struct {
 
 func (w warned) Arm() ([]plan.Refusal, error) {
 	refusals, err := w.Session.Arm()
-	if err == nil && user.Meets(w.plan, 0) == nil {
+	if _, met, _ := user.Apart(w.plan, 0); err == nil && len(met) == 0 {
 		err = errors.New("a kernel probe could meet a jump, and nobody says so")
 	}
 	return refusals, err
