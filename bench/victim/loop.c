@@ -139,8 +139,8 @@ int main(int argc, char **argv) {
         usleep(300000);  // the tool may still be arming its other half, or about to begin to listen
         puts("calling");
     }
-    if (notes[0] && twins) {  // the tool's buffer is used once over before, and read to its end
-        for (long i = 0; i < 16 * calls; i++) sink = notes[0]((int)i, i * 3, 7, "a short text");
+    if (notes[0] && twins) {  // the tool's buffer, of 16 MiB, is used once over before, and read to its end
+        for (long i = 0; i < 20 * calls; i++) sink = notes[0]((int)i, i * 3, 7, "a short text");
         sleep(1);
     }
     pthread_barrier_init(&together, 0, threads);

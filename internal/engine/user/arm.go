@@ -53,7 +53,7 @@ func (s *Session) dataSize() uint64 { return uint64(s.layout.Size + gateSize) }
 
 // textSize bounds the code that one area of text must hold: that of all windows, as they may all lie near each other.
 func (im *image) textSize() (uint64, error) {
-	size := uint64(gateRoom*2*len(im.code.Progs) + shm.KnownSize + codeAlign)
+	size := uint64(2*trampoline.GateRoom*len(im.code.Progs) + shm.KnownSize + codeAlign)
 	env, err := farEnv(im.layout, &size)
 	if err != nil {
 		return 0, err
@@ -72,10 +72,7 @@ func (im *image) textSize() (uint64, error) {
 	return size, nil
 }
 
-const (
-	gateRoom  = 1024 // for a gate
-	codeAlign = 64
-)
+const codeAlign = 64
 
 // build writes the code of a window for an address.
 func (im *image) build(w *window, at uint64, t *text) (trampoline.Window, error) {

@@ -69,6 +69,9 @@ func (w Wants) word(offset int32) bool { return w.Words>>(offset/8)&1 != 0 }
 // flags: all of them are needed, not only those that programs change. They keep the direction flag.
 func (w Wants) flags() bool { return w.word(shm.ContextFlags) }
 
+// GateRoom is how much code a gate takes at most, and what it is aligned by.
+const GateRoom = 1024
+
 // Gate writes the gate of C code, or that of Go code, for programs that want no more.
 func Gate(c *x86.Code, p Process, golang bool, wants Wants) {
 	g := gate{Code: c, p: p, golang: golang, wants: wants, nested: c.Label(), leave: c.Label(), full: c.Label(), unknown: c.Label()}
