@@ -376,3 +376,47 @@ func TestAProgramWithMoreRightsIsLeftAlone(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// The kernel's probes are narrowed to a process by its first thread: what another one executes they see nothing of, and that is said. What the first one
+// executes they see from its first instruction on.
+func TestWhatAnotherThreadExecutesIsToldByTheKernelsEngine(t *testing.T) {
+	fixture.NeedRoot(t)
+	for way, told := range map[string]bool{"exec": false, "thread": true, "orphan": true} {
+		t.Run(way, func(t *testing.T) {
+			program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", "-DENGINE=9")
+			r := counting(t, program, program+":step", sonde.WithEngine(sonde.EngineKernel))
+			r.call(100)
+			r.executes(way + " " + program)
+			n := r.ask("call 100")
+			if !told {
+				r.calls += n
+			}
+			r.counted()
+			want := fmt.Sprintf("process %d executed %s by another thread", r.cmd.Process.Pid, program)
+			if notes := r.session.Notes(); told != (len(notes) == 1 && strings.HasPrefix(notes[0], want)) || len(notes) > 1 {
+				t.Errorf("notes %q, want %q: %v", notes, want, told)
+			}
+			r.end()
+		})
+	}
+}
+
+// The hybrid engine does not follow what a process executes, which does it no harm and is said.
+func TestWhatIsExecutedUnderTheHybridEngineIsTold(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", "-DENGINE=8")
+	for _, way := range []string{"exec", "thread"} {
+		r := counting(t, program, program+":step", sonde.WithEngine(sonde.EngineHybrid), sonde.If("arg0 >= 0"))
+		r.call(100)
+		r.executes(way + " " + program)
+		if n := r.ask("call 100"); n != 100 {
+			t.Errorf("step called %d times", n)
+		}
+		r.counted()
+		want := fmt.Sprintf("process %d has executed %s meanwhile, which was not observed", r.cmd.Process.Pid, program)
+		if !slices.Contains(r.session.Notes(), want) {
+			t.Errorf("notes %q, want %q", r.session.Notes(), want)
+		}
+		r.end()
+	}
+}

@@ -133,6 +133,7 @@ func stages(sets []armSet) [][]armSet {
 func (s *Session) sets(where func(probe, site int) (Place, bool)) []armSet {
 	var sets []armSet
 	pid := Narrowed(&s.plan.Filter)
+	s.replaced.pid = pid
 	for i, prog := range s.code.Progs {
 		if prog.Probe < 0 || prog.Part == codegen.RunPart {
 			continue

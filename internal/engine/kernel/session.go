@@ -36,8 +36,9 @@ type Session struct {
 	cleared  uint64
 	disarmed bool
 	// swept are calls of dead threads that Sweep removed; foreign says that process IDs are not all ours to look up.
-	swept   engine.Counts
-	foreign bool
+	swept    engine.Counts
+	foreign  bool
+	replaced replaced
 }
 
 // Open loads maps and programs. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
@@ -101,14 +102,19 @@ func (s *Session) Run(probe int) error {
 // Disarm takes every probe away. No program runs when it returns, so what the ring and the maps hold is final. Kernels without
 // uprobe_multi go on for a while taking their breakpoints out; Close waits for that.
 func (s *Session) Disarm() {
+	if !s.disarmed {
+		s.notice()
+	}
 	s.held.end(&s.closing)
 	closeAll(s.follow)
 	s.follow = nil
 	s.disarmed = true
 }
 
-// Notes say which files were written to while they were probed.
-func (s *Session) Notes() []string { return s.held.notes() }
+// Notes say which files were written to while they were probed, and what is not observed of a process.
+func (s *Session) Notes() []string {
+	return append(s.held.notes(), s.replaced.notes()...)
+}
 
 // waitForHandlers waits until no CPU is inside a program that was running before: closing a perf link unhooks its program,
 // but kernels before 6.12 do not wait for it.
