@@ -13,3 +13,5 @@ func TestSoakStormDoesNotNotice(t *testing.T) {
 		TestStormDoesNotNotice(t)
 	}
 }
+
+func TestSoakWhoTakesOverACommandMayDieAtEveryStep(t *testing.T) { dieTakingOver(t, 1) }
