@@ -24,7 +24,7 @@ func TestWhereverWeAreKilledTheCommandDoesNotStayStopped(t *testing.T) {
 	}{{"released", true}, {"kept", false}} {
 		t.Run(c.mode, func(t *testing.T) {
 			steps, lives := death.EachStep(t, death.Program{
-				Argv: []string{self}, Env: append(os.Environ(), "TARGET_TEST="+c.mode+" /bin/sleep 100"), Done: "released",
+				Path: self, Exe: self, Argv: []string{self}, Env: append(os.Environ(), "TARGET_TEST="+c.mode+" /bin/sleep 100"), Done: "released",
 			}, 1)
 			if steps < 20 || lives != c.lives {
 				t.Errorf("after %d steps it lives: %v, want %v", steps, lives, c.lives)

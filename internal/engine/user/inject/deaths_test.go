@@ -19,7 +19,7 @@ func dieTakingOver(t *testing.T, every int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, lives := death.EachStep(t, death.Program{Argv: []string{self}, Env: append(os.Environ(), "INJECT_TRACER=follow"), Done: "followed"}, every)
+	steps, lives := death.EachStep(t, death.Program{Path: self, Exe: self, Argv: []string{self}, Env: append(os.Environ(), "INJECT_TRACER=follow"), Done: "followed"}, every)
 	if steps < 50 || !lives {
 		t.Errorf("after %d steps it lives: %v", steps, lives)
 	}
