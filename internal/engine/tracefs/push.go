@@ -32,7 +32,7 @@ type operand struct {
 
 // errNotPushed are the reasons why a predicate stays with sonde.
 var (
-	errMemory  = errors.New("it reads more than registers and the thread's name")
+	errMemory  = errors.New("it is more than comparisons of registers and the thread's name")
 	errSmall   = errors.New("a record of a hit is not larger than what would count it")
 	errThreads = errors.New("threads are told by their names here")
 	errJumps   = errors.New("some of its instructions are conditional jumps")
