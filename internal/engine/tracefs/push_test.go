@@ -80,11 +80,11 @@ func TestPredicatesStayWithSondeForAReason(t *testing.T) {
 		"uprobe:PROGRAM:add /args.a > 3/ { @[arg0, arg1, arg2, arg3] = count(); }":           "the kernel evaluates %di:s64 > 3",
 		"uprobe:PROGRAM:greet /args.name != 0/ { printf(\"%s\", str(args.name)); }":          "the kernel evaluates %di:u64 != 0",
 		"uprobe:PROGRAM:add /args.a > 3/ { @[arg0] = count(); }":                             "not larger",
-		"uprobe:PROGRAM:norm /args.p->x > 3/ { @[arg0, arg1, arg2, arg3] = count(); }":       "more than registers",
-		"uprobe:PROGRAM:add /args.a > args.b/ { @[arg0, arg1, arg2, arg3] = count(); }":      "more than registers",
-		"uprobe:PROGRAM:add /pid == 3/ { @[arg0, arg1, arg2, arg3] = count(); }":             "more than registers",
-		"uprobe:PROGRAM:add /(uint8)args.a == 300/ { @[arg0, arg1, arg2, arg3] = count(); }": "more than registers",
-		"uprobe:PROGRAM:add /comm == \"a*\"/ { @[arg0, arg1, arg2, arg3] = count(); }":       "more than registers",
+		"uprobe:PROGRAM:norm /args.p->x > 3/ { @[arg0, arg1, arg2, arg3] = count(); }":       "more than comparisons of registers",
+		"uprobe:PROGRAM:add /args.a > args.b/ { @[arg0, arg1, arg2, arg3] = count(); }":      "more than comparisons of registers",
+		"uprobe:PROGRAM:add /pid == 3/ { @[arg0, arg1, arg2, arg3] = count(); }":             "more than comparisons of registers",
+		"uprobe:PROGRAM:add /(uint8)args.a == 300/ { @[arg0, arg1, arg2, arg3] = count(); }": "more than comparisons of registers",
+		"uprobe:PROGRAM:add /comm == \"a*\"/ { @[arg0, arg1, arg2, arg3] = count(); }":       "more than comparisons of registers",
 		"uprobe:PROGRAM:add { @[arg0, arg1, arg2, arg3] = count(); }":                        "",
 	} {
 		got := strings.Join(Predicates(planOf(t, text, program, os.Getpid())), "\n")
