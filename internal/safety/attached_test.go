@@ -49,12 +49,62 @@ var workers = []worker{
 	{name: "libstdc++", argv: built("safety/work/library.cc", "-std=c++20"), calls: "descend", hits: 100_000},
 	{name: "python3", needs: []string{"/usr/bin/python3"}, argv: installed("/usr/bin/python3", "engine/everything.py"), hits: 1_000_000, long: true},
 	{name: "backend of postgres", needs: []string{"psql"}, argv: backend, asks: query, observed: backendPID, hits: 1_000_000, long: true},
-	{name: "node", needs: []string{"node"}, argv: installed("node", "safety/work/node.js"), hits: 1_000_000, long: true},
+	{name: "node", needs: []string{"node"}, argv: installed("node", "safety/work/node.js"), calls: "uv_os_getpriority", hits: 1_000_000, long: true},
 }
 
 // A running program of which every function of every library is probed from inside gives the same results, is counted as it counts itself, and
 // is left as it was.
 func TestWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, false, "user") }
+
+// A program is attached to, whole, and left again while it works, and does not notice.
+func TestWholeProgramsAreAttachedToWhileTheyWork(t *testing.T) { whileWorking(t, false, 2) }
+
+func whileWorking(t *testing.T, long bool, times int) {
+	for _, w := range workers {
+		if w.long != long {
+			continue
+		}
+		t.Run(w.name, func(t *testing.T) {
+			fixture.Libraries(t, true)
+			s := sonde(t)
+			fixture.Need(t, w.needs...)
+			p := start(t, w)
+			want, _ := p.work()
+			before := p.code()
+			for i := range times {
+				verb := []string{"count", "time"}[i%2]
+				ended := make(chan error, 1)
+				cmd := exec.Command(s.Path, verb, "--engine=user", "-p", strconv.Itoa(p.pid), "-d", "300ms", "-o", filepath.Join(s.Dir, "while.json"), "*:*")
+				var errs bytes.Buffer
+				cmd.Stderr = &errs
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				go func() { ended <- cmd.Wait() }()
+				for over := false; !over; {
+					if got, _ := p.work(); got != want {
+						t.Errorf("%s: gives %s, alone %s", verb, got, want)
+					}
+					select {
+					case err := <-ended:
+						var seen Observation
+						if over = true; errors.Join(err, seen.read(filepath.Join(s.Dir, "while.json"))) != nil || seen.Stats.Hits == 0 {
+							t.Errorf("%s: %v, %d hits\n%s", verb, err, seen.Stats.Hits, tail(errs.String()))
+						}
+					default:
+					}
+				}
+			}
+			if got, _ := p.work(); got != want {
+				t.Errorf("afterwards: gives %s, alone %s", got, want)
+			}
+			if wrong := p.changed(before); len(wrong) > 0 {
+				t.Errorf("its code is not what it was: %s", wrong)
+			}
+			p.end()
+		})
+	}
+}
 
 // backend starts a PostgreSQL server, and a client that sends what it reads.
 func backend(t *testing.T) []string {

@@ -48,6 +48,9 @@ func TestSoakServersDoNotNotice(t *testing.T) {
 // Large programs work attached to.
 func TestSoakWholeProgramsWorkAttachedTo(t *testing.T) { wholePrograms(t, true, "user") }
 
+// They are attached to and left while they work.
+func TestSoakWholeProgramsAreAttachedToWhileTheyWork(t *testing.T) { whileWorking(t, true, 4) }
+
 // So do those of which every function is sampled from inside, where one call in a hundred traps. What cannot be patched (of node one function in ten)
 // traps at each call, so they take their time.
 func TestSoakWholeProgramsWorkWhileSampled(t *testing.T) {
