@@ -90,7 +90,8 @@ func measures() []measure {
 
 func attachMetrics(n int, how string) []metric {
 	what := fmt.Sprintf("%d functions counted %s", n, how)
-	return []metric{{name: "start to " + what, unit: "ms"}, {name: "Ctrl-C to the end, " + what, unit: "ms"}, {name: "peak memory, " + what, unit: "MiB"}}
+	return []metric{{name: "start to " + what, unit: "ms"}, {name: "Ctrl-C to the end, " + what, unit: "ms"}, {name: "peak memory, " + what, unit: "MiB"},
+		{name: "longest pause of the program, " + what, unit: "ms"}}
 }
 
 func lineMetrics(what, who string) []metric {
@@ -371,6 +372,10 @@ func attach(k kind, n int) func(*bed) ([]float64, error) {
 			return nil, err
 		}
 		up := milliseconds(time.Since(began))
+		pause, err := victim.figure("pause")
+		if err != nil {
+			return nil, err
+		}
 		began = time.Now()
 		if err := t.stop(5 * time.Minute); err != nil {
 			b.slow[k] = fmt.Errorf("%d functions already took minutes to leave", n)
@@ -383,7 +388,7 @@ func attach(k kind, n int) func(*bed) ([]float64, error) {
 		if err := victim.says("restored", patience); err != nil && b.tool.after == nil {
 			return nil, fmt.Errorf("left probes behind: %w", err)
 		}
-		return []float64{up, down, t.peak()}, nil
+		return []float64{up, down, t.peak(), pause}, nil
 	}
 }
 

@@ -30,7 +30,7 @@ func build(cache string) (victims, error) {
 	}
 	for _, n := range []int{1000, 10000} {
 		v.many[n] = filepath.Join(dir, fmt.Sprintf("many%d", n))
-		if err := compile("bench/victim/many.c", v.many[n], fmt.Sprintf("-DCOUNT=%d", n)); err != nil {
+		if err := compile("bench/victim/many.c", v.many[n], fmt.Sprintf("-DCOUNT=%d", n), "-lpthread"); err != nil {
 			return v, err
 		}
 	}
