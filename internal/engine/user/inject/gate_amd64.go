@@ -42,10 +42,8 @@ type gate struct {
 
 // call makes a system call in the process's place.
 func (h *hold) call(number uint64, args ...uint64) (uint64, error) {
-	if h.gate == nil {
-		if err := h.prepare(); err != nil {
-			return 0, err
-		}
+	if err := h.prepare(); err != nil {
+		return 0, err
 	}
 	g := h.gate
 	regs := g.thread.regs
@@ -239,8 +237,11 @@ func (h *hold) toEventStop(t *stoppedThread) error {
 	}
 }
 
-// prepare chooses the thread and its code, and builds the way back.
+// prepare chooses the thread and its code, and builds the way back, unless that is done already: what the thread had is kept by the first gate alone.
 func (h *hold) prepare() error {
+	if h.gate != nil {
+		return nil
+	}
 	g := &gate{thread: h.idle()}
 	var err error
 	if g.mask, err = sigmask(g.thread.tid); err != nil {
