@@ -151,6 +151,7 @@ func (im *image) prepare() error {
 		ready.list, ready.of = append(ready.list, door), append(ready.of, nil)
 	}
 	places := im.process.Inspect()
+	ready.list, ready.of = slices.Grow(ready.list, len(im.places.windows)), slices.Grow(ready.of, len(im.places.windows))
 	for i := range im.places.windows {
 		w := &im.places.windows[i]
 		patch, err := im.patch(w, texts, places)

@@ -25,6 +25,7 @@ const (
 	Replaced    script.Code = "replaced"
 	Unsupported script.Code = "unsupported-machine"
 	Apart       script.Code = "apart"
+	TooLarge    script.Code = "too-large" // as codegen says of plans
 )
 
 const kernelHint = "use --engine=kernel, as root"

@@ -91,8 +91,11 @@ type layout struct {
 // lay plans a region for a process as it is mapped now.
 func (q Request) lay(maps []target.Mapping) (layout, error) {
 	l := layout{near: clusters(q.Near), journal: journalSize(q.Sites), data: pages(q.Data), private: pages(q.Private), pads: pages(q.Pads)}
-	if len(l.near) == 0 || len(l.near) > maxSpans || q.Sites > maxEntries {
-		return l, fmt.Errorf("region: %d stretches of code, %d sites", len(l.near), q.Sites)
+	switch {
+	case q.Sites > maxEntries:
+		return l, diagnosis(TooLarge, fmt.Sprintf("%d places to patch in one process, more than %d", q.Sites, maxEntries), "name fewer functions", kernelHint)
+	case len(l.near) == 0 || len(l.near) > maxSpans:
+		return l, fmt.Errorf("region: %d stretches of code", len(l.near))
 	}
 	for i, near := range l.near {
 		size := pages(q.Text) + l.pads

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/target"
+	"github.com/sonde-project/sonde/script"
 )
 
 // Every patch is in one slice, those of a function in the same one, and no slice of several functions has more pages than it may.
@@ -125,4 +127,17 @@ func TestWhatALaterStopCannotPatchIsRefused(t *testing.T) {
 	h.untouched(fold)
 	h.untouched(step)
 	h.end()
+}
+
+// More places than a journal holds are refused with a hint, before anything is done.
+func TestMorePlacesThanAJournalHoldsAreRefused(t *testing.T) {
+	q := Request{Near: []Span{{1 << 30, 1<<30 + 8}}, Text: 4096, Sites: maxEntries + 1}
+	var d *script.Diagnostic
+	if _, err := q.lay(nil); !errors.Is(err, TooLarge) || !errors.As(err, &d) || len(d.Hints) == 0 {
+		t.Errorf("%v", err)
+	}
+	q.Sites--
+	if _, err := q.lay(nil); err != nil {
+		t.Error(err)
+	}
 }
