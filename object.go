@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/sonde-project/sonde/event"
-	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/object"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/script"
@@ -107,27 +106,6 @@ type objectDecoder struct{ *object.Decoder }
 // Map reads a table; objects have no stacks to name.
 func (d objectDecoder) Map(i int, cells plan.Cells, _ func(uint64) []uint64) (event.Map, error) {
 	return d.Decoder.Map(i, cells)
-}
-
-// Notes are what a reader of the events must know about them: of objects which types were guessed, and what is not known; of SQL statements
-// what was observed from some moment on only. They are complete when the session has ended.
-func (s *Session) Notes() []string {
-	var notes []string
-	for _, p := range s.parts() {
-		if e, ok := p.engine.(interface{ Notes() []string }); ok {
-			notes = append(notes, e.Notes()...)
-		}
-	}
-	notes = append(notes, s.quiet()...)
-	d, ok := s.decoder.(objectDecoder)
-	if !ok {
-		return append(notes, s.run.newcomers.notes()...)
-	}
-	notes = append(notes, d.Notes()...)
-	if e, ok := s.engine.(*kernel.Object); ok && e.Uncounted() {
-		notes = append(notes, "the programs leave no room to count what ring buffers have no room for: such records are lost silently")
-	}
-	return notes
 }
 
 // Place says where the programs of an object belong whose sections do not: a function or USDT probe, and the target that it is in, "" for

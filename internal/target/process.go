@@ -133,16 +133,23 @@ func (p *Process) Alive() bool {
 	return err == nil && stat.start == p.StartTime && !stat.dead()
 }
 
-// Halted says what keeps the process from running; "" nothing.
+// Halted says what keeps the process from running; "" nothing, or the caller itself, for a moment.
 func (p *Process) Halted() string {
 	stat, err := readStat(p.PID)
 	if err != nil || !strings.ContainsAny(stat.state, "Tt") {
 		return ""
 	}
 	status, _ := os.ReadFile(procPath(p.PID, "status"))
-	if by := statusNumber(string(status), "TracerPid", 0); by > 0 {
+	by := statusNumber(string(status), "TracerPid", 0) // a thread
+	if _, err := os.Stat(procPath(os.Getpid(), "task", strconv.Itoa(by))); by > 0 && err == nil {
+		return ""
+	}
+	if by > 0 {
 		tracer, _ := readStat(by)
 		return fmt.Sprintf("process %d (%s), which traces it, has stopped it", by, tracer.comm)
+	}
+	if stat.state == "t" {
+		return "" // its tracer has let it go meanwhile
 	}
 	return fmt.Sprintf("it is stopped, and goes on by kill -CONT %d", p.PID)
 }

@@ -6,8 +6,31 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/target"
 )
+
+// Notes are what a reader of the events must know about them: of objects which types were guessed, and what is not known; of SQL statements
+// what was observed from some moment on only; of processes in which nothing was hit what keeps them from it. They are complete
+// when the session has ended; before that, some come and go.
+func (s *Session) Notes() []string {
+	var notes []string
+	for _, p := range s.parts() {
+		if e, ok := p.engine.(interface{ Notes() []string }); ok {
+			notes = append(notes, e.Notes()...)
+		}
+	}
+	notes = append(notes, s.quiet()...)
+	d, ok := s.decoder.(objectDecoder)
+	if !ok {
+		return append(notes, s.run.newcomers.notes()...)
+	}
+	notes = append(notes, d.Notes()...)
+	if e, ok := s.engine.(*kernel.Object); ok && e.Uncounted() {
+		notes = append(notes, "the programs leave no room to count what ring buffers have no room for: such records are lost silently")
+	}
+	return notes
+}
 
 // quiet says of processes that were named, and in which nothing was hit, what keeps them from it.
 func (s *Session) quiet() (notes []string) {
