@@ -355,6 +355,7 @@ func (h *hold) release() {
 		}
 		h.step("detach")
 	}
+	h.step("released")
 }
 
 // read fills buf from the process's memory.
