@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/internal/fixture"
+	"github.com/sonde-project/sonde/internal/target"
 )
 
 // A system call that our stop interrupts goes on waiting: none comes back with EINTR, and no sleep ends early.
@@ -75,7 +76,7 @@ func TestStoppedProgramStaysStopped(t *testing.T) {
 	if got := c.count(0); got != 0 || state() != "T" {
 		t.Errorf("%d calls of a stopped program, state %s", got, state())
 	}
-	_ = h.cmd.Process.Signal(syscall.SIGCONT)
+	h.resume()
 	from := h.calls()
 	before := c.count(0)
 	h.run()
@@ -86,9 +87,32 @@ func TestStoppedProgramStaysStopped(t *testing.T) {
 	until("T")
 	c.detach()
 	until("T")
-	_ = h.cmd.Process.Signal(syscall.SIGCONT)
+	h.resume()
 	h.untouched(h.code["fold"])
 	h.end()
+}
+
+// resume continues a stopped program, and expects that it then runs.
+func (h *hot) resume() {
+	h.t.Helper()
+	if err := h.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		h.t.Fatal(err)
+	}
+	var all []string
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		all = all[:0]
+		p := target.Process{PID: h.pid()}
+		for _, tid := range p.Threads() {
+			s, err := readStatus(h.pid(), tid)
+			if err == nil && (strings.HasPrefix(s["State"], "T") || strings.HasPrefix(s["State"], "t")) {
+				all = append(all, fmt.Sprintf("thread %d: %s, traced by %s, waiting signals %s %s", tid, s["State"], s["TracerPid"], s["SigPnd"], s["ShdPnd"]))
+			}
+		}
+		if len(all) == 0 {
+			return
+		}
+	}
+	h.t.Fatalf("continued, but stopped: %s", all)
 }
 
 // A user without any capability attaches to a program of the same user.

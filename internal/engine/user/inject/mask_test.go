@@ -1,8 +1,10 @@
 package inject
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/target"
@@ -16,13 +18,27 @@ func TestSignalsAreAsBeforeWhenAKilledTracersRegionIsReplaced(t *testing.T) {
 		_, died = dieAt(t, h, path, n, false)
 		c := h.attach(h.code["fold"])
 		c.detach()
-		p := target.Process{PID: h.pid()}
-		for _, tid := range p.Threads() {
-			s, err := readStatus(h.pid(), tid)
-			if err == nil && strings.Trim(s["SigBlk"], "0") != "" {
-				t.Fatalf("a tracer died at step %d, and another one came: thread %d blocks %s", n, tid, s["SigBlk"])
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // a thread may have some way to go, once it runs
+			blocked := h.blocked()
+			if blocked == "" {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("a tracer died at step %d, and another one came: %s", n, blocked)
 			}
 		}
 	}
 	h.end()
+}
+
+// blocked tells of a thread that blocks signals, "" none.
+func (h *hot) blocked() string {
+	p := target.Process{PID: h.pid()}
+	for _, tid := range p.Threads() {
+		s, err := readStatus(h.pid(), tid)
+		if err == nil && strings.Trim(s["SigBlk"], "0") != "" {
+			return fmt.Sprintf("thread %d blocks %s", tid, s["SigBlk"])
+		}
+	}
+	return ""
 }
