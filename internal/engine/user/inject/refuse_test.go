@@ -2,11 +2,11 @@ package inject
 
 import (
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,11 +80,11 @@ func straced(t *testing.T, h *hot) {
 func attached(t *testing.T, h *hot, cmd *exec.Cmd) {
 	t.Helper()
 	in, _ := cmd.StdinPipe()
-	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // gdb has children of its own
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = in.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	t.Cleanup(func() { _ = in.Close(); _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); _ = cmd.Wait() })
 	for range 500 {
 		if s, err := readStatus(h.pid(), h.pid()); err == nil && s.number("TracerPid") != 0 {
 			return
