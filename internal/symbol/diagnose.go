@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -39,6 +41,8 @@ func diagnoseOpen(path string, err error) error {
 		return diagnosis(NoFile, fmt.Sprintf("%s: no such file", path))
 	case errors.Is(err, fs.ErrPermission):
 		return diagnosis(NotPermitted, fmt.Sprintf("%s: permission denied", path), "the file must be readable: run as root or as its owner")
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return err // nothing is wrong with the file
 	}
 	return diagnosis(NoFile, err.Error())
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/plan"
-	"github.com/sonde-project/sonde/script"
 )
 
 // Arm arms every site of the plan: the process filter first, then returns, then entries, so that a call whose entry was seen
@@ -88,7 +88,7 @@ func (h *hold) arm(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 				r.refused = refuseAll(stage[i].sites, r.err)
 			}
 			for _, out := range r.refused {
-				refusals = append(refusals, refusal(p, out))
+				refusals = append(refusals, engine.KernelRefusal(p, out.probe, out.site, out.err))
 			}
 		}
 	}
@@ -209,41 +209,10 @@ func refuseAll(sites []armSite, err error) []refused {
 	return out
 }
 
-// refusal says which function is not probed, or not fully, and why.
-func refusal(p *plan.Plan, r refused) plan.Refusal {
-	site := &p.Probes[r.probe].Sites[r.site]
-	fn := &p.Functions[site.Function]
-	return plan.Refusal{
-		Object: p.Objects[site.Object].Path, Function: fn.Name, Site: site,
-		Why: fmt.Sprintf("the kernel refuses its %s at %v: %s", site.Role, site.Addr, reason(r.err)),
-	}
-}
-
-// reason says in words what the errno of an attachment means.
-func reason(err error) string {
-	switch {
-	case errors.Is(err, errNotSupp):
-		return "it does not probe this instruction"
-	case errors.Is(err, unix.EINVAL):
-		return "invalid instruction or offset"
-	case errors.Is(err, unix.EIO):
-		return "it cannot probe files of this file system"
-	case errors.Is(err, unix.EMFILE):
-		return "too many open files: raise the limit (ulimit -n)"
-	case errors.Is(err, unix.ESRCH):
-		return "the process has ended"
-	}
-	return err.Error()
-}
-
 // nothingArmed is the error of a run that would observe nothing.
 func nothingArmed(refusals []plan.Refusal, cause error) error {
 	if errors.Is(cause, unix.EPERM) || errors.Is(cause, unix.EACCES) {
 		return notPermitted("attach uprobes")
 	}
-	d := &script.Diagnostic{Code: codeNotArmed, Message: "the kernel refuses every probe"}
-	for _, r := range refusals[:min(len(refusals), 3)] {
-		d.Hints = append(d.Hints, r.Function+": "+r.Why)
-	}
-	return d
+	return engine.NothingArmed("the kernel refuses every probe", refusals)
 }

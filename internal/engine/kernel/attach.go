@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/lease"
 )
 
@@ -53,7 +54,7 @@ const hopeless = 32
 
 // siteError reports whether the kernel refuses an instruction rather than the whole request.
 func siteError(err error) bool {
-	return errors.Is(err, errNotSupp) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP)
+	return errors.Is(err, engine.ErrNotSupp) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
 // armAll arms sites by arm, which takes or refuses all that it is given. Where it refuses because of single sites, those are

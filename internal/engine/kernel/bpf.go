@@ -17,10 +17,6 @@ import (
 // namePrefix begins the name of every program and map of ours, as bpftool shows it.
 const namePrefix = "sonde_"
 
-// errNotSupp is ENOTSUPP: the kernel's own number for an instruction that it will not probe (arch/x86/kernel/uprobes.c);
-// it leaks into user space and no errno table has it.
-const errNotSupp = unix.Errno(524)
-
 // Values of enum bpf_attach_type and of link_create.uprobe_multi.flags.
 const (
 	attachPerfEvent    = 41

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 )
 
 // Cells calls fn for every entry of map m of the plan: the key, and the value of each possible CPU, or of each stripe, or one value
@@ -137,7 +138,7 @@ func (w *walk) batches(cmd int, fn func([]byte, [][]byte) error) error {
 		case errors.Is(err, unix.ENOSPC) && entries < int(w.table.MaxEntries()): // a hash bucket that does not fit
 			entries *= 2
 			continue
-		case b.in == nil && (errors.Is(err, unix.EINVAL) || errors.Is(err, errNotSupp) || errors.Is(err, unix.EOPNOTSUPP)):
+		case b.in == nil && (errors.Is(err, unix.EINVAL) || errors.Is(err, engine.ErrNotSupp) || errors.Is(err, unix.EOPNOTSUPP)):
 			return errNoBatch
 		default:
 			return err

@@ -19,7 +19,6 @@ const (
 	codeNotPermitted script.Code = "not-permitted"
 	codeOldKernel    script.Code = "kernel-too-old"
 	codeRefused                  = engine.Refused
-	codeNotArmed                 = engine.NotArmed
 )
 
 // Privileges is what decides whether a process may load and attach programs.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/symbol"
@@ -71,7 +72,7 @@ func TestNothingArmedIsAnErrorThatSaysWhy(t *testing.T) {
 		fixture.Start(t, program, "locked")
 		s := open(t, observe(multi, 1<<20, program, false, sitesOf(t, program, "locked")...))
 		_, err := s.Arm()
-		if err == nil || !strings.Contains(err.Error(), string(codeNotArmed)) {
+		if err == nil || !strings.Contains(err.Error(), string(engine.NotArmed)) {
 			t.Errorf("got %v", err)
 		}
 		h := observe(multi, 1<<20, program, false, sitesOf(t, program, "leaf")...)

@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/lease"
 	"github.com/sonde-project/sonde/internal/plan"
-	"github.com/sonde-project/sonde/script"
 )
 
 // prepare makes the instance: its clock is that of records, what does not fit into its ring is lost and counted.
@@ -83,11 +83,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 		}
 	}
 	if armed == 0 {
-		d := &script.Diagnostic{Code: codeNotArmed, Message: "the kernel refuses every probe"}
-		for _, r := range refusals[:min(len(refusals), 3)] {
-			d.Hints = append(d.Hints, r.Function+": "+r.Why)
-		}
-		return refusals, d
+		return refusals, engine.NothingArmed("the kernel refuses every probe", refusals)
 	}
 	return refusals, nil
 }
@@ -136,7 +132,7 @@ func (s *Session) arm(e *event) (int, []plan.Refusal, error) {
 		return 0, refusals, err
 	}
 	if len(e.sites) == 1 {
-		return 0, append(refusals, s.refusal(e, e.sites[0], cause)), nil
+		return 0, append(refusals, engine.KernelRefusal(s.plan, e.probe, e.sites[0], cause)), nil
 	}
 	armed := 0
 	for i, site := range e.sites {
@@ -172,7 +168,7 @@ func (s *Session) define(e *event) ([]plan.Refusal, error) {
 		case errors.Is(err, os.ErrPermission):
 			return nil, notPermitted(err)
 		case err != nil:
-			refusals = append(refusals, s.refusal(e, j, err))
+			refusals = append(refusals, engine.KernelRefusal(s.plan, e.probe, j, err))
 			continue
 		}
 		s.places = append(s.places, place{e, site})
@@ -227,24 +223,6 @@ func (s *Session) enable(e *event) error {
 
 func (s *Session) undefine(e *event) error {
 	return patiently(func() error { return s.root.add("uprobe_events", "-:"+s.name+"/"+e.name+"\n") })
-}
-
-// refusal says which function is not probed, or not fully, and why.
-func (s *Session) refusal(e *event, j int, err error) plan.Refusal {
-	site := &s.plan.Probes[e.probe].Sites[j]
-	why := err.Error()
-	switch {
-	case errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.Errno(524)): // ENOTSUPP, the kernel's own
-		why = "it does not probe this instruction"
-	case errors.Is(err, unix.EINVAL):
-		why = "invalid instruction or offset"
-	case errors.Is(err, unix.EIO):
-		why = "it cannot probe files of this file system"
-	}
-	return plan.Refusal{
-		Object: s.plan.Objects[site.Object].Path, Function: s.plan.Functions[site.Function].Name, Site: site,
-		Why: fmt.Sprintf("the kernel refuses its %s at %v: %s", site.Role, site.Addr, why),
-	}
 }
 
 // Disarm takes every probe away: nothing is recorded any more when it returns.

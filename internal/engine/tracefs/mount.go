@@ -101,7 +101,6 @@ func (f folder) lines(name string) []string {
 const (
 	codeNoTracefs    script.Code = "no-tracefs"
 	codeNotPermitted script.Code = "not-permitted"
-	codeNotArmed     script.Code = "not-armed"
 )
 
 // Available says why this process cannot use the engine; nil when it can.

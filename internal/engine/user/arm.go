@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sonde-project/sonde/internal/codegen"
+	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/relocate"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
@@ -12,7 +13,6 @@ import (
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
 	"github.com/sonde-project/sonde/internal/engine/user/x86"
 	"github.com/sonde-project/sonde/internal/plan"
-	"github.com/sonde-project/sonde/script"
 )
 
 // mapRegion makes room in the process for everything that will be written. The data are those of share, if there is one; they and the
@@ -326,9 +326,5 @@ func refusals(p *plan.Plan, list []refused) []plan.Refusal {
 
 // nothingArmed is the error of a run that would observe nothing.
 func nothingArmed(refusals []plan.Refusal) error {
-	d := &script.Diagnostic{Code: codeNotArmed, Message: "no function can be probed from inside the process"}
-	for _, r := range refusals[:min(len(refusals), 3)] {
-		d.Hints = append(d.Hints, r.Function+": "+r.Why)
-	}
-	return d
+	return engine.NothingArmed("no function can be probed from inside the process", refusals)
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/sonde-project/sonde/internal/codegen"
-	"github.com/sonde-project/sonde/internal/engine"
 	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/translate"
@@ -17,11 +16,8 @@ import (
 	"github.com/sonde-project/sonde/script"
 )
 
-// Codes of this engine's diagnostics.
-const (
-	codeNotOffered script.Code = "not-offered"
-	codeNotArmed               = engine.NotArmed
-)
+// codeNotOffered is of what this engine does not do.
+const codeNotOffered script.Code = "not-offered"
 
 const kernelHint = "--engine=kernel, as root, can"
 

@@ -13,7 +13,8 @@ import (
 const drain = 2 * time.Second
 
 // Detach restores every byte, in one stop or, if they are many, in several; then it waits until no thread is inside the regions, and unmaps them.
-// left reports that one is still mapped: a thread has not come out of it yet, or another sonde's jumps lead through it. Then nothing that runs
+// So it does with those that other sondes have left. left reports that one is still mapped: a thread has not come out of it yet, or another sonde's
+// jumps lead through it. Then nothing that runs
 // there has an effect any more, and the next sonde that comes or leaves unmaps it. Each process that uses regions needs its own Detach, of all
 // of them: the code of one may use the data of another.
 func (p *Process) Detach(regions ...*Region) (left bool, result Result, err error) {

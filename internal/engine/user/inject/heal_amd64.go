@@ -78,7 +78,7 @@ func (h *hold) firstArea(m target.Mapping, head journal) Span {
 }
 
 // heal takes back what sondes that have gone have left, one below the other, and unmaps what is idle. own is what is left of the regions of a sonde
-// that is leaving, whose remains it tells. leaked: a file may be open that was to become a region.
+// that is leaving, whose remains it tells, and whether a thread is inside any. leaked: a file may be open that was to become a region.
 func (h *hold) heal(own map[uint64][]entry, leaked bool) (left remains, err error) {
 	regions := h.regions(own)
 	var all []*found
@@ -109,7 +109,7 @@ func (h *hold) heal(own map[uint64][]entry, leaked bool) (left remains, err erro
 		} else {
 			busy[owner] = true
 		}
-		if _, ours := own[f.inode]; ours {
+		if _, ours := own[f.inode]; ours || now == inUse { // those beneath ours may have waited for us, and keep ours mapped
 			left = max(left, now)
 		}
 	}
