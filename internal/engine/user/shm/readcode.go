@@ -113,6 +113,12 @@ func (w *routine) upwards(code func()) {
 	w.Popf()
 }
 
+// clear writes RCX zeros to RDI. RAX is lost.
+func (w *routine) clear() {
+	w.MovImm(x86.RAX, 0)
+	w.upwards(func() { w.RepStos(x86.Byte) })
+}
+
 // writeMove copies RCX bytes from RSI to RDI. RAX is lost, the others have moved on.
 func (w *routine) writeMove() {
 	fours, few, words, tail, repeat, done := w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
@@ -218,238 +224,13 @@ func (w *routine) readUser() {
 	w.Jcc(x86.NotEqual, bad)
 	w.Ret()
 	w.Bind(bad)
-	w.MovImm(x86.RAX, 0)
-	w.upwards(func() { w.RepStos(x86.Byte) })
+	w.clear()
 	w.fail(errFault)
 }
 
 // copyOwn copies ESI bytes from RDX to RDI, of memory that is known to be there.
 func (w *routine) copyOwn() {
 	w.Mov(x86.Word, x86.RCX, x86.RSI)
-	w.Mov(x86.Quad, x86.RSI, x86.RDX)
-	w.Call(w.move)
-	w.MovImm(x86.RAX, 0)
-	w.Ret()
-}
-
-// readString copies text from RDX to RDI up to its NUL, at most ESI bytes; RAX is the number with the NUL. A text that does not
-// fit is cut by a NUL; of one that cannot be read nothing is left but zeros. It goes from page to page, so that the page behind the
-// NUL is left alone.
-//
-//	rbx  bytes left      r12  where to, at first     r13  ESI
-//	rdx  from, now       rdi  to, now                rcx  bytes of this page
-func (w *routine) readString() {
-	page, slow, end, found, scan, cut, bad, none, out := w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
-	w.Test(x86.Word, x86.RSI, x86.RSI)
-	w.Jcc(x86.Equal, none)
-	w.Push(x86.RBX)
-	w.Push(x86.R12)
-	w.Push(x86.R13)
-	w.Mov(x86.Word, x86.RBX, x86.RSI)
-	w.Mov(x86.Quad, x86.R12, x86.RDI)
-	w.Mov(x86.Word, x86.R13, x86.RSI)
-	w.Bind(page)
-	w.Test(x86.Quad, x86.RBX, x86.RBX)
-	w.Jcc(x86.Equal, cut)
-	w.Mov(x86.Word, x86.RCX, x86.RDX)
-	w.OpImm(x86.Or, x86.Word, x86.RCX, ^int32(pageSize-1))
-	w.Neg(x86.Word, x86.RCX) // what is left of the page
-	w.Op(x86.Cmp, x86.Quad, x86.RCX, x86.RBX)
-	w.Cmov(x86.Above, x86.Quad, x86.RCX, x86.RBX)
-	w.Op(x86.Sub, x86.Quad, x86.RBX, x86.RCX)
-	w.Call(w.safe)
-	w.Test(x86.Word, x86.RAX, x86.RAX)
-	w.Jcc(x86.Equal, slow)
-	w.scanWords(end, page)
-	w.Bind(scan)
-	w.Load(x86.Byte, x86.RAX, x86.At(x86.RDX, 0))
-	w.Store(x86.Byte, x86.At(x86.RDI, 0), x86.RAX)
-	w.OpImm(x86.Add, x86.Quad, x86.RDX, 1)
-	w.OpImm(x86.Add, x86.Quad, x86.RDI, 1)
-	w.Test(x86.Byte, x86.RAX, x86.RAX)
-	w.Jcc(x86.Equal, found)
-	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 1)
-	w.Jcc(x86.NotEqual, scan)
-	w.Jmp(page)
-
-	// By the kernel: a whole part, of which what is behind the NUL is cleared again.
-	look, clear := w.Label(), w.Label()
-	w.Bind(slow)
-	w.Call(w.read)
-	w.Test(x86.Word, x86.RAX, x86.RAX)
-	w.Jcc(x86.NotEqual, bad)
-	w.Op(x86.Add, x86.Quad, x86.RDX, x86.RCX)
-	w.Bind(look)
-	w.Load(x86.Byte, x86.RAX, x86.At(x86.RDI, 0))
-	w.OpImm(x86.Add, x86.Quad, x86.RDI, 1)
-	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 1)
-	w.Test(x86.Byte, x86.RAX, x86.RAX)
-	w.Jcc(x86.Equal, clear)
-	w.Test(x86.Quad, x86.RCX, x86.RCX)
-	w.Jcc(x86.NotEqual, look)
-	w.Jmp(page)
-	w.Bind(clear)
-	w.Mov(x86.Quad, x86.RDX, x86.RDI)
-	w.MovImm(x86.RAX, 0)
-	w.upwards(func() { w.RepStos(x86.Byte) })
-	w.Mov(x86.Quad, x86.RDI, x86.RDX)
-	w.Jmp(found)
-	w.Bind(end)
-	w.lastWord()
-	w.Bind(found)
-	w.Mov(x86.Quad, x86.RAX, x86.RDI)
-	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.R12)
-	w.Jmp(out)
-	w.Bind(cut)
-	w.StoreImm(x86.Byte, x86.At(x86.RDI, -1), 0)
-	w.Mov(x86.Quad, x86.RAX, x86.R13)
-	w.Jmp(out)
-	w.Bind(bad)
-	w.Mov(x86.Quad, x86.RDI, x86.R12)
-	w.Mov(x86.Quad, x86.RCX, x86.R13)
-	w.MovImm(x86.RAX, 0)
-	w.upwards(func() { w.RepStos(x86.Byte) })
-	w.MovImm(x86.RAX, 1<<64-(-errFault))
-	w.Bind(out)
-	w.Pop(x86.R13)
-	w.Pop(x86.R12)
-	w.Pop(x86.RBX)
-	w.Ret()
-	w.Bind(none)
-	w.MovImm(x86.RAX, 0)
-	w.Ret()
-}
-
-// scanWords copies the words of the RCX bytes of text at RDX, as long as none has a NUL, and goes to a label when nothing is left. One with a NUL is in RAX
-// when it goes to end, and RSI has a bit for each of its bytes: the lowest that is set is that of the NUL (Mycroft's test; those above it may be wrong).
-func (w *routine) scanWords(end, more x86.Label) {
-	next, few := w.Label(), w.Label()
-	w.MovImm(x86.R10, 0x0101010101010101)
-	w.MovImm(x86.R11, 0x8080808080808080)
-	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 8)
-	w.Jcc(x86.Below, few)
-	w.Bind(next)
-	w.Load(x86.Quad, x86.RAX, x86.At(x86.RDX, 0))
-	w.Mov(x86.Quad, x86.R8, x86.RAX)
-	w.Mov(x86.Quad, x86.RSI, x86.RAX)
-	w.Not(x86.Quad, x86.R8)
-	w.Op(x86.Sub, x86.Quad, x86.RSI, x86.R10)
-	w.Op(x86.And, x86.Quad, x86.R8, x86.R11)
-	w.Op(x86.And, x86.Quad, x86.RSI, x86.R8)
-	w.Jcc(x86.NotEqual, end)
-	w.Store(x86.Quad, x86.At(x86.RDI, 0), x86.RAX)
-	w.OpImm(x86.Add, x86.Quad, x86.RDX, 8)
-	w.OpImm(x86.Add, x86.Quad, x86.RDI, 8)
-	w.OpImm(x86.Sub, x86.Quad, x86.RCX, 8)
-	w.Jcc(x86.AboveEqual, next)
-	w.Bind(few)
-	w.OpImm(x86.Add, x86.Quad, x86.RCX, 8)
-	w.Jcc(x86.Equal, more)
-}
-
-// lastWord stores the word that scanWords ended at, cleared behind its NUL, and leaves the address behind that in RDI.
-func (w *routine) lastWord() {
-	w.Lea(x86.R8, x86.At(x86.RSI, -1))
-	w.Op(x86.Xor, x86.Quad, x86.R8, x86.RSI)
-	w.Op(x86.And, x86.Quad, x86.RAX, x86.R8)
-	w.Store(x86.Quad, x86.At(x86.RDI, 0), x86.RAX)
-	w.Bsf(x86.Quad, x86.RSI, x86.RSI)
-	w.ShiftImm(x86.Shr, x86.Word, x86.RSI, 3)
-	w.Lea(x86.RDI, x86.AtIndex(x86.RDI, x86.RSI, 1, 1))
-}
-
-// Flags of get_stack.
-const userStack = 1 << 8 // BPF_F_USER_STACK
-
-// maxStack is PERF_MAX_STACK_DEPTH.
-const maxStack = 127
-
-// stack writes the program counters of the thread's stack to RSI, EDX bytes of them at most, and gives the number of bytes: the probed
-// instruction, the caller where the frame is not set up yet, and what the frame pointers lead to. As perf_callchain_user in
-// arch/x86/events/core.c does it.
-//
-//	rbx  where to, now    r12  behind the room    r13  frame pointer    r14  where to, at first
-//	rsp  u64 next frame, u64 return address
-func (w *routine) stack() {
-	frame, readable, invalid, end, read := w.Label(), w.Label(), w.Label(), w.Label(), w.Label()
-	w.OpImm(x86.Cmp, x86.Quad, x86.RCX, userStack)
-	w.Jcc(x86.NotEqual, invalid)
-	w.TestImm(x86.Word, x86.RDX, 7)
-	w.Jcc(x86.NotEqual, invalid)
-	for _, r := range []x86.Reg{x86.RBX, x86.R12, x86.R13, x86.R14, x86.R15} {
-		w.Push(r)
-	}
-	w.OpImm(x86.Sub, x86.Quad, x86.RSP, 16)
-	w.Mov(x86.Quad, x86.RBX, x86.RSI)
-	w.Mov(x86.Quad, x86.R14, x86.RSI)
-	w.Mov(x86.Word, x86.RDX, x86.RDX)
-	w.Lea(x86.R15, x86.AtIndex(x86.RSI, x86.RDX, 1, 0)) // behind the memory
-	w.Lea(x86.R12, x86.At(x86.RSI, 8*maxStack))
-	w.Op(x86.Cmp, x86.Quad, x86.R12, x86.R15)
-	w.Cmov(x86.Above, x86.Quad, x86.R12, x86.R15)
-	w.Op(x86.Cmp, x86.Quad, x86.RBX, x86.R12)
-	w.Jcc(x86.AboveEqual, end)
-	w.Load(x86.Quad, x86.RAX, x86.At(x86.RDI, ContextRIP))
-	w.Store(x86.Quad, x86.At(x86.RBX, 0), x86.RAX)
-	w.OpImm(x86.Add, x86.Quad, x86.RBX, 8)
-	w.Load(x86.Quad, x86.R13, x86.At(x86.RDI, ContextRBP))
-	w.Mov(x86.Quad, x86.R9, x86.RDI)
-	w.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RDI, ContextAtEntry), 0)
-	w.Jcc(x86.Equal, frame)
-	// The return address is on top of the stack: read 8 bytes, as if a frame began below them.
-	w.Op(x86.Cmp, x86.Quad, x86.RBX, x86.R12)
-	w.Jcc(x86.AboveEqual, end)
-	w.Load(x86.Quad, x86.RDX, x86.At(x86.RDI, ContextRSP))
-	w.MovImm(x86.RCX, 8)
-	w.Lea(x86.RDI, x86.At(x86.RSP, 8))
-	w.Call(read)
-	w.Test(x86.Word, x86.RAX, x86.RAX)
-	w.Jcc(x86.NotEqual, frame)
-	w.Load(x86.Quad, x86.RAX, x86.At(x86.RSP, 8))
-	w.Store(x86.Quad, x86.At(x86.RBX, 0), x86.RAX)
-	w.OpImm(x86.Add, x86.Quad, x86.RBX, 8)
-
-	w.Bind(frame)
-	w.Op(x86.Cmp, x86.Quad, x86.RBX, x86.R12)
-	w.Jcc(x86.AboveEqual, end)
-	w.Mov(x86.Quad, x86.RDX, x86.R13)
-	w.MovImm(x86.RCX, 16)
-	w.Mov(x86.Quad, x86.RDI, x86.RSP)
-	w.Call(read)
-	w.Test(x86.Word, x86.RAX, x86.RAX)
-	w.Jcc(x86.NotEqual, end)
-	w.Load(x86.Quad, x86.R13, x86.At(x86.RSP, 0))
-	w.Load(x86.Quad, x86.RAX, x86.At(x86.RSP, 8))
-	w.Store(x86.Quad, x86.At(x86.RBX, 0), x86.RAX)
-	w.OpImm(x86.Add, x86.Quad, x86.RBX, 8)
-	w.Jmp(frame)
-
-	w.Bind(end)
-	w.Mov(x86.Quad, x86.RDI, x86.RBX)
-	w.Mov(x86.Quad, x86.RCX, x86.R15)
-	w.Op(x86.Sub, x86.Quad, x86.RCX, x86.RBX)
-	w.MovImm(x86.RAX, 0)
-	w.upwards(func() { w.RepStos(x86.Byte) })
-	w.Mov(x86.Quad, x86.RAX, x86.RBX)
-	w.Op(x86.Sub, x86.Quad, x86.RAX, x86.R14)
-	w.OpImm(x86.Add, x86.Quad, x86.RSP, 16)
-	for _, r := range []x86.Reg{x86.R15, x86.R14, x86.R13, x86.R12, x86.RBX} {
-		w.Pop(r)
-	}
-	w.Ret()
-	w.Bind(invalid)
-	w.Mov(x86.Quad, x86.RDI, x86.RSI)
-	w.Mov(x86.Word, x86.RCX, x86.RDX)
-	w.MovImm(x86.RAX, 0)
-	w.upwards(func() { w.RepStos(x86.Byte) })
-	w.fail(errInvalid)
-
-	w.Bind(read)
-	w.Call(w.safe)
-	w.Test(x86.Word, x86.RAX, x86.RAX)
-	w.Jcc(x86.NotEqual, readable)
-	w.Jmp(w.read)
-	w.Bind(readable)
 	w.Mov(x86.Quad, x86.RSI, x86.RDX)
 	w.Call(w.move)
 	w.MovImm(x86.RAX, 0)
