@@ -232,3 +232,20 @@ func (p *process) figure(name string) (float64, error) {
 	}
 	return 0, fmt.Errorf("no %q in the output", name)
 }
+
+// quiet waits until nothing new was printed for a while.
+func (p *process) quiet(pause, limit time.Duration) {
+	deadline := time.Now().Add(limit)
+	for before := -1; time.Now().Before(deadline); {
+		p.mu.Lock()
+		now := p.marked
+		p.mu.Unlock()
+		if now == before {
+			return
+		}
+		before = now
+		time.Sleep(pause)
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
