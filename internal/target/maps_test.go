@@ -1,9 +1,12 @@
 package target
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,6 +58,71 @@ func TestOwnMappingsHoldOwnCode(t *testing.T) {
 	if lines := strings.Count(string(text), "\n"); lines-len(maps) > 3 || len(maps)-lines > 3 {
 		t.Errorf("%d mappings of %d lines", len(maps), lines)
 	}
+}
+
+// A program that was started a moment ago had no mappings but its stack, or a part of its own.
+func TestProgramThatBeginsIsSeenWhenItIsMapped(t *testing.T) {
+	const segments = 1000 // which take the kernel some time
+	path := filepath.Join(t.TempDir(), "many")
+	if err := os.WriteFile(path, manySegments(segments), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		cmd := exec.Command(path)
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Open(cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps, err := p.Maps()
+		mapped := 0
+		for _, m := range maps {
+			if m.Path == path {
+				mapped++
+			}
+		}
+		_ = in.Close()
+		if end := cmd.Wait(); err != nil || end != nil || mapped != segments {
+			t.Fatalf("%d segments of %d: %v, %v", mapped, segments, err, end)
+		}
+	}
+}
+
+// manySegments is a program that reads a byte and ends, and is mapped n times.
+func manySegments(n int) []byte {
+	const base, head, entry, apart = 0x400000, 64, 56, 2 << 12
+	code := []byte{
+		0x31, 0xc0, 0x31, 0xff, 0x48, 0x8d, 0x74, 0x24, 0x80, 0xba, 1, 0, 0, 0, 0x0f, 0x05, // xor eax,eax; xor edi,edi; lea -128(%rsp),%rsi; mov $1,%edx; syscall
+		0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05, // mov $60,%eax; xor edi,edi; syscall
+	}
+	le := binary.LittleEndian
+	start := uint64(head + entry*n)
+	size := start + uint64(len(code))
+	const most = 1 << 16 // of the file, mapped by the first segment alone
+	f := append([]byte{0x7f, 'E', 'L', 'F', 2, 1, 1, 0}, make([]byte, 8)...)
+	f = le.AppendUint32(le.AppendUint16(le.AppendUint16(f, 2), 62), 1) // ET_EXEC, EM_X86_64
+	f = le.AppendUint64(le.AppendUint64(le.AppendUint64(f, base+start), head), 0)
+	f = le.AppendUint32(f, 0)
+	for _, v := range []uint16{head, entry, uint16(n), 0, 0, 0} {
+		f = le.AppendUint16(f, v)
+	}
+	for i := range uint64(n) {
+		at, length, more := uint64(base), size, uint64(0)
+		if i > 0 {
+			at, length, more = base+most+i*apart, 1, 1 // what comes from no file the kernel clears, and copies a page for it
+		}
+		f = le.AppendUint32(le.AppendUint32(f, 1), 7) // PT_LOAD, everything allowed
+		for _, v := range []uint64{0, at, at, length, length + more, 0x1000} {
+			f = le.AppendUint64(f, v)
+		}
+	}
+	return append(f, code...)
 }
 
 // Property: whatever the text, no panic, and what comes out is a range of addresses.

@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -181,8 +183,12 @@ func survivor(pid int) int {
 	return 0
 }
 
-// Maps gives the mappings in order of address.
+// Maps gives the mappings in order of address. Of a process that is about to execute a program it gives them when that is mapped: who has started it is
+// told so before.
 func (p *Process) Maps() ([]Mapping, error) {
+	for end := time.Now().Add(execPatience); p.executes() && time.Now().Before(end); {
+		time.Sleep(100 * time.Microsecond)
+	}
 	text, err := os.ReadFile(p.proc("maps"))
 	if err != nil {
 		return nil, p.notPermitted(err)
@@ -191,6 +197,22 @@ func (p *Process) Maps() ([]Mapping, error) {
 		return nil, diagnosis(NoProcess, fmt.Sprintf("process %d (%s) has ended", p.PID, p.Comm))
 	}
 	return parseMaps(string(text)), nil
+}
+
+// execPatience is how long the kernel may take to map a program.
+const execPatience = time.Second
+
+// executes reports whether the kernel has taken the old program away and has not mapped all of the new one: it writes the auxiliary vector when it has
+// (load_elf_binary, fs/binfmt_elf.c), and closes files before (begin_new_exec, fs/exec.c), by which parents know.
+func (p *Process) executes() bool {
+	file, err := os.Open(p.proc("auxv"))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var first [16]byte
+	n, _ := io.ReadFull(file, first[:])
+	return n == len(first) && first == [16]byte{}
 }
 
 // Threads gives the thread IDs, ascending; empty when the process has ended.
