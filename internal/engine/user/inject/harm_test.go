@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/target"
+	"github.com/sonde-project/sonde/script"
 )
 
 // A system call that our stop interrupts goes on waiting: none comes back with EINTR, and no sleep ends early.
@@ -21,6 +23,25 @@ func TestWaitingThreadsDoNotNotice(t *testing.T) {
 	for range 20 {
 		h.attach(h.code["failed"]).detach()
 	}
+	_ = h.in.Close()
+	out, _ := io.ReadAll(h.out)
+	if err := h.cmd.Wait(); string(out) != "done\n" || err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Where one thread cannot be stopped, and so nothing is done, system calls of the others gave EINTR.
+func TestWaitingThreadsDoNotNoticeThatAnotherDoesNotStop(t *testing.T) {
+	h := start(t, fixture.Build(t, "engine/waits.c", "-DVFORK"))
+	p, err := Open(h.pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d *script.Diagnostic
+	if _, err := p.stop(func(*hold) error { return nil }); !errors.As(err, &d) || d.Code != Busy {
+		t.Errorf("%v", err)
+	}
+	p.Close()
 	_ = h.in.Close()
 	out, _ := io.ReadAll(h.out)
 	if err := h.cmd.Wait(); string(out) != "done\n" || err != nil {

@@ -19,6 +19,8 @@ const (
 	patience = 200 * time.Millisecond
 	tries    = 8
 	pause    = 25 * time.Millisecond
+	// latePatience is how long we wait, while the others run, for a thread that has yet to stop.
+	latePatience = 10 * time.Second
 )
 
 // hold is a process all of whose threads stand still.
@@ -35,6 +37,7 @@ type stoppedThread struct {
 	tid  int
 	regs registers
 	at   bool // it has stopped
+	safe bool // and will not see it as EINTR
 	gone bool
 }
 
@@ -105,9 +108,6 @@ func (h *hold) look() error {
 		return err
 	}
 	for _, t := range h.stopped {
-		if err := unix.PtraceGetRegs(t.tid, &t.regs); err != nil {
-			return h.lost(err)
-		}
 		if err := h.beginAgain(t); err != nil {
 			return err
 		}
@@ -124,6 +124,10 @@ func (h *hold) look() error {
 // beginAgain keeps our stop from being seen as EINTR. Some system calls give that for any interruption; with ERESTARTNOHAND in its
 // place the kernel begins them again, unless a handler runs first: then it makes EINTR of it, as if we had not been there.
 func (h *hold) beginAgain(t *stoppedThread) error {
+	if err := unix.PtraceGetRegs(t.tid, &t.regs); err != nil {
+		return h.lost(err)
+	}
+	t.safe = true
 	if int64(t.regs.Rax) != -int64(unix.EINTR) || int64(t.regs.Orig_rax) < 0 || h.held {
 		return nil
 	}
@@ -345,17 +349,44 @@ func (h *hold) release() {
 	if h.held {
 		return
 	}
+	var late []*stoppedThread
 	for _, t := range h.stopped {
-		if !t.at {
-			h.stuck = h.stuck || !t.gone
-			continue
+		if t.at {
+			h.letGo(t)
+		} else if !t.gone {
+			late = append(late, t)
 		}
-		if unix.PtraceDetach(t.tid) != nil {
-			h.stuck = true // it was killed; the kernel buries it when nobody traces it any more
+	}
+	for _, t := range late {
+		if h.comes(t) {
+			h.letGo(t)
 		}
-		h.step("detach")
+		h.stuck = h.stuck || !t.at && !t.gone
 	}
 	h.step("released")
+}
+
+// letGo lets a stopped thread go on.
+func (h *hold) letGo(t *stoppedThread) {
+	if !t.safe {
+		_ = h.beginAgain(t) // an error means that it was killed
+	}
+	if unix.PtraceDetach(t.tid) != nil {
+		h.stuck = true // it was killed; the kernel buries it when nobody traces it any more
+	}
+	h.step("detach")
+}
+
+// comes waits for a thread that was told to stop and has yet to, which may be for want of a processor: let go of before, it would see EINTR. Not so one
+// that sleeps and hears nothing until it is woken.
+func (h *hold) comes(t *stoppedThread) bool {
+	for asleep, end := 0, time.Now().Add(latePatience); !t.at && !t.gone && asleep < 2 && time.Now().Before(end); {
+		_ = h.await(t, time.Now().Add(pause)) // what is to be said of it was said
+		if s, err := readStatus(h.PID, t.tid); err == nil && strings.HasPrefix(s["State"], "D") {
+			asleep++
+		}
+	}
+	return t.at
 }
 
 // read fills buf from the process's memory.
