@@ -259,23 +259,24 @@ func (n *newcomers) thin() {
 func (n *newcomers) arm(o target.Object) (*part, error) {
 	files := &openFiles{inProcesses: len(n.target.pids) > 0}
 	defer files.close()
-	text := sqlprobe.Script(files.drivers([]target.Object{o}, n.wanted), n.options.Stack)
-	if text == "" {
-		return nil, nil
-	}
-	s, err := script.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	t, r := n.target, *n.session.run
+	found := files.drivers([]target.Object{o}, n.wanted)
+	t := n.target
 	t.objects = resolve.NewObjects()
 	defer t.objects.Close()
 	p := &part{backend: kernelBackend()}
-	if p.plan, err = t.resolve(s, &r, p.backend); err != nil {
+	var err error
+	if p.plan, err = n.planOf(t, found, p.backend); p.plan == nil {
 		return nil, err
 	}
-	p.plan.Filter = n.session.plan.Filter
-	p.plan.Limits.Ring = min(p.plan.Limits.Ring, newcomerRing)
+	spared := n.spared(p.plan)
+	if len(spared) > 0 {
+		if found = n.withoutSpared(found, p.plan, spared); len(found) == 0 {
+			return nil, fmt.Errorf("%s: %s", spared[0].Function, spared[0].Why)
+		}
+		if p.plan, err = n.planOf(t, found, p.backend); p.plan == nil {
+			return nil, err
+		}
+	}
 	if p.engine, err = beside(n.session.engine, p.plan); err != nil {
 		return nil, err
 	}
@@ -283,7 +284,60 @@ func (n *newcomers) arm(o target.Object) (*part, error) {
 	if p.refused, err = p.engine.Arm(); err != nil {
 		return nil, errors.Join(err, p.engine.Close())
 	}
+	p.refused = append(p.refused, spared...)
 	return p, nil
+}
+
+// planOf plans what observes drivers, nil when there is nothing of them to observe.
+func (n *newcomers) planOf(t Target, found []sqlprobe.Found, b backend) (*plan.Plan, error) {
+	text := sqlprobe.Script(found, n.options.Stack)
+	if text == "" {
+		return nil, nil
+	}
+	s, err := script.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	r := *n.session.run
+	p, err := t.resolve(s, &r, b)
+	if err != nil {
+		return nil, err
+	}
+	p.Filter = n.session.plan.Filter
+	p.Limits.Ring = min(p.Limits.Ring, newcomerRing)
+	return p, nil
+}
+
+// spared are the functions of a plan on which no kernel probe may lie, because another sonde has patched them.
+func (n *newcomers) spared(p *plan.Plan) []plan.Refusal {
+	_, left, _ := user.Apart(p, kernel.Narrowed(&p.Filter))
+	return left
+}
+
+// withoutSpared are the drivers without functions that are spared. A driver that says nothing without them is left out as a whole, which is told.
+func (n *newcomers) withoutSpared(found []sqlprobe.Found, p *plan.Plan, spared []plan.Refusal) []sqlprobe.Found {
+	probes := map[string]bool{}
+	for _, s := range spared {
+		for i := range p.Probes {
+			of := func(at plan.Site) bool { return at.Function == s.Site.Function }
+			probes[p.Probes[i].Name] = probes[p.Probes[i].Name] || slices.ContainsFunc(p.Probes[i].Sites, of)
+		}
+	}
+	var rest []sqlprobe.Found
+	var lost []string
+	for _, f := range found {
+		without := f.Without(probes)
+		switch {
+		case without.Usable():
+			rest = append(rest, without)
+		case f.Usable():
+			lost = append(lost, f.Driver.Name)
+		}
+	}
+	if len(rest) > 0 && len(lost) > 0 {
+		n.note(fmt.Sprintf("statements of %s in %s are not seen: another sonde has patched functions that tell them", strings.Join(lost, ", "), found[0].Target))
+	}
+	return rest
 }
 
 // newcomerRing is the size of a newcomer's ring: there may be many.

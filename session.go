@@ -131,6 +131,7 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 	defer func() {
 		if err != nil {
 			s.abandon()
+			err = t.over(err)
 		}
 	}()
 	if len(t.argv) > 0 {
@@ -174,6 +175,20 @@ func (t *Target) arm(ctx context.Context, p *plan.Plan, r *run, b backend) (_ *S
 		}
 	}
 	return s, nil
+}
+
+// over says in place of why nothing could be armed that the processes have ended meanwhile, if they have.
+func (t *Target) over(err error) error {
+	if !errors.Is(err, script.NotArmed) || len(t.pids) == 0 {
+		return err
+	}
+	var last error
+	for _, pid := range t.pids {
+		if _, last = target.Open(pid); !errors.Is(last, script.NoProcess) && !errors.Is(last, target.Zombie) {
+			return err
+		}
+	}
+	return last
 }
 
 // load gives the plan to an engine, and says how what comes back reads.

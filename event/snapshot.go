@@ -114,9 +114,12 @@ const (
 
 // Function describes a function that can be probed: one line of `sonde list`.
 type Function struct {
-	Target    string
-	Name      string // as Call.Function
-	Linkage   string // symbol name as in the object, when it differs
+	Target  string
+	Name    string // as Call.Function
+	Linkage string // symbol name as in the object, when it differs
+	// Version is the symbol version, "" none: "@@V" where the plain name means this function to the linker, "@V" for programs linked
+	// before. Name and Version together name one function of the object.
+	Version   string
 	Signature string // "" when types are unknown
 	// SplitTypes is the file that has the types and is not read, for SplitProblem: the function was compiled with -gsplit-dwarf.
 	SplitTypes, SplitProblem string

@@ -39,6 +39,8 @@ var mistakes = []struct {
 	{`BEGIN { } }`, Unexpected, "}", "a probe is"},
 	{`BEGIN`, Unexpected, "BEGIN", "what to do"},
 	{`uprobe:l:f /pid == 1 and tid == 2/ { }`, Unexpected, "and", `"&&"`},
+	{`uprobe:l:f /duration > 10 ms/ { }`, Unexpected, "ms", "right behind its number: 10ms"},
+	{`uprobe:l:f /arg0 > 3 kb/ { }`, Unexpected, "kb", "sizes are in bytes"},
 	{`BEGIN { pid = 1 }`, NotAssignable, "pid", "$pid"},
 	{`BEGIN { 1++ }`, NotAssignable, "1", "@x"},
 	{`uprobe:l:f /pid = 1/ { }`, Assignment, "=", `did you mean "=="`},

@@ -138,6 +138,11 @@ func (p *parser) unexpectedHints(t token) []string {
 		return []string{`"and" is "&&"`}
 	case t.kind == tokName && t.text == "or":
 		return []string{`"or" is "||"`}
+	case t.kind == tokName && p.last < t.span.From && p.last > 0 && isDigit(p.src[p.last-1]):
+		if scale, ok := unitScale(t.text); ok && (scale > 1 || t.text == "ns") {
+			return []string{"a unit stands right behind its number: 10" + t.text}
+		}
+		return []string{"units are those of time, right behind a number: 10ms; sizes are in bytes"}
 	case t.kind == tokOp && t.text == "/" && !p.predicate && p.bare:
 		return []string{"the condition stands without slashes"}
 	}

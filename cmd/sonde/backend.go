@@ -40,7 +40,9 @@ func observe(ctx context.Context, w world, r request) (err error) {
 		stream = render.Ordered(stream)
 	}
 	options := append(r.options(), sonde.OnIdle(stream.Flush))
-	s, err := r.start(ctx, t, append(options, r.signs(w)...))
+	p := newProgress(w.err)
+	defer p.done()
+	s, err := r.start(ctx, t, append(options, r.signs(w, p)...))
 	if err != nil {
 		return err
 	}
@@ -89,8 +91,7 @@ func (r request) options() []sonde.RunOption {
 }
 
 // signs tell the user, and whoever waits for the ready file, how far the start has come.
-func (r request) signs(w world) []sonde.RunOption {
-	p := newProgress(w.err)
+func (r request) signs(w world, p *progress) []sonde.RunOption {
 	stage := func(what string) {
 		if what != "reading symbols" && w.hold != nil {
 			w.hold()
@@ -230,7 +231,7 @@ func list(_ context.Context, w world, l listing) (err error) {
 		}
 		more, err := t.List(pt, what)
 		if err != nil {
-			return err
+			return l.perhapsFunction(pt, err)
 		}
 		found = append(found, more...)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -52,6 +54,17 @@ language, and what a probe at their entry costs.`,
 		return w.list(c.Context(), w, l)
 	}
 	return c
+}
+
+// perhapsFunction tells who names an object that a process does not map how functions of all its objects are named.
+func (l listing) perhapsFunction(pt script.Point, err error) error {
+	var d *script.Diagnostic
+	if len(l.pids) == 0 || !errors.As(err, &d) || d.Code != script.NoLibrary || strings.Contains(pt.Target, "/") {
+		return err
+	}
+	more := *d
+	more.Hints = append(slices.Clone(d.Hints), fmt.Sprintf("functions of that name: sonde list -p %d %s", l.pids[0], shellWord(":"+pt.Target)))
+	return &more
 }
 
 // listed reads TARGET:PATTERN, or TARGET and then the patterns of what to list in it.

@@ -153,6 +153,9 @@ func (m *making) look(w world) error {
 		p.Target = full
 	}
 	f, err := w.describe(p.Target + ":" + m.function)
+	if !strings.Contains(m.function, "@") {
+		f.Version = "" // the name says enough, and outlives the version
+	}
 	p.Function = f
 	return err
 }

@@ -24,6 +24,7 @@ type made struct {
 
 func projects(t *testing.T) []made {
 	cpp, rust, golang := fixture.Build(t, "scaffold/shop.cc"), fixture.Build(t, "scaffold/shop.rs"), fixture.Build(t, "scaffold/go")
+	versions := fixture.Build(t, "scaffold/versions.c")
 	getent := []string{"getent", "ahosts", "localhost"}
 	cat := []string{"cat", "/dev/null"}
 	return []made{
@@ -31,6 +32,8 @@ func projects(t *testing.T) []made {
 		{"libc-count", "libc", "getaddrinfo", "count", "", getent, "", `"comm":"getent","count":1}`},
 		{"libc-time", "libc", "getaddrinfo", "time", "", getent, "", `{"count":1,`},
 		{"libc-hist", "libc", "read", "hist", "count", cat, "", `{"from":131072,"to":262144,"count":1}`},
+		{"version-old", "libm", "pow@GLIBC_2.2.5", "count", "", []string{versions}, `"count":3}`, `"count":3}`},
+		{"version-default", "libm", "pow@@GLIBC_2.29", "count", "", []string{versions}, `"count":5}`, `"count":5}`},
 		{"cpp-trace", cpp, "shop::Store::put", "trace", "", []string{cpp}, `"name":"apple","count":9,`, `"name":"apple","count":9,`},
 		{"cpp-time", cpp, "shop::Store::put", "time", "", []string{cpp}, `{"count":10,`, ""},
 		{"rust-trace", rust, "shop::till::price", "trace", "", []string{rust}, `"name":"pear","count":9,"discount":-3}`, `"name":"pear","count":9,"discount":-3}`},

@@ -64,7 +64,7 @@ func (v observing) command(w world) *cobra.Command {
 		if err := f.watchable(); err != nil {
 			return err
 		}
-		if err := f.aim(c.Name(), g.points, probes); err != nil {
+		if err := f.aim(w, c.Name(), g.points, probes); err != nil {
 			return err
 		}
 		return w.observe(c.Context(), w, f.request)
@@ -154,12 +154,17 @@ func (f *flags) noDash(verb string, probes []string) error {
 }
 
 // aim refuses a probe without target when no process and no command says which program is meant.
-func (f *flags) aim(verb string, points []script.Point, probes []string) error {
+func (f *flags) aim(w world, verb string, points []script.Point, probes []string) error {
 	if len(f.pids) > 0 || len(f.command) > 0 {
 		return nil
 	}
 	for i, pt := range points {
 		if text := probes[i]; pt.Target == "" {
+			if !pt.Regexp && pt.Kind != script.USDT && w.isTarget(text) {
+				hints := []string{"one of its functions: sonde " + verb + " " + shellWord(text) + ":NAME; all: sonde " + verb + " " + shellWord(text+":*"),
+					"sonde list " + shellWord(text) + " shows them"}
+				return &script.Diagnostic{Code: script.BadProbe, Message: text + " names no function", Text: text, Span: script.Span{From: len(text), To: len(text)}, Hints: hints}
+			}
 			named := "TARGET:" + shellWord(text)
 			if static, ok := strings.CutPrefix(text, "usdt:"); ok {
 				named = "usdt:TARGET:" + shellWord(static)
@@ -171,6 +176,11 @@ func (f *flags) aim(verb string, points []script.Point, probes []string) error {
 		}
 	}
 	return nil
+}
+
+// isTarget reports whether a word that should be a probe is a path, or names a library.
+func (w world) isTarget(word string) bool {
+	return strings.Contains(word, "/") || len(w.candidates(word+":", nil)) > 0 && !isProgram(word)
 }
 
 func shellWords(words []string) string {

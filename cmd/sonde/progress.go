@@ -18,6 +18,7 @@ type progress struct {
 	to    *os.File
 	stage string
 	shown bool
+	over  bool
 	timer *time.Timer
 }
 
@@ -30,6 +31,9 @@ func newProgress(to *os.File) *progress {
 func (p *progress) late() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.over || p.shown { // over: the timer ran out while done stopped it
+		return
+	}
 	p.shown = true
 	p.write()
 }
@@ -60,5 +64,5 @@ func (p *progress) done() {
 	if p.shown && term.IsTerminal(int(p.to.Fd())) {
 		fmt.Fprint(p.to, "\r\x1b[K")
 	}
-	p.shown = false
+	p.shown, p.over = false, true
 }

@@ -16,6 +16,8 @@ func TestASlowStartAlwaysSaysWhatItDoes(t *testing.T) {
 	p.late()
 	p.say("reading symbols")
 	p.done()
+	p.late() // the timer ran out meanwhile
+	p.say("loading")
 	written.Close()
 	if got, err := io.ReadAll(read); err != nil || string(got) != "sonde: starting ...\nsonde: reading symbols ...\n" {
 		t.Errorf("%q, %v", got, err)

@@ -20,19 +20,23 @@ func TestCommand(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
 }
 
-// TestObserving runs the scripts that observe; ./work is the program, ./nobpf starts others where bpf(2) is refused.
+// TestObserving runs the scripts that observe; ./work is the program, ./nobpf starts others where bpf(2) is refused, ./small32 is a program of 32 bits that waits.
 func TestObserving(t *testing.T) {
 	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
 	work := fixture.Build(t, "command/work.c")
 	static, nobpf := fixture.Build(t, "command/static.c"), fixture.Build(t, "command/nobpf.c")
+	small := fixture.Small32(t,
+		0xb8, 29, 0, 0, 0, // mov $29,%eax: pause
+		0xcd, 0x80, // int $0x80
+		0xeb, 0xf7) // jmp: and again
 	objects := compiledObjects(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/observe",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			return errors.Join(os.Symlink(work, filepath.Join(e.WorkDir, "work")), os.Symlink(static, filepath.Join(e.WorkDir, "static")),
-				os.Symlink(nobpf, filepath.Join(e.WorkDir, "nobpf")),
+				os.Symlink(nobpf, filepath.Join(e.WorkDir, "nobpf")), os.Symlink(small, filepath.Join(e.WorkDir, "small32")),
 				objects(e.WorkDir))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await},

@@ -95,7 +95,9 @@ func observeSQL(ctx context.Context, w world, s statements) (err error) {
 	}
 	stream := sqlstat.NewStream(sink, sqlstat.Options{Slow: s.slow, Literals: s.literals, Gone: sqlstat.Gone})
 	options := append(s.options(), sonde.OnIdle(stream.Flush))
-	session, err := t.RunSQL(ctx, o, append(options, s.signs(w)...)...)
+	p := newProgress(w.err)
+	defer p.done()
+	session, err := t.RunSQL(ctx, o, append(options, s.signs(w, p)...)...)
 	if err != nil {
 		return err
 	}

@@ -123,6 +123,56 @@ func TestAProgramThatACommandStartsIsObserved(t *testing.T) {
 	got.check(t, "UPDATE t SET a = ?", expect{5, 5, 0})
 }
 
+// A newcomer of whose driver another sonde has patched one function, in another process, was refused as a whole.
+func TestANewcomerIsObservedWithoutWhatAnotherSondeHasPatched(t *testing.T) {
+	fixture.NeedRoot(t)
+	dir := t.TempDir()
+	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
+	patched := startWaiting(t, exec.Command(program, "wait"))
+	target, err := sonde.Open(sonde.PID(patched.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	elsewhere, err := target.Count(t.Context(), program+":database/sql.(*DB).execDC", sonde.WithEngine(sonde.EngineUser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := filepath.Join(dir, "gate")
+	if err := unix.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("D", dir)
+	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+		in, err := os.OpenFile(gate, os.O_WRONLY, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		awaitNewcomer(t, s, program)
+		refusals := s.Refusals()
+		if len(refusals) != 1 || refusals[0].Function != "database/sql.(*DB).execDC" || !strings.Contains(refusals[0].Why, "another sonde") {
+			t.Errorf("refused: %v", refusals)
+		}
+		in.Close()
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
+				return
+			}
+		}
+		t.Error("the command does not end")
+	}, sonde.Command("sh", "-c", `cd "$D"; sh -c "./inner wait <gate >said"; touch done`)).queries
+	got.check(t, "SELECT before", expect{1, 3, 0})
+	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, 21, 0})
+	if got["UPDATE t SET a = ?"] != nil {
+		t.Errorf("what is left out was counted:\n%s", got)
+	}
+	patched.Finish()
+	if err := elsewhere.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A library that no process mapped at the start, in a place of its own, is observed when one maps it.
 func TestALibraryThatIsFirstLoadedDuringTheRunIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)

@@ -133,7 +133,7 @@ func number(text string) (int, error) {
 	if literal, ok := x.(*script.Int); err == nil && ok && literal.Value >= 0 && literal.Value <= 1<<31 {
 		return int(literal.Value), nil
 	}
-	return 0, usage(nil, "%q is no number of things", text)
+	return 0, usage([]string{"a number is 1000, 1_000 or 1e3"}, "%q is no whole number", text)
 }
 
 // word is one of a few.

@@ -26,6 +26,22 @@ func (m *Machine) kernel() []Check {
 		Check{Found: "Linux " + m.Release + " on " + m.Arch, Costs: "sonde observes x86-64 programs only"})
 }
 
+// proc tells whether this process can be told of; what needs that is left out otherwise.
+func (m *Machine) proc() []Check {
+	if m.OtherProc == nil {
+		return nil
+	}
+	c := Check{Name: "/proc", State: Gap, Found: m.OtherProc.Error(), Costs: "no process can be named; what /proc would tell of this one is left out here"}
+	if m.NoProc != nil {
+		c.Costs = "nothing can be observed; what it would tell of this process is left out here"
+	}
+	var d *script.Diagnostic
+	if errors.As(m.OtherProc, &d) {
+		c.Found, c.Mend = d.Message, strings.Join(d.Hints, "; ")
+	}
+	return []Check{c}
+}
+
 func (m *Machine) loading() []Check {
 	gap := Check{Costs: "the kernel engine cannot run"}
 	if m.Loads != nil {
@@ -42,6 +58,9 @@ func (m *Machine) loading() []Check {
 }
 
 func (m *Machine) capabilities() []Check {
+	if m.OtherProc != nil {
+		return nil
+	}
 	missing := m.Privileges.Missing()
 	all := yes(len(missing) == 0, Check{Name: "capabilities", Found: "CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN"}, Check{
 		Found: "without " + strings.Join(missing, " and "),
@@ -57,6 +76,9 @@ func (m *Machine) capabilities() []Check {
 
 // settings shows the sysctls that keep processes without capabilities out. For those with them they mean nothing.
 func (m *Machine) settings() []Check {
+	if m.OtherProc != nil {
+		return nil
+	}
 	privileged := len(m.Privileges.Missing()) == 0
 	setting := func(name, value, open, costs string) Check {
 		c := Check{Name: name, State: OK, Found: value}
@@ -93,6 +115,9 @@ func (m *Machine) lockdown() []Check {
 }
 
 func (m *Machine) seccomp() []Check {
+	if m.OtherProc != nil {
+		return nil
+	}
 	c := Check{Name: "seccomp", State: OK, Found: "no filter"}
 	if m.Privileges.Seccomp {
 		c.State, c.Found = Info, "a filter lets bpf(2) through"
@@ -175,6 +200,9 @@ func (m *Machine) types() []Check {
 }
 
 func (m *Machine) jit() []Check {
+	if m.OtherProc != nil {
+		return nil
+	}
 	if m.JIT == "" {
 		return []Check{{Name: "JIT", State: Info, Found: "unknown"}}
 	}
@@ -193,6 +221,9 @@ func (m *Machine) namespaces() []Check {
 }
 
 func (m *Machine) ptrace() []Check {
+	if m.OtherProc != nil {
+		return nil
+	}
 	c := Check{Name: "ptrace", State: OK, Found: "this process may look into others"}
 	if m.Ptrace && m.Yama != "3" {
 		return []Check{c}
@@ -230,6 +261,9 @@ func (m *Machine) tracefs() []Check {
 
 // events tells whether the engine without eBPF can run.
 func (m *Machine) events() []Check {
+	if m.OtherProc != nil {
+		return nil
+	}
 	c := Check{Name: "uprobe events", State: OK, Found: "this process may define them in tracefs: --engine=tracefs works"}
 	if m.Defines == nil {
 		return []Check{c}

@@ -42,6 +42,7 @@ func Examine() Report { return Look().Report() }
 func (m *Machine) Report() Report {
 	var r Report
 	switch {
+	case m.NoProc != nil:
 	case m.Loads == nil:
 		r.Engine = "kernel"
 	case m.Defines == nil && errors.Is(m.Loads, script.NotPermitted):
@@ -55,7 +56,7 @@ func (m *Machine) Report() Report {
 
 // checks are all there are, in the order of the report: first what decides, then what it is made of.
 var checks = []func(*Machine) []Check{
-	(*Machine).kernel, (*Machine).loading, (*Machine).capabilities, (*Machine).settings, (*Machine).lockdown, (*Machine).seccomp,
+	(*Machine).kernel, (*Machine).proc, (*Machine).loading, (*Machine).capabilities, (*Machine).settings, (*Machine).lockdown, (*Machine).seccomp,
 	(*Machine).linking, (*Machine).memory, (*Machine).records, (*Machine).types, (*Machine).jit, (*Machine).namespaces,
 	(*Machine).ptrace, (*Machine).inside, (*Machine).memlock, (*Machine).tracefs, (*Machine).events, (*Machine).others,
 }

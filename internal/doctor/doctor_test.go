@@ -28,6 +28,29 @@ func good() *Machine {
 	}
 }
 
+// Where /proc is missing or another namespace's, that is the gap, and nothing is said of what it would tell.
+func TestWhatProcWouldTellIsNotGuessed(t *testing.T) {
+	missing := &script.Diagnostic{Code: "no-proc", Message: "/proc is not mounted", Hints: []string{"mount it"}}
+	for engine, spoil := range map[string]func(*Machine){
+		"":       func(m *Machine) { m.NoProc, m.OtherProc = missing, missing },
+		"kernel": func(m *Machine) { m.OtherProc = missing },
+	} {
+		m := good()
+		m.Privileges, m.JIT, m.Yama, m.Ptrace = kernel.Privileges{Lockdown: "none"}, "", "", false
+		spoil(m)
+		r := m.Report()
+		if c := find(t, r, "/proc"); c.State != Gap || c.Found != missing.Message || c.Mend != "mount it" || r.Gaps() != 1 || r.Engine != engine {
+			t.Errorf("%q: %+v", engine, r)
+		}
+		for _, c := range r.Checks {
+			switch c.Name {
+			case "capabilities", "kernel.unprivileged_bpf_disabled", "kernel.perf_event_paranoid", "seccomp", "JIT", "ptrace", "inside a process", "uprobe events":
+				t.Errorf("%q: %+v", engine, c)
+			}
+		}
+	}
+}
+
 func find(t *testing.T, r Report, name string) Check {
 	t.Helper()
 	for _, c := range r.Checks {

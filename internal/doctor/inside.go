@@ -4,6 +4,9 @@ import "strings"
 
 // inside tells whether the engine inside the process can run, and on which processes.
 func (m *Machine) inside() []Check {
+	if m.OtherProc != nil {
+		return nil
+	}
 	c := Check{Name: "inside a process", State: OK, Found: "--engine=user works on any process of this PID namespace that has no seccomp filter and no other tracer"}
 	var also []string
 	switch {

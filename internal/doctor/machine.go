@@ -11,12 +11,15 @@ import (
 
 	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
+	"github.com/sonde-project/sonde/internal/target"
 )
 
 // Machine is what was found. Texts are "" where the kernel has no such setting or does not let it be read.
 type Machine struct {
 	Arch, Release string
 	Self          string // path of this program
+	NoProc        error  // why there is no /proc: no run begins
+	OtherProc     error  // why /proc does not tell of this process: what it would tell is unknown
 	Privileges    kernel.Privileges
 	Ptrace        bool // CAP_SYS_PTRACE
 	Loads         error
@@ -38,6 +41,7 @@ type Machine struct {
 func Look() *Machine {
 	m := &Machine{Arch: runtime.GOARCH, Privileges: kernel.ReadPrivileges()}
 	m.Release = release()
+	m.NoProc, m.OtherProc = target.HasProc(), target.OwnProc()
 	m.Self, _ = os.Executable()
 	m.Ptrace = m.Privileges.Has(unix.CAP_SYS_PTRACE)
 	m.Support, m.Loads = kernel.Probe()

@@ -199,11 +199,12 @@ func TestStreamsWriteTheirGoldens(t *testing.T) {
 func TestListWritesItsGoldens(t *testing.T) {
 	functions := []event.Function{
 		{Target: libc, Name: "malloc", Signature: "void *malloc(size_t bytes)", Address: 0x98870, Size: 610, File: "malloc.c", Line: 3288, Language: event.LangC, Cost: "emulated"},
-		{Target: libc, Name: "strlen", Linkage: "strlen@@GLIBC_2.2.5", Address: 0x9a000, Language: event.LangC, Cost: "stepped", IFunc: true},
+		{Target: libc, Name: "strlen", Address: 0x9a000, Language: event.LangC, Cost: "stepped", IFunc: true, Version: "@@GLIBC_2.2.5"},
+		{Target: libc, Name: "memcpy", Address: 0x9b000, Language: event.LangC, Cost: "stepped", Version: "@GLIBC_2.2.5"},
 		{Target: "/bin/app", Name: "ns::put(int)", Linkage: "_ZN2ns3putEi", Language: event.LangCPP, Inlined: 3},
 		{Target: "/bin/app", Provider: "app", Name: "start", Signature: "(int64 id, char *name)", Address: 0x401000, Cost: "nop"},
 	}
-	for name, list := range map[string][]event.Function{"list": functions, "list-one-target": functions[:2], "list-nothing": nil} {
+	for name, list := range map[string][]event.Function{"list": functions, "list-one-target": functions[:3], "list-nothing": nil} {
 		for _, f := range []Format{Text, JSON, CSV} {
 			var out bytes.Buffer
 			if err := List(f, &out, list, Options{}); err != nil {

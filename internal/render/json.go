@@ -184,12 +184,13 @@ type jsonFunction struct {
 	Cost      string `json:"cost,omitempty"`
 	IFunc     bool   `json:"ifunc,omitempty"`
 	Inlined   int    `json:"inlined,omitempty"`
+	Version   string `json:"version,omitempty"`
 }
 
 func newFunction(f event.Function) jsonFunction {
 	return jsonFunction{Type: "function", Target: f.Target, Function: f.Name, Provider: f.Provider, Linkage: f.Linkage,
 		Signature: f.Signature, Split: f.SplitTypes, Problem: f.SplitProblem, Address: address(f.Address), Size: f.Size, File: f.File, Line: f.Line,
-		Language: f.Language.String(), Cost: f.Cost, IFunc: f.IFunc, Inlined: f.Inlined}
+		Language: f.Language.String(), Cost: f.Cost, IFunc: f.IFunc, Inlined: f.Inlined, Version: f.Version}
 }
 
 // address is in hexadecimal, "" where there is no instance outside of other functions.

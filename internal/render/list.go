@@ -46,10 +46,10 @@ func listJSON(w io.Writer, functions []event.Function) error {
 
 func listCSV(w io.Writer, functions []event.Function) error {
 	c := csv.NewWriter(w)
-	rows := [][]string{{"target", "function", "provider", "linkage", "signature", "address", "size", "file", "line", "language", "cost", "ifunc", "inlined"}}
+	rows := [][]string{{"target", "function", "provider", "linkage", "signature", "address", "size", "file", "line", "language", "cost", "ifunc", "inlined", "version"}}
 	for _, f := range functions {
 		rows = append(rows, cleanAll([]string{f.Target, f.Name, f.Provider, f.Linkage, f.Signature, address(f.Address), strconv.FormatUint(f.Size, 10),
-			f.File, strconv.Itoa(f.Line), f.Language.String(), f.Cost, strconv.FormatBool(f.IFunc), strconv.Itoa(f.Inlined)}))
+			f.File, strconv.Itoa(f.Line), f.Language.String(), f.Cost, strconv.FormatBool(f.IFunc), strconv.Itoa(f.Inlined), f.Version}))
 	}
 	return c.WriteAll(rows)
 }
@@ -137,6 +137,9 @@ func listName(f event.Function) string {
 		}
 	case f.Signature != "":
 		name = f.Signature
+	}
+	if strings.HasPrefix(f.Version, "@") && !strings.HasPrefix(f.Version, "@@") {
+		name += " [" + f.Version + "]"
 	}
 	if f.IFunc {
 		name += " [ifunc]"

@@ -13,20 +13,23 @@ import (
 // offered is how many functions a hint names when a point means several.
 const offered = 8
 
-// Describe describes the one function that a point names, with its parameters. A point that names several is a mistake.
+// Describe describes the one function that a point names, with its parameters. A point that names several is a mistake, and so is the address
+// of one among several of a name: whoever asks goes on by the name.
 func Describe(pt script.Point, scope Scope) (event.Function, error) {
 	r := newResolver(&script.Script{}, scope)
 	matches, err := r.find(&pt)
 	if err != nil {
 		return event.Function{}, err
 	}
-	if len(matches) > 1 {
-		var names []string
-		for _, m := range matches[:min(len(matches), offered)] {
-			names = append(names, m.name())
+	if len(matches) == 1 && matches[0].within {
+		m := matches[0]
+		byName := script.Point{Kind: pt.Kind, Target: pt.Target, Function: m.obj.file.Demangled(m.fn), Span: pt.Span, FunctionSpan: pt.Span}
+		if same, err := r.inObject(&byName, m.obj); err == nil && len(same) > 1 {
+			return event.Function{}, r.several(&byName, same)
 		}
-		return event.Function{}, r.diag(pt.FunctionSpan, script.Several, pt.Function+" names "+strconv.Itoa(len(matches))+" functions",
-			"one of: "+strings.Join(names, ", "))
+	}
+	if len(matches) > 1 {
+		return event.Function{}, r.several(&pt, matches)
 	}
 	m := matches[0]
 	f := r.describe(m)
@@ -44,6 +47,38 @@ func Describe(pt script.Point, scope Scope) (event.Function, error) {
 		}
 	}
 	return f, nil
+}
+
+// several says what tells the functions apart that a point names: their names, their symbol versions, or the files of statics, which no name tells.
+func (r *resolver) several(pt *script.Point, matches []match) error {
+	times := map[string]int{}
+	for _, m := range matches {
+		times[m.name()]++
+	}
+	var names, hints []string
+	alike := false
+	for _, m := range matches {
+		name := m.name()
+		switch unit := m.fn.Unit; {
+		case times[name] == 1:
+		case m.fn.Version != "":
+			name += m.fn.VersionSuffix()
+		default:
+			alike = true
+			if unit != "" {
+				name += " of " + unit
+			}
+		}
+		names = append(names, name)
+	}
+	shown := strings.Join(names[:min(len(names), offered)], ", ")
+	if len(names) > offered {
+		shown += " and " + strconv.Itoa(len(names)-offered) + " more"
+	}
+	if alike {
+		hints = append(hints, "sonde count "+pt.Target+":"+pt.Function+" observes all of a name")
+	}
+	return r.diag(pt.FunctionSpan, script.Several, pt.Function+" names "+strconv.Itoa(len(matches))+" functions", append([]string{"one of: " + shown}, hints...)...)
 }
 
 func parameters(params []ctype.Param, places [][]ctype.Piece) []event.Parameter {

@@ -69,7 +69,7 @@ func ListLines(pt script.Point, scope Scope) ([]event.Function, error) {
 func (r *resolver) describe(m match) event.Function {
 	f := event.Function{
 		Target: m.obj.Path, Name: m.name(), Address: uint64(m.fn.Addr) + m.offset, Size: m.fn.Size,
-		Language: m.fn.Lang, IFunc: m.fn.IFunc, Cost: entryCost(m.obj, m.fn),
+		Language: m.fn.Lang, IFunc: m.fn.IFunc, Version: m.fn.VersionSuffix(), Cost: entryCost(m.obj, m.fn),
 	}
 	if m.fn.Name != f.Name {
 		f.Linkage = m.fn.Name

@@ -116,15 +116,20 @@ func (r *resolver) locate(pt *script.Point) ([]*object, error) {
 		return nil, r.place(err, pt)
 	}
 	var out []*object
+	var first error
 	for _, t := range found {
 		obj, err := r.objects.get(t)
-		if err != nil {
-			if pt.Target == "*" {
-				continue // one odd mapping does not stop the rest
-			}
+		switch {
+		case err == nil:
+			out = appendNew(out, obj)
+		case pt.Target != "*":
 			return nil, r.place(err, pt)
+		case first == nil: // one odd mapping does not stop the rest
+			first = err
 		}
-		out = appendNew(out, obj)
+	}
+	if len(out) == 0 && first != nil {
+		return nil, r.place(first, pt)
 	}
 	return out, nil
 }

@@ -35,9 +35,27 @@ func (r *resolver) nothing(pt *script.Point, objects []*object) error {
 		}
 	}
 	if len(d.Hints) == 0 {
-		d.Hints = append(d.Hints, fmt.Sprintf("sonde list %s shows what can be probed", pt.Target))
+		for _, obj := range objects {
+			d.Hints = append(d.Hints, stripped(obj)...)
+		}
+	}
+	if pt.Target == "" && isTarget(pt.Function) {
+		d.Hints = []string{fmt.Sprintf("functions of %s are %s:NAME", pt.Function, pt.Function)}
+	}
+	if len(d.Hints) == 0 && pt.Function != "*" {
+		listed := pt.Target
+		if listed == "" || listed == "*" {
+			listed = objects[0].Path
+		}
+		d.Hints = append(d.Hints, fmt.Sprintf("sonde list %s shows what can be probed", listed))
 	}
 	return d
+}
+
+// isTarget reports whether a name that is no function is a library or a file.
+func isTarget(name string) bool {
+	_, err := target.Find(name)
+	return err == nil
 }
 
 // isGlob reports a pattern; the star of a Go method, main.(*Store).Put, makes none.
@@ -55,14 +73,22 @@ func (r *resolver) whyNot(name string, obj *object) []string {
 	if lib := r.elsewhere(name, obj); lib != "" {
 		hints = append(hints, fmt.Sprintf("%s is in %s: probe %s:%s", name, lib, lib, name))
 	}
-	if obj.file.Stripped() && len(hints) == 0 {
-		hint := soname(obj) + " is stripped: only what it exports has a name"
-		if pkg := obj.file.DebugPackage(); pkg.Debug != "" {
-			hint += "; its debug package is " + pkg.Debug
-		}
-		hints = append(hints, hint)
+	if len(hints) == 0 {
+		hints = stripped(obj)
 	}
 	return hints
+}
+
+// stripped says so of an object whose functions have no names.
+func stripped(obj *object) []string {
+	if !obj.file.Stripped() {
+		return nil
+	}
+	hint := soname(obj) + " is stripped: only what it exports has a name"
+	if pkg := obj.file.DebugPackage(); pkg.Debug != "" {
+		hint += "; its debug package is " + pkg.Debug
+	}
+	return []string{hint}
 }
 
 func inlinedHint(name string, in []symbol.InlineSite) string {

@@ -61,7 +61,7 @@ func (p Project) page(dir string) (page, error) {
 	if g.Symbol == "" {
 		g.Symbol = p.Function.Name
 	}
-	pt := script.Point{Kind: script.Uprobe, Target: p.Target, Function: p.Function.Name}
+	pt := script.Point{Kind: script.Uprobe, Target: p.Target, Function: p.Function.Name + p.Function.Version}
 	full = pt.String()
 	g.Probe = strings.TrimPrefix(full, "uprobe:")
 	g.Script = full + " { @ = hist(args." + p.By + "); }"

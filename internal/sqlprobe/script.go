@@ -73,6 +73,22 @@ func (f Found) usable() ([]Probe, bool) {
 	return probes, true
 }
 
+// Usable reports whether the statements of the driver can be observed: the object has what is needed.
+func (f Found) Usable() bool {
+	_, ok := f.usable()
+	return ok
+}
+
+// Without is the driver as if the object lacked the functions of some probes, which are named as a plan names them: KIND:TARGET:FUNCTION.
+func (f Found) Without(probes map[string]bool) Found {
+	has := f.Has
+	f.Has = func(function string) bool {
+		at := f.Target + ":" + function
+		return !probes["uprobe:"+at] && !probes["uretprobe:"+at] && (has == nil || has(function))
+	}
+	return f
+}
+
 // Script is the script that observes the statements of what was found; "" when none of it can be observed.
 func Script(found []Found, stack bool) string {
 	var b strings.Builder

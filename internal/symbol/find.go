@@ -35,8 +35,8 @@ func (f *File) exactly(text string) func(name string) bool {
 	if version == "" {
 		return func(name string) bool { return name == text }
 	}
-	old := plain + "@" + version
-	return func(name string) bool { return name == text || name == old }
+	old, current := plain+"@"+version, plain+"@@"+version
+	return func(name string) bool { return name == text || name == old || name == current }
 }
 
 // matching gives the functions one of whose linkage names or forms matches.
@@ -59,11 +59,17 @@ func (f *File) matching(m matcher, linkage func(name string) bool) []*Function {
 	return found
 }
 
-func versioned(fn *Function) string {
-	if fn.OldVersion {
-		return fn.Name + "@" + fn.Version
+func versioned(fn *Function) string { return fn.Name + fn.VersionSuffix() }
+
+// VersionSuffix is what a linker writes behind the function's name: "@V", "@@V" for the version that the plain name means, "" none.
+func (fn *Function) VersionSuffix() string {
+	switch {
+	case fn.Version == "":
+		return ""
+	case fn.OldVersion:
+		return "@" + fn.Version
 	}
-	return fn.Name + "@@" + fn.Version
+	return "@@" + fn.Version
 }
 
 // spelled reports whether a form of function i matches, and demangles only where that could be.

@@ -11,10 +11,14 @@ import (
 // program by name, a library that it could load, or a program in its PATH. The error is a *script.Diagnostic.
 func (p *Process) Find(name string) (Object, error) {
 	if strings.Contains(name, "/") {
-		if o, err := p.libraryByPath(name, p.mapped()); err == nil {
+		path := filepath.Clean(name)
+		if absolute, err := filepath.Abs(path); err == nil && p.root == "" {
+			path = absolute // as the process names what it maps
+		}
+		if o, err := p.libraryByPath(path, p.mapped()); err == nil {
 			return o, nil
 		}
-		o, err := p.root.object(filepath.Clean(name), name)
+		o, err := p.root.object(path, name)
 		if err != nil {
 			return Object{}, fileProblem(NoProgram, name, err)
 		}

@@ -23,8 +23,8 @@ func HasProc() error {
 	return diagnosis(NoProc, "/proc is not mounted here: it tells which processes there are and what they map", "mount -t proc proc /proc")
 }
 
-// ownProc refuses a /proc whose process IDs are not ours: it would tell of other processes of the same numbers.
-func ownProc() error {
+// OwnProc is HasProc, and refuses a /proc whose process IDs are not ours: it would tell of other processes of the same numbers.
+func OwnProc() error {
 	to, err := os.Readlink("/proc/self")
 	if err == nil && to == strconv.Itoa(os.Getpid()) {
 		return nil

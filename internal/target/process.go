@@ -38,7 +38,7 @@ func Open(pid int) (*Process, error) {
 	if pid <= 0 {
 		return nil, diagnosis(NoProcess, fmt.Sprintf("there is no process %d: process IDs begin at 1", pid))
 	}
-	if err := ownProc(); err != nil {
+	if err := OwnProc(); err != nil {
 		return nil, err
 	}
 	stat, err := readStat(pid)

@@ -268,17 +268,22 @@ func Predicates(p *plan.Plan) []string {
 	}
 	var out []string
 	for _, e := range list {
-		note := fmt.Sprintf("predicate of %s: ", p.Probes[e.probe].Name)
+		body := &p.Probes[e.probe].Bodies[e.body]
+		var notes []string
 		switch {
 		case e.predicate(p) == nil:
-			continue
 		case e.filter != "":
-			note += "the kernel evaluates " + e.text
+			notes = append(notes, "the kernel evaluates "+e.text)
 		default:
-			note += fmt.Sprintf("sonde evaluates it: %v", e.kept)
+			notes = append(notes, fmt.Sprintf("sonde evaluates it: %v", e.kept))
 		}
-		if !slices.Contains(out, note) {
-			out = append(out, note)
+		if body.Frame != nil && body.Pred != nil {
+			notes = append(notes, "sonde evaluates what it asks of the return: the entry is looked for first")
+		}
+		for _, note := range notes {
+			if note = "predicate of " + p.Probes[e.probe].Name + ": " + note; !slices.Contains(out, note) {
+				out = append(out, note)
+			}
 		}
 	}
 	return out

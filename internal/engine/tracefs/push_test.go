@@ -86,8 +86,11 @@ func TestPredicatesStayWithSondeForAReason(t *testing.T) {
 		"uprobe:PROGRAM:add /(uint8)args.a == 300/ { @[arg0, arg1, arg2, arg3] = count(); }": "more than comparisons of registers",
 		"uprobe:PROGRAM:add /comm == \"a*\"/ { @[arg0, arg1, arg2, arg3] = count(); }":       "more than comparisons of registers",
 		"uprobe:PROGRAM:add { @[arg0, arg1, arg2, arg3] = count(); }":                        "",
+		"uretprobe:PROGRAM:add /retval > 10/ { @ = count(); }":                               "sonde evaluates it: ",
+		"uretprobe:PROGRAM:add /retval > 10/ { call(); }":                                    "sonde evaluates what it asks of the return",
+		"uretprobe:PROGRAM:add /args.a > 3 && retval > 10/ { call(); }":                      "the kernel evaluates %di:s64 > 3\npredicate of uretprobe:PROGRAM:add: sonde evaluates what it asks of the return",
 	} {
-		got := strings.Join(Predicates(planOf(t, text, program, os.Getpid())), "\n")
+		got := strings.ReplaceAll(strings.Join(Predicates(planOf(t, text, program, os.Getpid())), "\n"), program, "PROGRAM")
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
