@@ -40,7 +40,7 @@ cross:
 # -p 2: tests share the kernel's probes and a small machine's cores. Without cgo the tests themselves map no libc, whose functions
 # some of them probe in every process.
 unit:
-	CGO_ENABLED=0 $(GO) test -json -count=1 -p 2 -timeout 12m ./... | $(GO) run ./build/report
+	CGO_ENABLED=0 $(GO) test -json -count=1 -p 2 -timeout 30m ./... | $(GO) run ./build/report
 
 test-kernels:
 	build/kernels bookworm trixie
