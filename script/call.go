@@ -9,6 +9,9 @@ import (
 // call reads the arguments of a function, its name being taken.
 func (p *parser) call(name token) Expr {
 	fn, known := findName(Functions(), name.text)
+	if !known && IsBuiltin(name.text) && p.emptyCall() {
+		return &Ident{Name: name.text, Span: name.span}
+	}
 	if !known {
 		p.unknownFunction(name)
 	}
@@ -22,6 +25,17 @@ func (p *parser) call(name token) Expr {
 		p.fail(BadArguments, call.Span, []string{"usage: " + fn.Usage}, "%s takes %s, not %d", fn.Name, arity(fn), len(args))
 	}
 	return call
+}
+
+// emptyCall takes the parentheses that newer versions of bpftrace write behind a builtin: pid().
+func (p *parser) emptyCall() bool {
+	behind := lexer{src: p.src, pos: p.peek().span.To}
+	if t := behind.token(); t.kind != tokOp || t.text != ")" {
+		return false
+	}
+	p.next()
+	p.next()
+	return true
 }
 
 // arity says how many arguments a function takes.
@@ -61,10 +75,6 @@ func (p *parser) unknownFunction(name token) {
 // instead says what does here what a function of bpftrace's does there.
 func instead(name string) string {
 	switch name {
-	case "strftime":
-		return `time("%H:%M:%S ") writes the time before what is printed next; -o json has it in every event`
-	case "ntop":
-		return "trace and call() show a struct sockaddr as its address"
 	case "kstack", "ksym", "kaddr", "kptr":
 		return "the kernel is out of sight; ustack and usym show the program"
 	}

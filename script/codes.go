@@ -19,6 +19,7 @@ const (
 	BadProbe        Code = "bad-probe"        // uprobe:libc:
 	BadRegexp       Code = "bad-regexp"       // libc:/(/
 	NothingToDo     Code = "nothing-to-do"    // an empty script
+	BadMacro        Code = "bad-macro"        // a macro without a value where one must be
 	Unsupported     Code = "unsupported"      // bpftrace has it, sonde does not
 	NoReturn        Code = "no-return"        // time of a source line
 	TooLong         Code = "too-long"         // input beyond a limit

@@ -258,9 +258,14 @@ func (p *parser) list(end string, open token) []Expr {
 
 // named reads a builtin, a call, a constant or a parameter.
 func (p *parser) named(t token) Expr {
+	m := p.known[t.text]
 	switch {
 	case t.text == "sizeof":
 		return p.sizeof(t)
+	case m != nil && (p.at("(") || len(m.params) == 0):
+		return p.useMacro(m, t)
+	case p.parameter(t.text):
+		return &Ident{Name: t.text, Span: t.span}
 	case p.at("("):
 		return p.call(t)
 	}

@@ -138,7 +138,7 @@ func (l *lexer) unknown() {
 	var hints []string
 	switch r {
 	case '#':
-		hints = []string{"types and constants come from debug information: leave #include and #define out"}
+		hints = []string{"types and constants come from debug information: leave #define and #if out"}
 	case '“', '”', '„':
 		hints = []string{`strings stand between plain quotes: "`}
 	case '‘', '’', '`':

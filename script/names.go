@@ -65,6 +65,9 @@ func Functions() []Name {
 		function("str(address[, length])", 1, 2, "text in the memory of the process"),
 		function("buf(address[, length])", 1, 2, "bytes in the memory of the process"),
 		function("strncmp(a, b, n)", 3, 3, "0 when the first n bytes of two strings are equal"),
+		function("strftime(format, nsecs)", 2, 2, "a time of nsecs as the wall clock had it"),
+		function("strerror(number)", 1, 1, "what a number of errno means"),
+		function("ntop([family, ]address)", 1, 2, "an IPv4 or IPv6 address as text"),
 		function("usym(address)", 1, 1, "name of the code at an address"),
 		function("ustack([mode][, frames])", 0, 2, "user stack, with at most so many frames"),
 		function("reg(name)", 1, 1, "a register: reg(\"di\")"),
@@ -87,8 +90,8 @@ func ProbeTypes() []Name {
 
 // elsewhere are names that bpftrace has for the kernel, for other programs' sake or for effects beyond observing.
 var elsewhere = [...]string{"bswap", "cat", "cgroupid", "cgroup_path", "ctx", "curtask", "jiffies", "kaddr",
-	"join", "kptr", "kstack", "len", "numaid", "strftime", "username", "ksym", "macaddr", "ntop", "offsetof", "override", "path", "percpu_kaddr", "pton", "ppid", "sarg0", "signal",
-	"skboutput", "strcontains", "strerror", "system", "tseries", "uaddr", "unwatch", "uptr", "usermode"}
+	"join", "kptr", "kstack", "len", "numaid", "username", "ksym", "macaddr", "offsetof", "override", "path", "percpu_kaddr", "pton", "ppid", "sarg0", "signal",
+	"skboutput", "strcontains", "system", "tseries", "uaddr", "unwatch", "uptr", "usermode"}
 
 func value(name, help string) Name { return Name{Name: name, Usage: name, Help: help} }
 

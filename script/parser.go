@@ -13,6 +13,7 @@ type parser struct {
 	predicate bool
 	// bare: any identifier may be a parameter's name (--if and --by).
 	bare bool
+	macros
 }
 
 // Parse reads a whole script. Its error is a *Diagnostic.

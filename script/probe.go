@@ -19,6 +19,13 @@ func (p *parser) script() *Script {
 		if p.pos == len(p.src) {
 			break
 		}
+		if p.skipInclude() {
+			continue
+		}
+		if p.atMacro() {
+			p.macro()
+			continue
+		}
 		if p.atConfig() {
 			s.Config = append(s.Config, p.config()...)
 			continue
@@ -82,6 +89,7 @@ func (p *parser) pred() Expr {
 	p.predicate = true
 	x := p.expression()
 	p.predicate = false
+	p.needValue()
 	if !p.at("/") {
 		if p.at("{") || p.peek().kind == tokEnd {
 			p.fail(UnclosedBracket, open.span, []string{`add "/" behind the condition`}, "predicate is never closed")

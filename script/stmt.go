@@ -15,7 +15,7 @@ func (p *parser) block() []Stmt {
 			p.closing("}", open)
 			return list
 		default:
-			list = append(list, p.statement())
+			list = p.append(list, p.statement())
 		}
 	}
 }
@@ -174,5 +174,6 @@ func (p *parser) setting() Assign {
 	p.bare = true
 	value := p.expression()
 	p.bare = false
+	p.needValue()
 	return Assign{Left: &Ident{Name: name.text, Span: name.span}, Op: "=", Right: value, Span: p.since(name.span.From)}
 }

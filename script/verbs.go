@@ -105,12 +105,11 @@ func armed(points []Point, atReturn, needed bool) ([]Point, error) {
 func usesReturn(list []Expr) bool {
 	found := false
 	for _, x := range list {
-		rewrite(x, func(id *Ident) Expr {
-			switch id.Name {
-			case "retval", "duration", "depth":
-				found = true
+		rewrite(x, func(x Expr) Expr {
+			if id, ok := x.(*Ident); ok {
+				found = found || id.Name == "retval" || id.Name == "duration" || id.Name == "depth"
 			}
-			return id
+			return x
 		})
 	}
 	return found
@@ -119,9 +118,10 @@ func usesReturn(list []Expr) bool {
 // qualify turns the bare name of a parameter into args.NAME. Builtins keep their meaning, and so do names in capitals,
 // which are constants.
 func qualify(x Expr) Expr {
-	return rewrite(x, func(id *Ident) Expr {
-		if IsBuiltin(id.Name) || constantName(id.Name) {
-			return id
+	return rewrite(x, func(x Expr) Expr {
+		id, ok := x.(*Ident)
+		if !ok || IsBuiltin(id.Name) || constantName(id.Name) {
+			return x
 		}
 		return &FieldRef{X: &Ident{Name: "args", Span: id.Span}, Name: id.Name, Span: id.Span}
 	})

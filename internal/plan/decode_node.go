@@ -26,7 +26,7 @@ func (r *record) node(n *Node, base uint64) event.Value {
 // into builds the value of a node in its place, where there is nothing or what was plain: numbers and texts without a type, of which there are most in
 // the records that come fastest, and any other.
 func (r *record) into(v *event.Value, n *Node) {
-	if n.View == AsType && n.Type == nil && !n.Guess && len(n.Pieces) == 1 && (n.T.Kind == IntType || n.T.Kind == StrType) {
+	if n.View == AsType && n.Type == nil && !n.Guess && len(n.Pieces) == 1 && n.T.Shown == ShownPlain && (n.T.Kind == IntType || n.T.Kind == StrType) {
 		if p := &n.Pieces[0]; p.At == 0 && p.Skip == 0 && p.Problem == "" && r.plain(v, n, p.Slot) {
 			return
 		}
@@ -104,7 +104,7 @@ func (r *record) view(n *Node, base uint64) event.Value {
 		}
 		return sockaddr(b.bytes)
 	}
-	if n.T.Kind != IntType {
+	if n.T.Kind != IntType || n.T.Shown != ShownPlain {
 		return r.typed(n)
 	}
 	b := r.block(n, base)
@@ -184,7 +184,7 @@ func (r *record) typed(n *Node) event.Value {
 	case StackType:
 		return event.Value{Kind: event.KindStack, Frames: r.stack(g.bytes), Truncated: g.cut}
 	case UsymType:
-		return r.symbol(g.number())
+		return r.codeName(g.number())
 	}
 	return r.d.part(n.T, g.bytes, r.pid)
 }
@@ -206,6 +206,15 @@ func (r *record) symbol(pc uint64) event.Value {
 		if at := r.d.sym.Frame(r.pid, pc); len(at) > 0 && at[0].Function != "" {
 			v.Str = at[len(at)-1].String()
 		}
+	}
+	return v
+}
+
+// codeName is the name alone, which is what usym() is in a script; an address that has none stays one.
+func (r *record) codeName(pc uint64) event.Value {
+	v := r.symbol(pc)
+	if v.Str != "" {
+		return event.String(v.Str)
 	}
 	return v
 }

@@ -11,6 +11,9 @@ func (d *Decoder) part(t Type, b []byte, pid int) event.Value {
 	if len(b) < t.PartSize() {
 		return event.Missing(event.Lost, 0)
 	}
+	if t.Shown != ShownPlain {
+		return d.shown(t, b)
+	}
 	switch t.Kind {
 	case StrType:
 		text := beforeNUL(b[:t.TextSize()])
@@ -34,10 +37,12 @@ func (d *Decoder) word(t Type, b []byte, pid int) event.Value {
 		if word < uint64(len(d.plan.Functions)) {
 			return event.String(d.plan.Functions[word].Name)
 		}
+		return event.String("")
 	case ProbeType:
 		id, fn := word&(1<<32-1), word>>32
 		switch {
 		case id >= uint64(len(d.plan.Probes)):
+			return event.String("")
 		case fn > 0 && fn <= uint64(len(d.plan.Functions)):
 			return event.String(d.plan.Probes[id].Prefix + d.plan.Functions[fn-1].Name)
 		default:
@@ -48,7 +53,7 @@ func (d *Decoder) word(t Type, b []byte, pid int) event.Value {
 		return event.Value{Kind: event.KindBytes, Str: string(b[8 : 8+size]), Len: word, Truncated: word > size}
 	case UsymType:
 		r := record{d: d, pid: int(binary.LittleEndian.Uint64(b[8:]))}
-		return r.symbol(word)
+		return r.codeName(word)
 	}
 	n := Node{Type: t.C, T: t}
 	r := record{d: d, pid: pid, left: valueBudget}

@@ -207,4 +207,7 @@ type Type struct {
 	Signed bool
 	Elems  []Type
 	C      *ctype.Type
+	// Shown is what the value stands for where it is printed: see shown.go. Programs do not look at it.
+	Shown  Shown
+	Format string // ShownTime
 }

@@ -49,13 +49,14 @@ type body struct {
 	text string // what diagnostics point into
 	kind plan.ProbeKind
 	// inside: the probe is not at the function's entry, so parameters are not where the ABI put them.
-	inside  bool
-	fn      *function    // nil for BEGIN, END, interval
-	note    *symbol.USDT // the static probe, nil at functions
-	several bool         // the point is a pattern
-	vars    map[string]int
-	frame   plan.Frame
-	paired  bool // something of the entry is needed: the frame counts
+	inside bool
+	fn     *function    // nil for BEGIN, END, interval
+	note   *symbol.USDT // the static probe, nil at functions
+	point  string       // the point as it was written
+	prefix string       // plan.Probe.Prefix
+	vars   map[string]int
+	frame  plan.Frame
+	paired bool // something of the entry is needed: the frame counts
 	// entry: an entry-time expression is being compiled on behalf of a Return body.
 	entry bool
 	// typed: the outcome depends on the function's types or language.

@@ -24,6 +24,12 @@ func valueCall(name string) func(*body, *script.Call) (operand, error) {
 		return (*body).hasKey
 	case "reg":
 		return (*body).register
+	case "strftime":
+		return (*body).strftime
+	case "strerror":
+		return (*body).strerror
+	case "ntop":
+		return (*body).ntop
 	}
 	return nil
 }

@@ -49,12 +49,28 @@ func (b *body) saved(e script.Expr, x plan.Expr) (plan.Expr, error) {
 	if _, ok := x.(*plan.Const); ok {
 		return x, nil
 	}
+	if t, ok := x.(*plan.TupleOf); ok {
+		return b.savedTuple(e, t)
+	}
 	slot, _, err := b.slot(e, x)
 	if err != nil {
 		return nil, err
 	}
 	text, ok := x.(*plan.Str)
 	return &plan.Saved{Slot: b.save(slot), T: x.Type(), UntilNUL: ok && text.UntilNUL && text.Len != nil}, nil
+}
+
+// savedTuple keeps each part by itself.
+func (b *body) savedTuple(e script.Expr, x *plan.TupleOf) (plan.Expr, error) {
+	kept := &plan.TupleOf{T: x.T}
+	for _, elem := range x.Elems {
+		part, err := b.saved(e, elem)
+		if err != nil {
+			return nil, err
+		}
+		kept.Elems = append(kept.Elems, part)
+	}
+	return kept, nil
 }
 
 // load brings an operand into a register, or makes text of it.
@@ -182,7 +198,11 @@ func (b *body) mapRef(e *script.MapRef) (operand, error) {
 	if _, err := b.mapOf(e, key, m.Kind, m.Value); err != nil {
 		return operand{}, err
 	}
-	return operand{x: &plan.MapGet{Map: i, Key: key, T: m.Value}, t: m.Value.C}, nil
+	get := &plan.MapGet{Map: i, Key: key, T: m.Value}
+	if m.Value.Kind == plan.FuncType || m.Value.Kind == plan.ProbeType { // 0 is a function; none is what no number of one is
+		return operand{x: &plan.Choose{C: &plan.MapHas{Map: i, Key: key}, X: get, Y: &plan.Const{V: -1, T: m.Value}, T: m.Value}}, nil
+	}
+	return operand{x: get, t: m.Value.C}, nil
 }
 
 func (b *body) unary(e *script.Unary) (operand, error) {
@@ -246,6 +266,9 @@ func (b *body) binary(e *script.Binary) (operand, error) {
 		return operand{}, err
 	}
 	if isStr(x) != isStr(y) && (e.Op == "==" || e.Op == "!=") {
+		if same, ok, err := b.sameName(e, x, y); ok {
+			return operand{x: same}, err
+		}
 		if x, err = b.asText(e.X, x); err == nil {
 			y, err = b.asText(e.Y, y)
 		}

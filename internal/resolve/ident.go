@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sonde-project/sonde/event"
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
@@ -32,7 +34,7 @@ func (b *body) ident(e *script.Ident) (operand, error) {
 			return operand{}, b.diag(e.Span, "no-hit", e.Name+" has no meaning in "+b.where())
 		}
 		x := v.x
-		if e.Name == "probe" && b.several {
+		if e.Name == "probe" && b.prefix != "" {
 			return operand{x: ofPattern(&x)}, nil
 		}
 		return operand{x: &x}, nil
@@ -42,6 +44,10 @@ func (b *body) ident(e *script.Ident) (operand, error) {
 		return operand{x: constant(0)}, nil
 	case "true":
 		return operand{x: constant(1)}, nil
+	case "AF_INET":
+		return operand{x: constant(unix.AF_INET)}, nil
+	case "AF_INET6":
+		return operand{x: constant(unix.AF_INET6)}, nil
 	case "ustack":
 		return operand{x: b.userStack(b.r.scope.Limits.Stack)}, nil
 	case "duration", "depth":

@@ -122,9 +122,9 @@ func fieldNames(t *ctype.Type) []string {
 
 // isInt reports whether x is a number in a register.
 func isInt(x plan.Expr) bool {
-	switch x.Type().Kind {
+	switch t := x.Type(); t.Kind {
 	case plan.IntType, plan.FuncType, plan.ProbeType:
-		return true
+		return t.Shown == plan.ShownPlain // what stands for something else is not reckoned with
 	}
 	return false
 }

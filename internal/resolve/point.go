@@ -49,6 +49,30 @@ func (r *resolver) find(pt *script.Point) ([]match, error) {
 	return out, nil
 }
 
+// reached is a place that a point of a probe names.
+type reached struct {
+	probe *script.Probe
+	kind  script.PointKind
+	match match
+}
+
+// unlike leaves out what another point of the same probe names by another target: what was libpthread is libc today, and a script that
+// lists both wants a call once.
+func (r *resolver) unlike(probe *script.Probe, pt *script.Point, matches []match) []match {
+	out := make([]match, 0, len(matches))
+	for _, m := range matches {
+		at := reached{probe, pt.Kind, m}
+		first, ok := r.reached[at]
+		if !ok {
+			r.reached[at] = pt.Target
+		}
+		if !ok || first == pt.Target {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 func (r *resolver) inObject(pt *script.Point, obj *object) ([]match, error) {
 	switch {
 	case pt.Kind == script.USDT:

@@ -26,13 +26,15 @@ type resolver struct {
 	ids         map[match]int
 	statics     map[static]int
 	vars        map[*script.Probe]map[string]int
+	reached     map[reached]string // the target that reached it first
 	sigs        map[match]*ctype.Signature
 	places      map[placing]placement
 	errnos      map[*object]*symbol.ErrnoPlace // nil: none
 	hazards     map[*object]string             // what replaced return addresses meet in the processes of an object, "" nothing
 	interrupted map[*object]string             // why even functions that call nothing may be left early, "" they are not
 	calls       map[*object]map[symbol.Addr][]symbol.Addr
-	missing     bool // a point may match nothing
+	missing     bool            // a point may match nothing
+	functions   []plan.Function // as the first pass found and numbered them
 }
 
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
@@ -46,6 +48,7 @@ func Resolve(s *script.Script, scope Scope) (*plan.Plan, error) {
 	r.learning = false
 	learnt := r.plan
 	next := &plan.Plan{Maps: learnt.Maps, Vars: learnt.Vars}
+	r.functions = learnt.Functions
 	if err := r.pass(next); err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func (r *resolver) pass(p *plan.Plan) error {
 	if err := r.configure(); err != nil {
 		return err
 	}
-	r.ids, r.statics = map[match]int{}, map[static]int{}
+	r.ids, r.statics, r.reached = map[match]int{}, map[static]int{}, map[reached]string{}
 	p.Filter, p.Limits, p.Unsafe = r.scope.Filter, r.scope.Limits, r.scope.Unsafe
 	r.objects.forget()
 	var absent error
@@ -164,12 +167,15 @@ func (r *resolver) point(probe *script.Probe, pt *script.Point) error {
 	if err != nil {
 		return err
 	}
+	if matches = r.unlike(probe, pt, matches); len(matches) == 0 {
+		return nil
+	}
 	return r.hits(probe, pt, out, matches)
 }
 
 // unhit plans BEGIN, END and interval.
 func (r *resolver) unhit(probe *script.Probe, out plan.Probe) error {
-	b := r.body(probe, out.Kind, nil)
+	b := r.body(probe, &out, nil)
 	c, err := b.compile(probe)
 	if err != nil {
 		return err
@@ -179,13 +185,13 @@ func (r *resolver) unhit(probe *script.Probe, out plan.Probe) error {
 	return nil
 }
 
-func (r *resolver) body(probe *script.Probe, kind plan.ProbeKind, fn *function) *body {
+func (r *resolver) body(probe *script.Probe, point *plan.Probe, fn *function) *body {
 	vars, ok := r.vars[probe]
 	if !ok {
 		vars = map[string]int{}
 		r.vars[probe] = vars
 	}
-	return &body{r: r, text: r.script.Text, kind: kind, fn: fn, vars: vars}
+	return &body{r: r, text: r.script.Text, kind: point.Kind, point: point.Name, prefix: point.Prefix, fn: fn, vars: vars}
 }
 
 // hits plans the sites of a point. Functions whose types make no difference share a body, if their returns are seen in the same way: a program
@@ -212,8 +218,8 @@ func (r *resolver) hits(probe *script.Probe, pt *script.Point, out plan.Probe, m
 		if s := shared[fn.place.way]; s != nil {
 			c = *s
 		} else {
-			b := r.body(probe, out.Kind, fn)
-			b.inside, b.note, b.several = m.inside(), m.note, out.Prefix != ""
+			b := r.body(probe, &out, fn)
+			b.inside, b.note = m.inside(), m.note
 			if c, err = b.compile(probe); err != nil {
 				failed = append(failed, err)
 				r.refuse(m, err.Error())

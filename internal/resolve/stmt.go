@@ -40,7 +40,7 @@ func (b *body) assignVar(left *script.Var, s *script.Assign) ([]plan.Stmt, error
 		return nil, err
 	}
 	v := b.variable(left.Name, x.Type())
-	if b.r.plan.Vars[v].Type.Kind != x.Type().Kind {
+	if old, t := b.r.plan.Vars[v].Type, x.Type(); old.Kind != t.Kind || old.Shown != t.Shown || old.Format != t.Format {
 		return nil, b.diag(s.Span, "type", "$"+left.Name+" was something else before: a number cannot become text")
 	}
 	return []plan.Stmt{&plan.SetVar{Var: v, X: x}}, nil
@@ -242,7 +242,7 @@ func keyType(t plan.Type) plan.Type {
 
 // widen makes t hold u too; false when it cannot.
 func widen(t *plan.Type, u plan.Type) bool {
-	if t.Kind != u.Kind || len(t.Elems) != len(u.Elems) {
+	if t.Kind != u.Kind || len(t.Elems) != len(u.Elems) || t.Shown != u.Shown || t.Format != u.Format {
 		return false
 	}
 	if t.Kind == plan.StrType || t.Kind == plan.StackType {

@@ -39,6 +39,24 @@ END { printf("end %d\n", @seen); clear(@limit); }`,
 		Maps:   []string{"@limit: 3", "@seen: 3", "@sum: 499500"},
 		Counts: Account{Hits: 1000, Events: 6},
 	}, {
+		Name: "script shows numbers as what they stand for", Workload: "add",
+		Script: `uprobe:PROGRAM:add /arg0 < 3/ { @kept[ntop(AF_INET6, arg0)] = strerror(arg0); printf("%s %s %s\n", strftime("then", nsecs), ntop(arg0), @kept[ntop(AF_INET6, arg0)]); }`,
+		Events: []string{"then 0.0.0.0 Success", "then 1.0.0.0 Operation not permitted", "then 2.0.0.0 No such file or directory"},
+		Maps:   []string{`@kept["::"]: "Success"`, `@kept["100::"]: "Operation not permitted"`, `@kept["200::"]: "No such file or directory"`},
+		Counts: Account{Hits: 100, Events: 3, Filtered: 97},
+	}, {
+		Name: "script compares functions and probes with names", Workload: "add",
+		Script: `uprobe:PROGRAM:ad? /func == "add" && probe == "uprobe:PROGRAM:add"/ { @was[0] = func; @[@was[0] != "leaf", @was[1] == "add", @was[1]] = count(); }`,
+		Maps:   []string{`@was[0]: "add"`, `@[1, 0, ""]: 100`}, Counts: Account{Hits: 100},
+	}, {
+		Name: "script reads an address as text at the entry", Workload: "norm",
+		Script: `uretprobe:PROGRAM:norm { printf("%s %d\n", ntop((uint32)args.p->x), retval); }`,
+		Events: []string{"3.0.0.0 25", "255.255.255.255 5"}, Counts: Account{Hits: 2, Events: 2},
+	}, {
+		Name: "script of macros", Workload: "add",
+		Script: `macro square(x) { (x) * (x) } macro note(@m, x) { $sq = square(x); @m[$sq] = count(); } uprobe:PROGRAM:add /arg0 < 3/ { $sq = 7; note(@s, arg0 - 1); note(@s, $sq); }`,
+		Maps:   []string{"@s[1]: 2", "@s[0]: 1", "@s[49]: 3"}, Counts: Account{Hits: 100, Filtered: 97},
+	}, {
 		Name: "script loop", Workload: "add",
 		Script: `uprobe:PROGRAM:add /arg0 < 5/ { $i = 0; while ($i < arg0) { @loops++; $i++; } }`,
 		Maps:   []string{"@loops: 10"}, Counts: Account{Hits: 100, Filtered: 95},
