@@ -75,6 +75,9 @@ func (t *Target) explain(w io.Writer, s *script.Script, r *run) error {
 		observed.Filter.PIDs, observed.Filter.Children = []int{os.Getpid()}, true // stands for the command, which does not run yet
 	}
 	m := b.means(&observed)
+	if len(t.argv) > 0 {
+		m.Command = t.argv[0]
+	}
 	if m.Why == "" {
 		m.Why = why
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // world is what the verbs need beside their flags.
@@ -17,6 +20,10 @@ type world struct {
 // run is the command: it does what argv asks for and gives the exit status.
 func run(argv []string, w world) int {
 	cobra.EnableCommandSorting = false // verbs are listed in the order of their table
+	if err := fewFiles(); err != nil {
+		report(w.err, err)
+		return status(err)
+	}
 	ctx, interrupts := interruptible(w.err)
 	defer interrupts.stop()
 	w.hold = interrupts.hold
@@ -25,6 +32,22 @@ func run(argv []string, w world) int {
 	err := root.ExecuteContext(ctx)
 	report(w.err, err)
 	return status(err)
+}
+
+// fewFiles says that hardly any file can be opened. The runtime of Go needs descriptors of its own for the first one, and ends the process with a
+// stack trace if there are none.
+func fewFiles() error {
+	const needed = 4 // epoll, eventfd, what is opened, and what led there
+	for range needed {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+			return fmt.Errorf("open files: %w", err)
+		}
+		if err == nil {
+			defer unix.Close(fd)
+		}
+	}
+	return nil
 }
 
 // verbs are the verbs of the command, in the order in which help lists them.

@@ -13,6 +13,8 @@ type Means struct {
 	Engine string // "kernel"
 	Link   string // "uprobe_multi", "one perf event a site"
 	Why    string
+	// Command is what will be started and observed, "" nothing.
+	Command string
 	// Refused is what the engine cannot probe of the plan.
 	Refused []Refusal
 	// Second is the engine that probes what this one passes on: Passed, with what this one says of it.
@@ -32,7 +34,7 @@ func (p *Plan) Explain(w io.Writer, m Means) error {
 	if m.Why != "" {
 		fmt.Fprintf(out, " (%s)", m.Why)
 	}
-	fmt.Fprintf(out, "\nobserved: %s\n", p.Filter.describe())
+	fmt.Fprintf(out, "\nobserved: %s\n", p.Filter.describe(m.Command))
 	for i := range p.Probes {
 		p.explainProbe(out, &p.Probes[i])
 	}
@@ -113,9 +115,11 @@ func plural(n int) string {
 	return "s"
 }
 
-func (f Filter) describe() string {
+func (f Filter) describe(command string) string {
 	var parts []string
 	switch {
+	case command != "":
+		parts = append(parts, command+" and what it starts")
 	case len(f.PIDs) > 0 && f.Children:
 		parts = append(parts, fmt.Sprintf("process %s and what it starts", join(f.PIDs)))
 	case len(f.PIDs) > 0:

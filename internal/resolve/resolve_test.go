@@ -214,7 +214,10 @@ func TestExplainNamesEachSiteWithItsReason(t *testing.T) {
 	if err := p.Explain(&out, plan.Means{Engine: "kernel", Link: "uprobe_multi"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"engine: kernel, uprobe_multi", "observed: every process", "int leaf(int a, const char *s)", "types: dwarf", "entry", "trampoline"} {
+	if err := p.Explain(&out, plan.Means{Command: "./app"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"engine: kernel, uprobe_multi", "observed: every process\n", "observed: ./app and what it starts\n", "int leaf(int a, const char *s)", "types: dwarf", "entry", "trampoline"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -35,8 +35,8 @@ func (f *File) exactly(text string) func(name string) bool {
 	if version == "" {
 		return func(name string) bool { return name == text }
 	}
-	old, current := plain+"@"+version, plain+"@@"+version
-	return func(name string) bool { return name == text || name == old || name == current }
+	old := plain + "@" + version
+	return func(name string) bool { return name == text || name == old }
 }
 
 // matching gives the functions one of whose linkage names or forms matches.
