@@ -1,9 +1,11 @@
 package main
 
 import (
+	"debug/elf"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,6 +76,10 @@ func readScript(in io.Reader, name string) (string, error) {
 	text, err := io.ReadAll(io.LimitReader(in, 1<<20))
 	if err != nil {
 		return "", fmt.Errorf("script %s: %w", name, err)
+	}
+	if strings.HasPrefix(string(text), elf.ELFMAG) {
+		hints := []string{"calls of its functions: sonde count " + shellWord(name+":*") + " -- " + shellWord(name)}
+		return "", usage(hints, "%s is a program, neither a script nor an eBPF object", name)
 	}
 	return string(text), nil
 }

@@ -55,7 +55,7 @@ func (b *body) printf(e *script.Call) ([]plan.Stmt, error) {
 		return nil, err
 	}
 	if len(verbs) != len(e.Args)-1 {
-		return nil, b.diag(e.Span, "format", fmt.Sprintf("the format has %d conversions and %d arguments follow", len(verbs), len(e.Args)-1))
+		return nil, b.diag(e.Span, "format", fmt.Sprintf("arguments of the format: %d wanted, %d given", len(verbs), len(e.Args)-1))
 	}
 	em := plan.Emission{Kind: plan.EmitPrintf, Format: format.Value}
 	shape := noShape()
