@@ -31,6 +31,7 @@ const (
 	softwareBytes  = 464
 	magic1, magic2 = 0x46505853, 0x46505845
 	xstateAlign    = 64
+	fxSize         = 512 // what FXSAVE writes, and XSAVE in front of what is its own
 	// keepAltStack are flags of a signal stack that no kernel accepts: the thread keeps the one it has.
 	keepAltStack = 4
 )
@@ -100,7 +101,7 @@ func layFrame(base uint64, code borrowed, g *gate, state []byte) []byte {
 	fp := (context + ucSize + xstateAlign - 1) &^ (xstateAlign - 1)
 	image = append(image, make([]byte, fp-context)...)
 	uc := image[context:]
-	le.PutUint64(uc[ucFlags:], flagXState|flagSS|flagStrictSS)
+	le.PutUint64(uc[ucFlags:], flagSS|flagStrictSS)
 	le.PutUint32(uc[ucStack+8:], keepAltStack)
 	r := resumed(g.thread.regs)
 	for i, v := range []uint64{r.R8, r.R9, r.R10, r.R11, r.R12, r.R13, r.R14, r.R15, r.Rdi, r.Rsi, r.Rbp, r.Rbx, r.Rdx, r.Rax, r.Rcx, r.Rsp, r.Rip, r.Eflags} {
@@ -110,6 +111,10 @@ func layFrame(base uint64, code borrowed, g *gate, state []byte) []byte {
 	le.PutUint16(uc[ucSS:], uint16(r.Ss))
 	le.PutUint64(uc[ucFPState:], base+uint64(fp))
 	le.PutUint64(uc[ucMask:], g.mask)
+	if len(state) <= fxSize {
+		return append(image, state...)
+	}
+	le.PutUint64(uc[ucFlags:], flagXState|flagSS|flagStrictSS)
 	features := le.Uint64(state[softwareBytes:])
 	state = append(le.AppendUint32(state, magic2), make([]byte, 4)...)
 	size := uint32(len(state) - 8)

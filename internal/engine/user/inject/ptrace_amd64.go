@@ -2,6 +2,7 @@ package inject
 
 import (
 	"debug/elf"
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,7 @@ const (
 	ptraceSetSigmask  = 0x420b
 	ptraceGetRseq     = 0x420f
 	ptraceEventStop   = 128
+	ntPrFpreg         = 2
 	ntX86Xstate       = 0x202
 	syscallStop       = unix.SIGTRAP | 0x80 // with PTRACE_O_TRACESYSGOOD
 	errRestartFirst   = 512                 // ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND: include/linux/errno.h
@@ -55,11 +57,20 @@ func setSigmask(tid int, mask uint64) error {
 	return ptrace(ptraceSetSigmask, tid, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask)))
 }
 
-// xstate gives a thread's vector and floating-point state in the layout that signal frames have too (XSAVE, standard format).
+// xstate gives a thread's vector and floating-point state in the layout that signal frames have too: XSAVE's standard format, or
+// FXSAVE's 512 bytes on processors without XSAVE.
 func xstate(tid int) ([]byte, error) {
+	state, err := regset(tid, ntX86Xstate)
+	if errors.Is(err, unix.ENODEV) {
+		return regset(tid, ntPrFpreg)
+	}
+	return state, err
+}
+
+func regset(tid, which int) ([]byte, error) {
 	buf := make([]byte, 16<<10)
 	iov := unix.Iovec{Base: &buf[0], Len: uint64(len(buf))}
-	if err := ptrace(ptraceGetRegset, tid, ntX86Xstate, uintptr(unsafe.Pointer(&iov))); err != nil {
+	if err := ptrace(ptraceGetRegset, tid, uintptr(which), uintptr(unsafe.Pointer(&iov))); err != nil {
 		return nil, err
 	}
 	return buf[:iov.Len], nil
