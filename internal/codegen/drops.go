@@ -16,7 +16,10 @@ const (
 )
 
 // CountDrops gives the program with its writes to ring buffers counted where they fail. What it writes to is not changed.
-func CountDrops(code asm.Instructions, prefix string) (asm.Instructions, error) {
+//
+// Unseen hides from the verifier that the function has compared what it gives back with NULL. Kernels before 6.4 follow both ways of the program's
+// own comparison whatever they know, and find on the impossible one, where the pointer is not NULL, that what was reserved is not given back.
+func CountDrops(code asm.Instructions, prefix string, unseen bool) (asm.Instructions, error) {
 	out := append(asm.Instructions(nil), code...)
 	used := map[asm.BuiltinFunc]string{}
 	for i, ins := range out {
@@ -36,7 +39,7 @@ func CountDrops(code asm.Instructions, prefix string) (asm.Instructions, error) 
 	}
 	for _, fn := range []asm.BuiltinFunc{asm.FnRingbufReserve, asm.FnRingbufOutput} {
 		if name := used[fn]; name != "" {
-			body, err := counted(fn, prefix)
+			body, err := counted(fn, prefix, unseen && fn == asm.FnRingbufReserve)
 			if err != nil {
 				return nil, err
 			}
@@ -47,25 +50,37 @@ func CountDrops(code asm.Instructions, prefix string) (asm.Instructions, error) 
 }
 
 // counted calls the helper and counts when it fails: reserve gives NULL, output a negative number.
-func counted(fn asm.BuiltinFunc, prefix string) (asm.Instructions, error) {
+func counted(fn asm.BuiltinFunc, prefix string, unseen bool) (asm.Instructions, error) {
 	c := &compiler{used: map[string]bool{}}
 	e := &emitter{}
-	there, failed := e.label(), e.label()
+	there := e.label()
 	e.call(fn)
+	e.mov(regScratch, asm.R0)
+	if unseen {
+		e.copyUnseen(asm.R0)
+	}
 	if fn == asm.FnRingbufReserve {
 		e.jumpImm(asm.JNE, asm.R0, 0, there)
 	} else {
 		e.jumpImm(asm.JSGE, asm.R0, 0, there)
 	}
-	e.mov(regScratch, asm.R0)
-	e.findStats(c, place{asm.R10, -8}, failed)
+	e.findStats(c, place{asm.R10, -8}, there)
 	e.imm(asm.R1, 1)
 	e.atomicAdd(place{regStats, 8 * int(plan.CountLostRing)}, asm.R1)
-	e.place(failed)
-	e.mov(asm.R0, regScratch)
 	e.place(there)
+	e.mov(asm.R0, regScratch)
 	e.emit(asm.Return())
 	return prefixed(e.ins, prefix), e.finish()
+}
+
+// copyUnseen turns a pointer into a number of which the verifier knows nothing: it is stored, and read by a function that may read anything.
+func (e *emitter) copyUnseen(reg asm.Register) {
+	e.store(place{asm.R10, -16}, reg, asm.DWord)
+	e.addr(asm.R1, place{asm.R10, -8})
+	e.imm(asm.R2, 8)
+	e.addr(asm.R3, place{asm.R10, -16})
+	e.call(asm.FnProbeReadKernel)
+	e.load(reg, place{asm.R10, -8}, asm.DWord)
 }
 
 // described names the function, and gives it a type and a line where the program's other functions have them: the kernel wants both for all

@@ -93,23 +93,24 @@ func (s *Object) load() error {
 	return nil
 }
 
-// loadCounted loads the programs with their writes to ring buffers counted. That takes some of their stack: where the verifier refuses it, they are
-// loaded as they are, and Uncounted says so.
+// loadCounted loads the programs with their writes to ring buffers counted, in the cheaper of two ways that the verifier takes. That takes some of their
+// stack: where the verifier refuses both, they are loaded as they are, and Uncounted says so.
 func (s *Object) loadCounted(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
-	counting := spec.Copy()
-	for _, a := range s.Armed {
-		p := counting.Programs[a.Name]
-		code, err := codegen.CountDrops(p.Instructions, guardPrefix)
-		if err != nil {
-			return nil, err
+	for _, unseen := range []bool{false, true} {
+		counting := spec.Copy()
+		for _, a := range s.Armed {
+			p := counting.Programs[a.Name]
+			code, err := codegen.CountDrops(p.Instructions, guardPrefix, unseen)
+			if err != nil {
+				return nil, err
+			}
+			p.Instructions = code
 		}
-		p.Instructions = code
+		if loaded, err := ebpf.NewCollection(counting); err == nil {
+			return loaded, nil
+		}
 	}
-	loaded, err := ebpf.NewCollection(counting)
-	if err == nil {
-		return loaded, nil
-	}
-	loaded, err = ebpf.NewCollection(spec)
+	loaded, err := ebpf.NewCollection(spec)
 	s.uncounted = err == nil && len(s.Object.Sources) > 0
 	return loaded, err
 }
@@ -127,7 +128,7 @@ func (s *Object) spec() (*ebpf.CollectionSpec, error) {
 		p := spec.Programs[a.Name]
 		p.Type, p.AttachTo, p.AttachType = ebpf.Kprobe, "", ebpf.AttachNone
 		switch {
-		case a.Kind == object.Session && !s.multi:
+		case a.Kind == object.Session && !hasSession():
 			return nil, &script.Diagnostic{Code: codeOldKernel, Message: "this kernel lacks uprobe sessions, which program " + a.Name + " is written for",
 				Hints: []string{"Linux 6.13 and later have them"}}
 		case a.Kind == object.Session:

@@ -23,19 +23,27 @@ func calls(helper asm.BuiltinFunc) asm.Instructions {
 
 // hasMulti asks for a link on a folder. A kernel that knows uprobe_multi says that this is no file to probe (EBADF), one that
 // does not says EINVAL.
-func hasMulti() bool { return errors.Is(linkFolder(0), unix.EBADF) }
+func hasMulti() bool { return errors.Is(linkFolder(multiLink{}), unix.EBADF) }
+
+// hasSession asks the same of a link that a session wants.
+func hasSession() bool { return errors.Is(linkFolder(multiLink{session: true}), unix.EBADF) }
 
 // hasPIDFilter says whether the PID of a uprobe_multi link means a process. Until 6.10 it meant the one thread with
 // that number. The commit that mended it also began to refuse impossible PIDs before looking at the file.
-func hasPIDFilter() bool { return errors.Is(linkFolder(0xffffffff), unix.EINVAL) }
+func hasPIDFilter() bool { return errors.Is(linkFolder(multiLink{pid: 0xffffffff}), unix.EINVAL) }
 
-func linkFolder(pid uint32) error {
-	prog, err := trial{kind: ebpf.Kprobe, attachType: attachUprobeMulti, code: nothing()}.load()
+func linkFolder(l multiLink) error {
+	t := trial{kind: ebpf.Kprobe, attachType: attachUprobeMulti, code: nothing()}
+	if l.session {
+		t.attachType = attachSession
+	}
+	prog, err := t.load()
 	if err != nil {
 		return err
 	}
 	defer unix.Close(prog)
-	fd, err := linkMulti(multiLink{prog: prog, path: "/", pid: pid, offsets: []uint64{0}})
+	l.prog, l.path, l.offsets = prog, "/", []uint64{0}
+	fd, err := linkMulti(l)
 	if err == nil {
 		unix.Close(fd)
 	}
