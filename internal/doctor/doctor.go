@@ -47,6 +47,8 @@ func (m *Machine) Report() Report {
 		r.Engine = "kernel"
 	case m.Defines == nil && errors.Is(m.Loads, script.NotPermitted):
 		r.Engine = "tracefs"
+	case errors.Is(m.Loads, script.NotPermitted) && m.enters():
+		r.Engine = "user"
 	}
 	for _, check := range checks {
 		r.Checks = append(r.Checks, check(m)...)

@@ -82,6 +82,9 @@ func TestEachGapSaysWhatItCostsAndWhatMendsIt(t *testing.T) {
 			m.Loads = &script.Diagnostic{Code: "not-permitted", Message: "no", Hints: []string{"run it as root"}}
 			m.Defines = errors.New("nor that")
 		}, "eBPF", "kernel engine", "run it as root"},
+		"refused, and no way inside": {func(m *Machine) {
+			m.Loads, m.Defines, m.Ptrace, m.Yama = &script.Diagnostic{Code: "not-permitted"}, errors.New("nor that"), false, "2"
+		}, "inside a process", "cannot run", "root"},
 		"sysctl":   {func(m *Machine) { m.Privileges.Effective = 0 }, "kernel.unprivileged_bpf_disabled", "CAP_BPF", "capabilities"},
 		"perf":     {func(m *Machine) { m.Privileges.Effective = 0 }, "kernel.perf_event_paranoid", "CAP_PERFMON", "capabilities"},
 		"lockdown": {func(m *Machine) { m.Privileges.Lockdown = "confidentiality" }, "lockdown", "no arguments behind pointers", "lockdown=integrity"},
@@ -113,8 +116,8 @@ func TestEachGapSaysWhatItCostsAndWhatMendsIt(t *testing.T) {
 		if got.State != Gap || !strings.Contains(got.Costs, c.costs) || !strings.Contains(got.Mend, c.mend) || got.Found == "" {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if name == "refused" && m.Report().Engine != "" {
-			t.Error("an engine that cannot run would be used")
+		if used, ok := map[string]string{"refused": "user", "refused, and no way inside": "", "neither": "", "nobody inside": "kernel"}[name]; ok && m.Report().Engine != used {
+			t.Errorf("%s: %q would be used", name, m.Report().Engine)
 		}
 	}
 }

@@ -41,3 +41,9 @@ func (m *Machine) inside() []Check {
 	c.Found = strings.Join(append([]string{c.Found}, also...), "; ")
 	return []Check{c}
 }
+
+// enters reports whether that engine runs on some processes.
+func (m *Machine) enters() bool {
+	c := m.inside()
+	return m.Arch == "amd64" && len(c) > 0 && c[0].State != Gap
+}

@@ -39,10 +39,13 @@ func Doctor(f Format, w io.Writer, d Diagnosis, o Options) error {
 	for _, x := range findings {
 		buffered.WriteString(doctorLines(x, width, o))
 	}
-	if d.Engine != "" {
-		buffered.WriteString("\nsonde would use the " + clean(d.Engine) + " engine\n")
-	} else {
+	switch d.Engine {
+	case "":
 		buffered.WriteString("\n" + o.in(red, "no engine can run here") + "\n")
+	case "user":
+		buffered.WriteString("\nsonde would use the user engine, where a command or -p says on whom\n")
+	default:
+		buffered.WriteString("\nsonde would use the " + clean(d.Engine) + " engine\n")
 	}
 	return buffered.Flush()
 }

@@ -28,8 +28,11 @@ type mounted struct {
 
 func mount() (*mounted, error) {
 	for _, at := range mounts() {
-		if _, err := os.Stat(filepath.Join(at, "uprobe_events")); err == nil {
+		switch _, err := os.Stat(filepath.Join(at, "uprobe_events")); {
+		case err == nil:
 			return &mounted{folder(at), -1}, nil
+		case errors.Is(err, os.ErrPermission): // it is there, for others
+			return nil, notPermitted(err)
 		}
 	}
 	fd, err := detached()
