@@ -83,11 +83,11 @@ func (s *Session) extend(im *image) ([]plan.Refusal, error) {
 	if err := im.find(); err != nil {
 		return nil, err
 	}
-	return s.install(im)
+	return s.install(im, func() error { return nil })
 }
 
-// install arms what find has found.
-func (s *Session) install(im *image) ([]plan.Refusal, error) {
+// install arms what find has found, if still has no objection when there is room for it in the program.
+func (s *Session) install(im *image, still func() error) ([]plan.Refusal, error) {
 	if len(im.regions) == 0 && s.hooks {
 		im.findHook()
 	}
@@ -103,6 +103,9 @@ func (s *Session) install(im *image) ([]plan.Refusal, error) {
 		s.images = append(s.images, im)
 	}
 	s.lock.Unlock()
+	if err := still(); err != nil {
+		return nil, err
+	}
 	return im.arm()
 }
 

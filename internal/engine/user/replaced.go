@@ -260,7 +260,7 @@ func (w *watched) begin(now time.Time) {
 	}
 	if err == nil {
 		var refused []plan.Refusal
-		if refused, err = w.install(w.image); !w.sure(now) {
+		if refused, err = w.install(w.image, w.still); !w.sure(now) {
 			return
 		}
 		w.refuseLater(refused)
@@ -275,6 +275,16 @@ func (w *watched) begin(now time.Time) {
 		w.gap(w.PID, time.Since(w.seen))
 	}
 	w.begun = time.Time{}
+}
+
+// still says that the process runs another program than that in which places were found, which then has a region that is to be taken back. If it comes to do so
+// later, the region is gone, and nothing is patched: no call of a program is counted before the probes are there to stay.
+func (w *watched) still() error {
+	same, err := w.sameProgram()
+	if err == nil && !same {
+		return fmt.Errorf("process %d has executed another program meanwhile", w.PID)
+	}
+	return err
 }
 
 // sure reports whether what was done to the process was done to the program that it runs. Else it has executed another one meanwhile.
