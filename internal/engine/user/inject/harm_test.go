@@ -81,7 +81,7 @@ func TestStoppedProgramStaysStopped(t *testing.T) {
 		return s["State"][:1]
 	}
 	until := func(want string) {
-		for range 200 {
+		for range 2000 {
 			if state() == want {
 				return
 			}
@@ -302,7 +302,7 @@ func trace(mode string) error {
 		}
 	}
 	c.attach([]function{h.code["fold"], h.code["step"]})
-	for end := time.Now().Add(10 * time.Second); c.count(0) == 0; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); c.count(0) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			return fmt.Errorf("nothing counted")
 		}

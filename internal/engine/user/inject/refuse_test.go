@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/script"
 )
@@ -24,7 +26,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 	}{
 		{"debugger", debugged, Traced, "(gdb)"},
 		{"strace", straced, Traced, "(strace)"},
-		{"zombie", func(t *testing.T, h *hot) { _ = h.cmd.Process.Kill(); time.Sleep(50 * time.Millisecond) }, "zombie", "has ended"},
+		{"zombie", killed, "zombie", "has ended"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := start(t, fixture.Build(t, "engine/hot.c"), "2")
@@ -66,6 +68,14 @@ func TestForeignProcessIsNotPermitted(t *testing.T) {
 	h.end()
 }
 
+// killed kills the program and waits for its end, which its parent is not told of.
+func killed(t *testing.T, h *hot) {
+	_ = h.cmd.Process.Kill()
+	if err := unix.Waitid(unix.P_PID, h.pid(), nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func debugged(t *testing.T, h *hot) {
 	fixture.Need(t, "gdb")
 	attached(t, h, exec.Command("gdb", "-q", "-nx", "-p", strconv.Itoa(h.pid())))
@@ -85,7 +95,7 @@ func attached(t *testing.T, h *hot, cmd *exec.Cmd) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = in.Close(); _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); _ = cmd.Wait() })
-	for range 500 {
+	for range 3000 {
 		if s, err := readStatus(h.pid(), h.pid()); err == nil && s.number("TracerPid") != 0 {
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/script"
@@ -120,8 +121,10 @@ func TestWhatALaterStopCannotPatchIsRefused(t *testing.T) {
 	}
 	_ = strace.Process.Kill()
 	_ = strace.Wait()
-	if c.count(0) == 0 {
-		t.Error("the first function is not counted")
+	for end := time.Now().Add(time.Minute); c.count(0) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the first function is not counted")
+		}
 	}
 	c.detach()
 	h.untouched(fold)

@@ -378,12 +378,16 @@ func (h *hold) letGo(t *stoppedThread) {
 }
 
 // comes waits for a thread that was told to stop and has yet to, which may be for want of a processor: let go of before, it would see EINTR. Not so one
-// that sleeps and hears nothing until it is woken.
+// that sleeps and hears nothing until it is woken, or is dead.
 func (h *hold) comes(t *stoppedThread) bool {
-	for asleep, end := 0, time.Now().Add(latePatience); !t.at && !t.gone && asleep < 2 && time.Now().Before(end); {
+	for deaf, end := 0, time.Now().Add(latePatience); !t.at && !t.gone && deaf < 2 && time.Now().Before(end); {
 		_ = h.await(t, time.Now().Add(pause)) // what is to be said of it was said
-		if s, err := readStatus(h.PID, t.tid); err == nil && strings.HasPrefix(s["State"], "D") {
-			asleep++
+		s, err := readStatus(h.PID, t.tid)
+		if err != nil || strings.ContainsAny(s["State"][:1], "ZX") {
+			break
+		}
+		if strings.HasPrefix(s["State"], "D") {
+			deaf++
 		}
 	}
 	return t.at

@@ -77,7 +77,7 @@ func TestProgramMayEndAtEveryStep(t *testing.T) {
 		}
 		select {
 		case <-ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("step %d: the program was killed and does not end (%v)", n, err)
 		}
 		if err == nil && steps > n+8 {
@@ -129,7 +129,7 @@ func TestProgramMayBecomeAnother(t *testing.T) {
 func TestRegionStaysForThoseThatHandlersInterrupted(t *testing.T) {
 	h := start(t, fixture.Build(t, "engine/held.c"))
 	stays, goes := 0, 0
-	for range 40 {
+	for round := 0; round < 40 || (stays == 0 || goes == 0) && round < 1000; round++ { // where the signal comes is chance
 		c := h.attach(h.code["fold"])
 		time.Sleep(time.Millisecond)
 		_ = h.cmd.Process.Signal(syscall.SIGUSR1)
@@ -147,6 +147,7 @@ func TestRegionStaysForThoseThatHandlersInterrupted(t *testing.T) {
 			t.Fatalf("%d mended, %d left, %v", mended, still, err)
 		}
 	}
+	t.Logf("the region stayed %d times, went %d times", stays, goes)
 	h.untouched(h.code["fold"])
 	_ = h.cmd.Process.Signal(syscall.SIGTERM)
 	out, _ := io.ReadAll(h.out)
