@@ -16,6 +16,7 @@ type Script struct {
 	// command line for its text, with form feeds between them.
 	Text   string
 	Config []Assign // config = { name = value }
+	Defs   []TypeDef
 	Probes []*Probe
 }
 

@@ -9,7 +9,7 @@ import (
 // call reads the arguments of a function, its name being taken.
 func (p *parser) call(name token) Expr {
 	fn, known := findName(Functions(), name.text)
-	if !known && IsBuiltin(name.text) && p.emptyCall() {
+	if !known && IsBuiltin(name.text) && p.emptyCall(name.text) {
 		return &Ident{Name: name.text, Span: name.span}
 	}
 	if !known {
@@ -27,11 +27,19 @@ func (p *parser) call(name token) Expr {
 	return call
 }
 
-// emptyCall takes the parentheses that newer versions of bpftrace write behind a builtin: pid().
-func (p *parser) emptyCall() bool {
+// emptyCall takes the parentheses that newer versions of bpftrace write behind a builtin: pid(). The clock of nsecs may be named in them.
+func (p *parser) emptyCall(name string) bool {
 	behind := lexer{src: p.src, pos: p.peek().span.To}
-	if t := behind.token(); t.kind != tokOp || t.text != ")" {
+	t := behind.token()
+	clock := name == "nsecs" && t.kind == tokName && (t.text == "monotonic" || t.text == "boot")
+	if clock {
+		t = behind.token()
+	}
+	if t.kind != tokOp || t.text != ")" {
 		return false
+	}
+	if clock {
+		p.next()
 	}
 	p.next()
 	p.next()

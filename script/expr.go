@@ -1,6 +1,9 @@
 package script
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // precedence is C's: the higher binds the tighter; 0 is no binary operator.
 func precedence(op string) int {
@@ -273,7 +276,7 @@ func (p *parser) named(t token) Expr {
 		return &Int{Value: value, Text: t.text, Span: t.span}
 	}
 	id := &Ident{Name: t.text, Span: t.span}
-	if !p.bare && !IsBuiltin(t.text) && !constantName(t.text) {
+	if !p.bare && !IsBuiltin(t.text) && !constantName(t.text) && !slices.Contains(p.enumerators, t.text) {
 		panic(UnknownIdent(id, p.src))
 	}
 	return id

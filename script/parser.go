@@ -13,6 +13,8 @@ type parser struct {
 	predicate bool
 	// bare: any identifier may be a parameter's name (--if and --by).
 	bare bool
+	// enumerators are the names that enums of the script define.
+	enumerators []string
 	macros
 }
 

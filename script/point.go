@@ -118,7 +118,9 @@ func (r *pointReader) staticProbe(pt *Point) {
 		pt.TargetSpan = Span{r.pos, between}
 		pt.FunctionSpan = Span{between + 1, r.end}
 		pt.Target = r.plain(pt.TargetSpan, "target")
-		pt.Provider = r.plain(Span{between + 1, last}, "provider")
+		if between+1 < last { // usdt:TARGET::NAME is of any provider
+			pt.Provider = r.plain(Span{between + 1, last}, "provider")
+		}
 	case strings.Contains(before, "/"):
 		pt.Target = before
 		pt.TargetSpan, pt.FunctionSpan = Span{r.pos, cuts[0]}, Span{cuts[0] + 1, r.end}

@@ -19,8 +19,11 @@ func (s *Script) String() string {
 		}
 		b.WriteString("}\n")
 	}
+	for _, d := range s.Defs {
+		b.WriteString(d.Text + "\n")
+	}
 	for i, p := range s.Probes {
-		if i > 0 || len(s.Config) > 0 {
+		if i > 0 || len(s.Config) > 0 || len(s.Defs) > 0 {
 			b.WriteString("\n")
 		}
 		b.WriteString(p.String() + "\n")

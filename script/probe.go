@@ -26,6 +26,10 @@ func (p *parser) script() *Script {
 			p.macro()
 			continue
 		}
+		if p.atDefinition() {
+			s.Defs = append(s.Defs, p.definition())
+			continue
+		}
 		if p.atConfig() {
 			s.Config = append(s.Config, p.config()...)
 			continue
@@ -159,9 +163,6 @@ func (p *parser) unknownType(from int) {
 	word := p.src[from:p.pos]
 	at := Span{from, p.pos}
 	switch {
-	case word == "struct" || word == "union" || word == "enum":
-		p.fail(Unsupported, at, []string{"types come from the target's debug information: leave definitions out"},
-			"%s definitions are not part of the language", word)
 	case slices.Contains(kernelProbes[:], word):
 		p.fail(UnknownProbe, at, []string{"programs are observed with uprobe, uretprobe and usdt"}, "%s probes are outside of user space", word)
 	}

@@ -56,6 +56,7 @@ var scripts = []string{
 	`interval:s:1 { print(@x, 5, 1000); clear(@x); } interval:ms:10 { } i:hz:99 { } interval:us:7 { } interval:100ms { } profile:hz:9{}`,
 	`config = { stack_mode = perf; max_strlen = 100 } BEGIN { return; }`,
 	`BEGIN { if (1) { } else if 2 { @ = 1; } else { $x = 'a'; } while ($x < 0x1f) { $x++; --$x; continue; } unroll (3) { break; } }`,
+	"struct a { int x[4]; struct { char *y; } z; } __attribute__((packed)) enum { One = 1, Two };\ntypedef struct a b;\nunion u { int i; };BEGIN { print(One + (uint8)Two); }",
 	"#include <a.h>\nmacro m(a, @b) { $x = a; @b[$x]++ } macro n() { pid() } BEGIN { m(n, @c) }",
 	`BEGIN { for ($i : 0..10) { @[$i] = $i; } for $j : $i.0..(1+2) { } let $k = 1_000; }`,
 	`uprobe:t:f { $s = (struct foo *)arg0; @[$s->a.b, (uint64)$s->c[3], sizeof(struct foo), sizeof($s)] = count(); }`,

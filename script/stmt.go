@@ -66,8 +66,7 @@ func (p *parser) simple() Stmt {
 				p.unexpected("a variable ($x)")
 			}
 		case "struct", "union", "enum":
-			p.fail(Unsupported, t.span, []string{"types come from the target's debug information: leave definitions out"},
-				"%s definitions are not part of the language", t.text)
+			p.fail(Unexpected, t.span, []string{"definitions stand before the probes"}, "unexpected %q, a statement must come here", t.text)
 		}
 	}
 	x := p.expression()

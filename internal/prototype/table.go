@@ -89,6 +89,16 @@ func (t *Table) tag(name string) *ctype.Type {
 	return nil
 }
 
+// Constant is the value of an enumerator.
+func (t *Table) Constant(name string) (int64, bool) { return t.constant(name) }
+
+// Own is the table without what the C library declares.
+func (t *Table) Own() *Table {
+	own := *t
+	own.parent = nil
+	return &own
+}
+
 func (t *Table) constant(name string) (int64, bool) {
 	for ; t != nil; t = t.parent {
 		if v, ok := t.constants[name]; ok {

@@ -84,7 +84,7 @@ func (b *body) printed(a script.Expr, verb byte) (plan.Expr, error) {
 	switch {
 	case verb == 's' && isInt(x) && isText(x.Type().C):
 		return b.asText(a, x)
-	case verb == 's' && isInt(x) && x.Type().Kind == plan.IntType:
+	case verb == 's' && isInt(x) && x.Type().Kind == plan.IntType && !isEnum(x.Type().C):
 		return nil, b.diag(a.Pos(), "format", "%s wants text, and this is a number", "str("+script.Format(a)+") reads the text at an address")
 	case verb != 's' && verb != 'r' && !isInt(x):
 		return nil, b.diag(a.Pos(), "format", fmt.Sprintf("%%%c wants a number", verb), "use %s")

@@ -270,6 +270,9 @@ func (b *body) piece(e script.Expr, p ctype.Piece, t plan.Type) (plan.Expr, erro
 
 // enumerator finds a named constant among the types of the function: O_CREAT in --if 'flags & O_CREAT'.
 func (b *body) enumerator(name string) (int64, bool) {
+	if v, ok := b.r.types.Constant(name); ok {
+		return v, true
+	}
 	if b.fn == nil || b.fn.types() == nil {
 		return 0, false
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/prototype"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -189,6 +190,9 @@ func (b *body) typeNamed(name string, at script.Span) (*ctype.Type, error) {
 }
 
 func (b *body) lookupType(name string) *ctype.Type {
+	if t, ok := b.r.types.TypeNamed(name); ok {
+		return t
+	}
 	b.typed = true
 	if b.fn != nil && b.fn.obj != nil {
 		if t, err := b.fn.obj.file.TypeNamed(name); err == nil && t != nil {
@@ -197,6 +201,11 @@ func (b *body) lookupType(name string) *ctype.Type {
 	}
 	if b.r.scope.Prototypes != nil {
 		if t, ok := b.r.scope.Prototypes.TypeNamed(name); ok {
+			return t
+		}
+	}
+	if library, err := prototype.Parse(""); err == nil {
+		if t, ok := library.TypeNamed(name); ok {
 			return t
 		}
 	}

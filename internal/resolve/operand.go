@@ -85,6 +85,12 @@ func isText(t *ctype.Type) bool {
 	return e != nil && e.Kind == ctype.Char && e.Size == 1
 }
 
+// isEnum reports whether numbers of the type have names.
+func isEnum(t *ctype.Type) bool {
+	s := strip(t)
+	return s != nil && s.Kind == ctype.Enum
+}
+
 // fieldOf finds a member, those of base classes and unnamed members included, with its offset.
 func fieldOf(t *ctype.Type, name string) (*ctype.Field, int64, bool) {
 	s := strip(t)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/prototype"
 	"github.com/sonde-project/sonde/internal/site"
 	"github.com/sonde-project/sonde/internal/symbol"
 	"github.com/sonde-project/sonde/script"
@@ -33,8 +34,9 @@ type resolver struct {
 	hazards     map[*object]string             // what replaced return addresses meet in the processes of an object, "" nothing
 	interrupted map[*object]string             // why even functions that call nothing may be left early, "" they are not
 	calls       map[*object]map[symbol.Addr][]symbol.Addr
-	missing     bool            // a point may match nothing
-	functions   []plan.Function // as the first pass found and numbered them
+	missing     bool             // a point may match nothing
+	types       *prototype.Table // what the script defines; nil: nothing
+	functions   []plan.Function  // as the first pass found and numbered them
 }
 
 // Resolve decides what a script does to its targets. Errors are *script.Diagnostic; several are joined.
@@ -42,6 +44,9 @@ func Resolve(s *script.Script, scope Scope) (*plan.Plan, error) {
 	r := newResolver(s, scope)
 	r.objects.planning.Lock()
 	defer r.objects.planning.Unlock()
+	if err := r.define(); err != nil {
+		return nil, err
+	}
 	if err := r.pass(&plan.Plan{}); err != nil {
 		return nil, err
 	}
