@@ -171,7 +171,7 @@ func TestNothingIsLeftOfASession(t *testing.T) {
 func settled(t *testing.T, before belongings) {
 	t.Helper()
 	var after belongings
-	for range 100 {
+	for range 3000 {
 		if after = count(t); after.goroutines <= before.goroutines && after.descriptors <= before.descriptors {
 			return
 		}
@@ -184,7 +184,7 @@ func settled(t *testing.T, before belongings) {
 // gone waits until the kernel has freed a program, which it does after a grace period.
 func gone(t *testing.T, id ebpf.ProgramID) {
 	t.Helper()
-	for range 200 {
+	for range 6000 {
 		p, err := ebpf.NewProgramFromID(id)
 		if errors.Is(err, fs.ErrNotExist) {
 			return
@@ -251,7 +251,7 @@ func TestManyGoroutinesShareATarget(t *testing.T) {
 	verbs := []func(context.Context, string, ...sonde.RunOption) (*sonde.Session, error){target.Count, target.Trace, target.Time, target.Count}
 	for _, verb := range verbs {
 		all.Go(func() {
-			s, err := verb(t.Context(), "twice", sonde.For(100*time.Millisecond), sonde.Stack())
+			s, err := verb(t.Context(), "twice", sonde.For(time.Minute), sonde.Stack())
 			if err != nil {
 				t.Error(err)
 				return
@@ -265,6 +265,9 @@ func TestManyGoroutinesShareATarget(t *testing.T) {
 						}
 						s.Stats()
 						s.Err()
+						time.Sleep(time.Millisecond)
+					}
+					for end := time.Now().Add(time.Minute); s.Stats().Hits == 0 && time.Now().Before(end); {
 						time.Sleep(time.Millisecond)
 					}
 					if err := s.Close(); err != nil {
@@ -318,7 +321,7 @@ func TestASnapshotGrowsWhileTheSessionRuns(t *testing.T) {
 	defer s.Close()
 	last := uint64(0)
 	for range 3 {
-		for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 			snap, err := s.Snapshot()
 			if err != nil {
 				t.Fatal(err)

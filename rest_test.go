@@ -33,7 +33,7 @@ func TestASessionAtRestEndsAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var late []time.Duration
-			for range 3 { // a machine with other work is slow now and then
+			for range 10 { // a machine with other work is slow now and then; who is not woken takes longer every time
 				late = append(late, endsAfter(t, c.engine, c.end))
 				if slices.Min(late) < 500*time.Millisecond { // taking probes away is part of it
 					return

@@ -23,7 +23,7 @@ func (s servers) libpqCountsAsItsProgram(t *testing.T) {
 	got := seen.queries
 	got.agree(t, sqlprobe.PostgreSQL, read(t, said))
 	got.check(t, "(prepared before attach)", expect{1, 0, 1})
-	const slow = "SELECT repeat ( ? ), pg_sleep ( ? ) FROM generate_series ( ? )" // five rows, 20 ms between them, asked for one at a time
+	const slow = "SELECT repeat ( ? ), pg_sleep ( ? ) FROM generate_series ( ? )" // five rows, 100 ms between them, asked for one at a time
 	got.check(t, slow, expect{1, 5, 0})
 	for _, s := range seen.statements {
 		if s.Digest == slow && (s.FirstRow < 20*time.Millisecond || s.Duration-s.FirstRow < 40*time.Millisecond) {

@@ -18,7 +18,7 @@ import (
 func TestPostgresPortalsAndDeaths(t *testing.T) {
 	pg := fixture.Postgres(t)
 	program := fixture.Build(t, "portal/main.go")
-	const terminated, abandoned = "select pg_sleep(1000) as terminated", "select count(*), pg_sleep(0.3) from pg_class"
+	const terminated, abandoned = "select pg_sleep(1000) as terminated", "select count(*), pg_sleep(2) from pg_class" // seen to be active before it ends
 	const crashed = "select 2, pg_sleep(1000)"
 	seen := observed(t, sonde.SQLOptions{Server: true}, func() {
 		pg.Run(t, program, filepath.Join(pg.Dir, ".s.PGSQL."+pg.Port))

@@ -80,7 +80,9 @@ func observedWith(t *testing.T, o sonde.SQLOptions, during func(*sonde.Session),
 			defer close(done)
 			defer s.Stop()
 			during(s)
-			time.Sleep(200 * time.Millisecond) // a server ends its statement after its client got the answer
+			if o.Server {
+				time.Sleep(time.Second) // a server ends its statement after its client got the answer
+			}
 		}()
 	}
 	found := &everything{queries: queries{}}

@@ -167,7 +167,7 @@ func read(t testing.TB, path string) string {
 // waitFor waits until something holds, or gives up.
 func waitFor(t testing.TB, holds func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 6000 {
 		if holds() {
 			return
 		}

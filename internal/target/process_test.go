@@ -250,7 +250,7 @@ func TestOddProcessesAreDiagnosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 100 {
+	for range 6000 {
 		if s, err := readStat(zombie); err == nil && s.state == "Z" {
 			break
 		}

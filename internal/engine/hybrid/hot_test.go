@@ -69,9 +69,12 @@ func TestCallsAreThoseLetPassAndThoseFiltered(t *testing.T) {
 			before := r.Number("pause")
 			p := r.Plan(c.script, c.returns)
 			s := arm(t, p)
-			r.Ask("go")
-			time.Sleep(300 * time.Millisecond)
-			calls := r.Number("pause") - before
+			var calls uint64
+			for calls < 20000 { // enough for shares
+				r.Ask("go")
+				time.Sleep(300 * time.Millisecond)
+				calls = r.Number("pause") - before
+			}
 			s.Disarm()
 			counts, err := s.Counts()
 			if err != nil {
@@ -219,7 +222,13 @@ func TestAHitIsWhereTheFunctionIs(t *testing.T) {
 			p := r.Plan(text, resolve.ReturnTrampoline)
 			site := step + uint64(p.Probes[0].Sites[0].Addr-p.Functions[0].Addr)
 			s := arm(t, p)
-			time.Sleep(50 * time.Millisecond)
+			for hits := uint64(0); hits < 5000; time.Sleep(10 * time.Millisecond) { // one of a thousand is shown
+				counts, err := s.Counts()
+				if err != nil {
+					t.Fatal(err)
+				}
+				hits = counts.Stats().Hits
+			}
 			s.Disarm()
 			seen := places(t, p, s)
 			if len(seen) == 0 {

@@ -51,7 +51,7 @@ func told(multi bool) bool { return multi || hasMulti() }
 func gone(t *testing.T, pid int) {
 	t.Helper()
 	var programs, links int
-	for range 100 {
+	for range 3000 {
 		if programs, links = inKernel(t, pid); programs+links == 0 {
 			return
 		}

@@ -114,10 +114,10 @@ func TestReadFindsRecordsThatWakeNobody(t *testing.T) {
 	w := newWriter(t, 4096, 1) // BPF_RB_NO_WAKEUP
 	later(t, func() { w.write(3) })
 	began := time.Now()
-	if err := w.ring.read(began.Add(300*time.Millisecond), w.check); err != nil {
+	if err := w.ring.read(began.Add(time.Second), w.check); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); w.n != 3 || took < 290*time.Millisecond || took > 2*time.Second {
+	if took := time.Since(began); w.n != 3 || took < 990*time.Millisecond || took > 30*time.Second {
 		t.Errorf("%d records in %v", w.n, took)
 	}
 }
