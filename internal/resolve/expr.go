@@ -300,7 +300,11 @@ func (b *body) asText(e script.Expr, x plan.Expr) (plan.Expr, error) {
 		}
 		return b.textAt(e)
 	}
-	return nil, b.diag(e.Pos(), "type", "a number cannot be compared with text", "str("+script.Format(e)+") reads the text at an address")
+	hint := "str(" + script.Format(e) + ") reads the text at an address"
+	if names := enumerators(x.Type().C); len(names) > 0 {
+		hint = "names of its values stand without quotes: " + strings.Join(names[:min(len(names), offered)], ", ")
+	}
+	return nil, b.diag(e.Pos(), "type", "a number cannot be compared with text", hint)
 }
 
 // textAt is str(e) where e is a char pointer.

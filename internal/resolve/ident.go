@@ -290,8 +290,25 @@ func (b *body) enumerator(name string) (int64, bool) {
 	return 0, false
 }
 
+// enumerators are the names of an enumeration's values.
+func enumerators(t *ctype.Type) []string {
+	var names []string
+	if t = strip(t); t != nil {
+		for _, e := range t.Enumerators {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
 func (b *body) unknownName(e *script.Ident) error {
-	d := script.UnknownIdent(e, b.text, b.paramNames()...)
+	known := b.paramNames()
+	if b.fn != nil && b.fn.types() != nil {
+		for _, p := range append(append([]ctype.Param(nil), b.fn.types().Params...), b.fn.types().Results...) {
+			known = append(known, enumerators(p.Type)...)
+		}
+	}
+	d := script.UnknownIdent(e, b.text, known...)
 	if b.fn != nil && b.fn.types() == nil {
 		d.Hints = append(d.Hints, "the parameters of "+b.r.plan.Functions[b.fn.id].Name+" are not known; use arg0, arg1, ...")
 	}

@@ -197,6 +197,21 @@ func TestMistakesSayWhatWasMeant(t *testing.T) {
 	}
 }
 
+// Values of an enumeration go by their names: a slip offers them, and so does text in their place.
+func TestNamesOfEnumeratorsAreOffered(t *testing.T) {
+	for text, want := range map[string]string{
+		`uprobe:PROG:onpt /args.c == GREN/ { @ = count(); }`:     "near names: GREEN",
+		`uprobe:PROG:onpt /args.c == "GREEN"/ { @ = count(); }`:  "names of its values stand without quotes: RED, GREEN, BLUE",
+		`uprobe:PROG:onpt /args.p->x == "one"/ { @ = count(); }`: "reads the text at an address",
+	} {
+		_, err := planOf(t, text)
+		var d *script.Diagnostic
+		if !errors.As(err, &d) || !strings.Contains(strings.Join(d.Hints, "; "), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // The star of a Go method makes its name no pattern: near names are offered.
 func TestAMethodOfGoThatIsNotThereHasNearNames(t *testing.T) {
 	prog := fixture.Build(t, "go/symbols")
