@@ -37,6 +37,14 @@ func (s *Session) quiet() (notes []string) {
 	if s.told().stats.Hits > 0 || s.command != nil || s.plan == nil {
 		return nil
 	}
+	if len(s.plan.Filter.PIDs) == 0 {
+		select {
+		case <-s.over:
+			return s.unseen()
+		default:
+			return nil
+		}
+	}
 	for _, pid := range s.plan.Filter.PIDs {
 		p, err := target.Open(pid)
 		if err != nil {
@@ -50,6 +58,33 @@ func (s *Session) quiet() (notes []string) {
 			if err == nil && !maps(mapped, o.Open) {
 				notes = append(notes, fmt.Sprintf("process %d (%s) does not map %s", pid, p.Comm, o.Path))
 			}
+		}
+	}
+	return notes
+}
+
+// unseen says which of the files that were observed wherever they are used nobody uses now, and of a name of threads that nobody has it.
+func (s *Session) unseen() (notes []string) {
+	if s.run.newcomers != nil {
+		return nil
+	}
+	if name := s.plan.Filter.Comm; name != "" && len(target.ByComm(name)) == 0 {
+		notes = append(notes, fmt.Sprintf("no process is called %s now", name))
+	}
+	const most = 3
+	if len(s.plan.Objects) > most {
+		return notes
+	}
+	var mapped []target.Object
+	for _, pid := range target.Running() {
+		if p, err := target.Open(pid); err == nil {
+			objects, _ := p.Objects()
+			mapped = append(mapped, objects...)
+		}
+	}
+	for _, o := range s.plan.Objects {
+		if !maps(mapped, o.Open) {
+			notes = append(notes, fmt.Sprintf("no process is seen now that maps %s", o.Path))
 		}
 	}
 	return notes

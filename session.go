@@ -83,7 +83,7 @@ func (t *Target) session(ctx context.Context, s *script.Script, r *run) (*Sessio
 func (t *Target) resolve(s *script.Script, r *run, b backend) (*plan.Plan, error) {
 	if b.returns != resolve.ReturnAuto {
 		if r.returns == resolve.ReturnTrampoline {
-			return nil, diagnostic("not-offered", "--engine="+string(b.name)+" replaces no return addresses, which --return=trampoline asks for")
+			return nil, diagnostic("not-offered", "--engine="+string(b.name)+" replaces no return addresses, which --return=trampoline asks for", "--return=sites does the same here, or --engine=kernel")
 		}
 		r.returns = b.returns
 	}

@@ -57,7 +57,7 @@ func Open(options ...Option) (*Target, error) {
 		}
 	}
 	if len(t.argv) > 0 && len(t.pids) > 0 {
-		return nil, errors.New("a target is either processes or a command")
+		return nil, diagnostic("usage", "either processes are observed, or a command", "leave out -p, or what stands behind --")
 	}
 	t.filter.PIDs = t.pids
 	return t, nil

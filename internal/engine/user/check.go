@@ -42,7 +42,9 @@ func checkScope(p *plan.Plan) error {
 	f := &p.Filter
 	switch {
 	case len(f.PIDs) == 0:
-		return notOffered("observes processes that are named, and every process is asked for")
+		d := notOffered("observes processes that are named, and every process is asked for")
+		d.Hints = []string{"name them by -p PID, or a command behind --", kernelHint}
+		return d
 	case len(f.PIDs) > 1 && decides(p):
 		return notOffered("decides for the kernel in one process, and %d are asked for", len(f.PIDs))
 	case f.Cgroup != 0:
