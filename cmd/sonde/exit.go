@@ -27,7 +27,7 @@ const (
 // statusOf is the exit status of a diagnosis by its code; what is not listed has failed.
 var statusOf = map[int][]script.Code{
 	statusUsage: {
-		badUsage, "bad-answer", "bad-limit", "bad-pattern", "bad-return", "bad-value", "no-engine", "no-place", "no-sources", "no-such-program", "no-target", "not-empty", "no-type", "not-for-ebpf", "several",
+		badUsage, "bad-answer", "bad-limit", "bad-pattern", "bad-return", "bad-value", "no-engine", "no-instruction", "no-place", "no-sources", "no-such-program", "no-target", "not-empty", "no-type", "not-for-ebpf", "several",
 		// Mistakes that parsing a script finds.
 		script.BadCharacter, script.BadEscape, script.BadNumber, script.UnclosedString, script.UnclosedComment,
 		script.UnclosedBracket, script.MissingOperand, script.Unexpected, script.NotAssignable, script.Assignment, script.UnknownName,

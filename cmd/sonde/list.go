@@ -39,8 +39,10 @@ language, and what a probe at their entry costs.`,
 	c.Flags().BoolVar(&l.usdt, "usdt", false, "list static probes")
 	c.Flags().BoolVar(&l.lines, "lines", false, "list source lines that can be probed")
 	c.Flags().VarP(&l.output, "output", "o", "write `FORMAT` (text, json, csv) to standard output, or the format of its extension to FILE.ext")
-	c.MarkFlagsMutuallyExclusive("usdt", "lines")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if l.usdt && l.lines {
+			return usage([]string{"sonde list twice, once with each"}, "--usdt and --lines list different things")
+		}
 		if len(args) == 0 && len(l.pids) == 0 {
 			return usage([]string{"sonde list libc, sonde list ./program, sonde list -p PID"}, "no target given")
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -99,6 +100,16 @@ or * for all that a process maps; FUNCTION is a name, a glob or /a regular expre
 	root.SetUsageTemplate(usageTemplate)
 	root.SetVersionTemplate("sonde {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.Args = cobra.ArbitraryArgs
+	completion.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		return usage([]string{"there are " + strings.Join(verbNames(c), ", ")}, "no shell %q", args[0])
+	}
 	return root
 }
 
@@ -115,8 +126,11 @@ func helpCommand() *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			verb, rest, err := c.Root().Find(args)
-			if err != nil || len(rest) > 0 {
+			switch {
+			case err != nil || verb == c.Root() && len(rest) > 0:
 				return unknownVerb(c.Root(), args[0])
+			case len(rest) > 0:
+				return usage([]string{verb.CommandPath() + " --help"}, "help is about one verb; %q is not part of it", rest[0])
 			}
 			verb.InitDefaultHelpFlag()
 			return verb.Help()
