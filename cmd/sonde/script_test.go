@@ -2,14 +2,17 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/fixture"
 )
 
@@ -17,7 +20,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sonde": main
 
 // TestCommand runs the scripts that need no privileges: the command line itself.
 func TestCommand(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Cmds: commands()})
 }
 
 // TestObserving runs the scripts that observe; ./work is the program, ./nobpf starts others where bpf(2) is refused, ./small32 is a program of 32 bits that waits.
@@ -39,7 +42,8 @@ func TestObserving(t *testing.T) {
 				os.Symlink(nobpf, filepath.Join(e.WorkDir, "nobpf")), os.Symlink(small, filepath.Join(e.WorkDir, "small32")),
 				objects(e.WorkDir))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await},
+		Cmds:      commands(),
+		Condition: condition,
 	})
 }
 
@@ -67,6 +71,29 @@ func compiledObjects(t *testing.T) func(dir string) error {
 			return err
 		}
 		return os.WriteFile(filepath.Join(dir, "broken.bpf.o"), whole[:len(whole)/2], 0o644)
+	}
+}
+
+// commands are those of scripts, beside testscript's own.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){"await": await, "told": told}
+}
+
+// condition is [sessions]: the kernel has them.
+func condition(name string) (bool, error) {
+	if name != "sessions" {
+		return false, fmt.Errorf("no condition %s", name)
+	}
+	s, err := kernel.Probe()
+	return s.Sessions, err
+}
+
+// told compares standard error with a file, without what a start says that is slow here.
+func told(ts *testscript.TestScript, _ bool, args []string) {
+	lines := strings.SplitAfter(ts.ReadFile("stderr"), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "sonde: ") && strings.HasSuffix(l, " ...\n") })
+	if got, want := strings.Join(lines, ""), ts.ReadFile(args[0]); got != want {
+		ts.Fatalf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -179,6 +179,7 @@ func (m *Machine) records() []Check {
 		has  bool
 		why  string
 	}{
+		{"uprobe sessions", m.Support.Sessions, "compiled objects with such programs are refused (Linux 6.13 has them)"},
 		{"task storage", m.Support.TaskStorage, "a table by thread takes its place"},
 		{"may_goto", m.Support.MayGoto, "loops in scripts are unrolled"},
 		{"signed division", m.Support.CPUv4, "it is computed from unsigned division"},

@@ -187,6 +187,7 @@ type Support struct {
 	Cookies   bool // a program is told which site was hit
 	PIDFilter bool // a uprobe_multi link can be narrowed to a process
 	PerfEvent bool // uprobes as perf events
+	Sessions  bool // a program runs at entries and at returns
 }
 
 // Probe asks the kernel for everything it can do. The error is that of Features.
@@ -196,5 +197,5 @@ func Probe() (Support, error) {
 		return Support{}, err
 	}
 	_, perf := newPerfUprobe()
-	return Support{Features: f, Cookies: hasCookies(), PIDFilter: f.Multi && hasPIDFilter(), PerfEvent: perf == nil}, nil
+	return Support{Features: f, Cookies: hasCookies(), PIDFilter: f.Multi && hasPIDFilter(), PerfEvent: perf == nil, Sessions: hasSession()}, nil
 }
