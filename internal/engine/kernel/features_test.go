@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,12 +47,25 @@ func TestFeaturesAgreeWithAnotherProber(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("bpf_copy_from_user_str", f.CopyFromUserStr != 0, spec.TypeByName("bpf_copy_from_user_str", &copies))
+	check("uprobe sessions", hasSession(), names(spec, "bpf_attach_type", "BPF_TRACE_UPROBE_SESSION"))
 	if f.Task.TGID == 0 || f.Task.Numbers == 0 || f.Task.FSBase == 0 {
 		t.Errorf("offsets %+v", f.Task)
 	}
 	if f.CopyFromUserStr != 0 && !f.Sleepable {
 		t.Error("a program that cannot sleep may call what sleeps")
 	}
+}
+
+// names is nil where the kernel's types name a value of an enumeration.
+func names(spec *btf.Spec, enum, value string) error {
+	var e *btf.Enum
+	if err := spec.TypeByName(enum, &e); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(e.Values, func(v btf.EnumValue) bool { return v.Name == value }) {
+		return errors.New("no " + value)
+	}
+	return nil
 }
 
 func TestACountProbesNoMoreThanItNeeds(t *testing.T) {
