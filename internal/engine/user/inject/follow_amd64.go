@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -219,7 +220,36 @@ func (f *Follower) heard(tid int, ws unix.WaitStatus) {
 	case ws.StopSignal() == syscallStop:
 		f.inStartup(tid)
 	default:
+		if ignores(tid, ws.StopSignal()) {
+			unheard(tid)
+		}
 		f.resume(tid, int(ws.StopSignal()))
+	}
+}
+
+// ignores reports whether nothing comes of a signal, by the program's wish or by default: the kernel would not even have interrupted a thread for it that
+// nobody traces (sig_task_ignored, kernel/signal.c).
+func ignores(tid int, sig unix.Signal) bool {
+	s, err := readStatus(tid, tid)
+	if err != nil {
+		return false
+	}
+	in := func(set string) bool {
+		mask, err := strconv.ParseUint(s[set], 16, 64)
+		return err == nil && mask>>(sig-1)&1 != 0
+	}
+	switch sig {
+	case unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGCONT:
+		return !in("SigCgt")
+	}
+	return in("SigIgn")
+}
+
+// unheard has the system call begin again that a signal interrupted of which nothing comes.
+func unheard(tid int) {
+	var r registers
+	if unix.PtraceGetRegs(tid, &r) == nil && beginsAgain(&r) {
+		_ = unix.PtraceSetRegs(tid, &r) // an error means that it was killed
 	}
 }
 

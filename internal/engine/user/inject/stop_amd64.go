@@ -128,18 +128,26 @@ func (h *hold) beginAgain(t *stoppedThread) error {
 		return h.lost(err)
 	}
 	t.safe = true
-	if int64(t.regs.Rax) != -int64(unix.EINTR) || int64(t.regs.Orig_rax) < 0 || h.held {
+	if h.held || !beginsAgain(&t.regs) {
 		return nil
 	}
-	switch t.regs.Orig_rax {
+	return h.setRegs(t, &t.regs)
+}
+
+// beginsAgain has registers tell the kernel to begin a system call again, if there is need of it.
+func beginsAgain(r *registers) bool {
+	if int64(r.Rax) != -int64(unix.EINTR) || int64(r.Orig_rax) < 0 {
+		return false
+	}
+	switch r.Orig_rax {
 	case unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_PWAIT2, unix.SYS_SEMOP, unix.SYS_SEMTIMEDOP, unix.SYS_RT_SIGTIMEDWAIT,
 		unix.SYS_IO_GETEVENTS, unix.SYS_IO_PGETEVENTS, unix.SYS_IO_URING_ENTER, unix.SYS_ACCEPT, unix.SYS_ACCEPT4, unix.SYS_RECVFROM, unix.SYS_RECVMSG,
 		unix.SYS_RECVMMSG, unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_READ, unix.SYS_WRITE, unix.SYS_READV, unix.SYS_WRITEV:
 		minus := int64(-errRestartLast)
-		t.regs.Rax = uint64(minus)
-		return h.setRegs(t, &t.regs)
+		r.Rax = uint64(minus)
+		return true
 	}
-	return nil
+	return false
 }
 
 // sameProcess refuses a number that the kernel has given to another process.
