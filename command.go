@@ -38,22 +38,30 @@ func (s *Session) watch(pids []int) error {
 	return nil
 }
 
-// rouse ends the reader's wait when the run has ended, or when its account is asked for.
+// rouse ends the reader's wait when its account is asked for, or when the run has ended. Then it takes the probes away: who takes the events may
+// keep the reader for as long as he likes.
 func (s *Session) rouse() {
 	asked := s.asked.up
-	for {
+	var over <-chan time.Time
+	if s.run.duration > 0 {
+		timer := time.NewTimer(time.Until(s.armed.Add(s.run.duration)))
+		defer timer.Stop()
+		over = timer.C
+	}
+	for waiting := true; waiting; {
 		select {
 		case <-s.ctx.Done():
-			s.engine.Wake()
-			return
+			waiting = false
 		case <-s.ended:
-			s.engine.Wake()
-			return
+			waiting = false
+		case <-over:
+			waiting = false
 		case <-asked:
 			asked = nil
-			s.engine.Wake()
 		}
+		s.engine.Wake()
 	}
+	s.disarm()
 }
 
 // release lets the command run, by itself or in the engine's hands.

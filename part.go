@@ -22,6 +22,7 @@ type part struct {
 	left    func() []plan.Refusal // nil: nothing
 	decoder decoding
 	refused []plan.Refusal // by the kernel, at arming, or left out
+	off     sync.Once      // disarms
 	over    atomic.Bool    // disarmed before the session ends: nothing more comes
 }
 
@@ -79,9 +80,12 @@ func (s *Session) join(p *part) bool {
 	return true
 }
 
+// disarm takes the part's probes away, whoever is first to ask; all wait until they are gone.
+func (p *part) disarm() { p.off.Do(p.engine.Disarm) }
+
 // retire disarms a part before the session ends; the reader then takes it out.
 func (p *part) retire() {
-	p.engine.Disarm()
+	p.disarm()
 	p.over.Store(true)
 }
 
@@ -99,13 +103,25 @@ func (s *Session) leave(p *part) error {
 // disarm takes all probes away, side by side: the kernel makes each wait. Nothing joins any more.
 func (s *Session) disarm() {
 	s.joining.Lock()
-	s.full = true
+	if !s.full {
+		s.full, s.quit = true, time.Now()
+	}
 	s.joining.Unlock()
 	var all sync.WaitGroup
 	for _, p := range s.parts() {
-		all.Go(p.engine.Disarm)
+		all.Go(p.disarm)
 	}
 	all.Wait()
+}
+
+// elapsed is for how long the session observes, or did.
+func (s *Session) elapsed() time.Duration {
+	s.joining.Lock()
+	defer s.joining.Unlock()
+	if s.full {
+		return s.quit.Sub(s.begun)
+	}
+	return time.Since(s.begun)
 }
 
 // readParts hands on the records that are there, and waits for further ones of the first part.

@@ -42,7 +42,8 @@ type Session struct {
 
 	joining sync.Mutex
 	joined  []*part
-	full    bool // nothing joins any more
+	full    bool      // nothing joins any more
+	quit    time.Time // since when
 	past    past
 
 	mu     sync.Mutex // Snapshot against the end of the run
@@ -393,7 +394,7 @@ func (s *Session) account() error {
 	counts.Unfinished = s.open
 	stats := counts.Stats()
 	stops := s.stops()
-	stats.Elapsed, stats.Cost, stats.Stopped, stats.Stops, stats.Unobserved = time.Since(s.begun), cost, stops.Longest, stops.Number, s.unobserved()
+	stats.Elapsed, stats.Cost, stats.Stopped, stats.Stops, stats.Unobserved = s.elapsed(), cost, stops.Longest, stops.Number, s.unobserved()
 	s.tell(func(r *result) { r.stats = stats })
 	return err
 }

@@ -27,7 +27,7 @@ func (s *Session) Counts() (engine.Counts, error) {
 			c.Nested += stats.RecursionMisses
 		}
 	}
-	if !s.disarmed {
+	if !s.disarmed.Load() {
 		return c, nil
 	}
 	err = s.Unfinished(func(call engine.OpenCall) error {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -34,7 +35,7 @@ type Session struct {
 	closing   sync.WaitGroup
 	// cleared are the hits counted in maps that Clear emptied.
 	cleared  uint64
-	disarmed bool
+	disarmed atomic.Bool
 	// swept are calls of dead threads that Sweep removed; foreign says that process IDs are not all ours to look up.
 	swept    engine.Counts
 	foreign  bool
@@ -102,13 +103,13 @@ func (s *Session) Run(probe int) error {
 // Disarm takes every probe away. No program runs when it returns, so what the ring and the maps hold is final. Kernels without
 // uprobe_multi go on for a while taking their breakpoints out; Close waits for that.
 func (s *Session) Disarm() {
-	if !s.disarmed {
+	if !s.disarmed.Load() {
 		s.notice()
 	}
 	s.held.end(&s.closing)
 	closeAll(s.follow)
 	s.follow = nil
-	s.disarmed = true
+	s.disarmed.Store(true)
 }
 
 // Notes say which files were written to while they were probed, and what is not observed of a process.

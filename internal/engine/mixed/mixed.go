@@ -23,7 +23,7 @@ type Session struct {
 	parts    []part
 	queue    queue
 	woken    atomic.Bool
-	closed   bool
+	closed   atomic.Bool // disarmed
 	division Division
 	// instead loads what the second engine runs should the first not come to run its part.
 	instead Open
@@ -110,7 +110,7 @@ func (s *Session) Disarm() {
 	for _, p := range s.parts {
 		p.Disarm()
 	}
-	s.closed = true
+	s.closed.Store(true)
 }
 
 // Close gives everything back.

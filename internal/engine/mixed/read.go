@@ -50,7 +50,7 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 			turn = shortestTurn
 		}
 		over := !time.Now().Before(deadline)
-		if over && s.closed {
+		if over && s.closed.Load() {
 			complete = ^uint64(0)
 		}
 		s.queue = s.queue.give(complete, fn)

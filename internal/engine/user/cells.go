@@ -106,7 +106,7 @@ func (s *Session) Counts() (engine.Counts, error) {
 	full := s.gateCounter(gateFull)
 	c.Of[plan.CountHits] += full
 	c.Of[plan.CountLostScratch] += full
-	if !s.disarmed {
+	if !s.disarmed.Load() {
 		return c, nil
 	}
 	c.Of[plan.CountLostRing] += s.torn

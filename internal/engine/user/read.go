@@ -36,7 +36,7 @@ func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
 		left := time.Until(deadline)
 		rests := len(s.rings) == 0 || !some && !busy && s.pause == longestPause
 		switch {
-		case busy && s.disarmed:
+		case busy && s.disarmed.Load():
 			s.finishRings(fn)
 			return nil
 		case left <= 0:

@@ -16,6 +16,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -75,10 +76,11 @@ type Session struct {
 	clock    clock
 	glanced  time.Time // when it was last looked whether processes run what they ran
 	stops    engine.Stops
-	disarmed bool
-	cleared  uint64 // hits counted in maps that Clear emptied
-	swept    uint64 // calls of dead threads that Sweep removed
-	torn     uint64 // records that were never finished
+	leaving  sync.Once
+	disarmed atomic.Bool // no program runs any more
+	cleared  uint64      // hits counted in maps that Clear emptied
+	swept    uint64      // calls of dead threads that Sweep removed
+	torn     uint64      // records that were never finished
 	closing  sync.Once
 }
 
@@ -254,18 +256,17 @@ func (s *Session) Stops() engine.Stops {
 // Disarm restores what was patched, in the process and in all that it has started. No program runs when it returns, so what the ring and
 // the maps hold is final.
 func (s *Session) Disarm() {
-	if s.disarmed {
-		return
-	}
-	s.disarmed = true
-	s.hush()
-	if s.lookout != nil {
-		s.lookout.end(&s.changing)
-	}
-	if s.following != nil && s.tracer != nil {
-		s.tracer.Close()
-	}
-	s.detach()
+	s.leaving.Do(func() {
+		s.hush()
+		if s.lookout != nil {
+			s.lookout.end(&s.changing)
+		}
+		if s.following != nil && s.tracer != nil {
+			s.tracer.Close()
+		}
+		s.detach()
+		s.disarmed.Store(true)
+	})
 }
 
 // Close disarms and gives everything back.
