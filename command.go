@@ -66,18 +66,11 @@ func (s *Session) rouse() {
 
 // release lets the command run, by itself or in the engine's hands.
 func (s *Session) release() error {
-	switch e := s.engine.(type) {
-	case interface{ Follow() error }:
+	if e, ok := s.engine.(interface{ Follow() error }); ok {
 		if err := s.command.ReleaseStopped(); err != nil {
 			return err
 		}
 		return e.Follow()
-	case interface{ Released() }:
-		if err := s.command.Release(); err != nil {
-			return err
-		}
-		e.Released()
-		return nil
 	}
 	return s.command.Release()
 }

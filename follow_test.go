@@ -26,6 +26,7 @@ func followed(t *testing.T, probe string, argv ...string) (counted, called uint6
 
 func followedBy(t *testing.T, engine sonde.Engine, probe string, argv ...string) (counted, called uint64) {
 	t.Helper()
+	first, _, _ := strings.Cut(string(engine), ",")
 	file := filepath.Join(t.TempDir(), "calls")
 	t.Setenv("FOLLOW_CALLS", file)
 	target, err := sonde.Open(sonde.Command(argv...))
@@ -47,7 +48,7 @@ func followedBy(t *testing.T, engine sonde.Engine, probe string, argv ...string)
 		t.Errorf("%s: %s", r.Function, r.Why)
 	}
 	var how strings.Builder
-	if err := session.Explain(&how); err != nil || !strings.HasPrefix(how.String(), "engine: user") {
+	if err := session.Explain(&how); err != nil || !strings.HasPrefix(how.String(), "engine: "+first) {
 		t.Errorf("run as\n%s", how.String())
 	}
 	for _, n := range session.Notes() {

@@ -7,7 +7,7 @@ import (
 )
 
 func hybridBackend() backend {
-	return backend{name: EngineHybrid, open: openHybrid, means: hybridMeans}
+	return backend{name: EngineHybrid, follows: true, open: openHybrid, means: hybridMeans}
 }
 
 // openHybrid loads the plan into the process and the kernel.
@@ -15,7 +15,7 @@ func openHybrid(p *plan.Plan, c *target.Command) (loaded, error) {
 	var s *hybrid.Session
 	var err error
 	if c != nil {
-		s, err = hybrid.OpenCommand(p, c.Trace)
+		s, err = hybrid.OpenFollowed(p, c.Trace)
 	} else {
 		s, err = hybrid.Open(p)
 	}

@@ -403,23 +403,3 @@ func TestWhatAnotherThreadExecutesIsToldByTheKernelsEngine(t *testing.T) {
 		})
 	}
 }
-
-// The hybrid engine does not follow what a process executes, which does it no harm and is said.
-func TestWhatIsExecutedUnderTheHybridEngineIsTold(t *testing.T) {
-	fixture.NeedRoot(t)
-	program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", "-DENGINE=8")
-	for _, way := range []string{"exec", "thread"} {
-		r := counting(t, program, program+":step", sonde.WithEngine(sonde.EngineHybrid), sonde.If("arg0 >= 0"))
-		r.call(100)
-		r.executes(way + " " + program)
-		if n := r.ask("call 100"); n != 100 {
-			t.Errorf("step called %d times", n)
-		}
-		r.counted()
-		want := fmt.Sprintf("process %d has executed %s meanwhile, which was not observed", r.cmd.Process.Pid, program)
-		if !slices.Contains(r.session.Notes(), want) {
-			t.Errorf("notes %q, want %q", r.session.Notes(), want)
-		}
-		r.end()
-	}
-}

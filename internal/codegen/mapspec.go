@@ -19,6 +19,9 @@ const (
 // followed bounds the processes that a filter with children knows at once.
 const followed = 65536
 
+// Sites that are armed elsewhere are so in each program that is observed, of which there may be several at a time: so many with all sites, or so many sites.
+const movedPrograms, movedLeast = 8, 1 << 14
+
 // allMaps describes every map that the plan may need.
 func (c *compiler) allMaps() []*ebpf.MapSpec {
 	list := []*ebpf.MapSpec{
@@ -30,7 +33,7 @@ func (c *compiler) allMaps() []*ebpf.MapSpec {
 		c.scratchMap(),
 		{Name: zeroMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(c.template()), MaxEntries: 1, Flags: readOnlyProg},
 		{Name: DepthMap, Type: ebpf.Hash, KeySize: frameKeySize, ValueSize: 4, MaxEntries: uint32(c.limits.Frames), Flags: noPrealloc},
-		{Name: PlacesMap, Type: ebpf.Hash, KeySize: 8, ValueSize: 8, MaxEntries: uint32(max(c.sites(), 1)), Flags: noPrealloc},
+		{Name: PlacesMap, Type: ebpf.Hash, KeySize: 8, ValueSize: 8, MaxEntries: uint32(max(movedPrograms*c.sites(), movedLeast)), Flags: noPrealloc},
 	}
 	for i := range c.p.Probes {
 		if size, ok := c.frameSize[i]; ok {

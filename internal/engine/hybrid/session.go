@@ -41,18 +41,23 @@ func Check(p *plan.Plan) error {
 }
 
 // Open loads a plan for its process. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
-func Open(p *plan.Plan) (*Session, error) { return open(p, (*user.Survey).Open) }
+func Open(p *plan.Plan) (*Session, error) {
+	return open(p, (*user.Survey).Refused, (*user.Survey).Open)
+}
 
-// OpenCommand is Open for a command that is held at its first instruction; see user.OpenCommand.
-func OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
-	return open(p, func(survey *user.Survey, inside *plan.Plan) (*user.Session, error) {
-		return survey.OpenCommand(inside, trace)
+// OpenFollowed is Open for a command that is held at its first instruction, of which what it executes is observed too; see user.OpenFollowed.
+func OpenFollowed(p *plan.Plan, trace func(func())) (*Session, error) {
+	return open(p, (*user.Survey).RefusedFollowed, func(survey *user.Survey, inside *plan.Plan) (*user.Session, error) {
+		return survey.OpenFollowed(inside, trace)
 	})
 }
 
-func open(p *plan.Plan, openInside func(*user.Survey, *plan.Plan) (*user.Session, error)) (*Session, error) {
+// refusing says what of the inside's plan cannot be patched.
+type refusing func(*user.Survey, *plan.Plan) ([]plan.Refusal, error)
+
+func open(p *plan.Plan, refused refusing, openInside func(*user.Survey, *plan.Plan) (*user.Session, error)) (*Session, error) {
 	survey := user.NewSurvey()
-	s, code, err := prepare(p, survey)
+	s, code, err := prepare(p, survey, refused)
 	if err != nil {
 		survey.Close()
 		return nil, err
@@ -67,8 +72,8 @@ func open(p *plan.Plan, openInside func(*user.Survey, *plan.Plan) (*user.Session
 }
 
 // prepare divides a plan and compiles what is the kernel's.
-func prepare(p *plan.Plan, survey *user.Survey) (*Session, *codegen.Program, error) {
-	refused, err := refusedBy(survey, p)
+func prepare(p *plan.Plan, survey *user.Survey, refusing refusing) (*Session, *codegen.Program, error) {
+	refused, err := refusing.of(survey, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,11 +94,17 @@ func prepare(p *plan.Plan, survey *user.Survey) (*Session, *codegen.Program, err
 	return s, code, err
 }
 
-// Released says that the command runs by itself.
-func (s *Session) Released() { s.inside.Released() }
+// Follow lets a command run that was let go stopped; see user.Session.Follow.
+func (s *Session) Follow() error { return s.inside.Follow() }
 
 // Stops are the times at which the process stood still.
 func (s *Session) Stops() engine.Stops { return s.inside.Stops() }
+
+// Unobserved is for how long processes ran what they had executed before the jumps were there.
+func (s *Session) Unobserved() time.Duration { return s.inside.Unobserved() }
+
+// Refused is what could not be patched in what was executed or mapped after Arm.
+func (s *Session) Refused() []plan.Refusal { return s.inside.Refused() }
 
 // Notes are what there is to say about the process.
 func (s *Session) Notes() []string {
@@ -102,32 +113,27 @@ func (s *Session) Notes() []string {
 
 // Arm arms the kernel's probes and then sends hits to them. Sites that are refused are reported.
 func (s *Session) Arm() ([]plan.Refusal, error) {
-	if err := s.inside.Prepare(); err != nil {
-		return nil, err
-	}
-	path, err := s.inside.PadFile()
-	if err != nil {
-		return nil, err
-	}
-	type place struct{ probe, site int }
-	pads, stands := map[place]user.Pad{}, map[uint64]uint64{}
-	for _, pad := range s.inside.Pads() {
-		pads[place{pad.Probe, pad.Site}] = pad
-		stands[pad.IP] = pad.PC
-	}
-	refused, err := s.ArmAt(func(probe, site int) (kernel.Place, bool) {
-		at := s.halves.pads[probe][site]
-		if at == beside {
-			return s.Own(probe, site), true
-		}
-		pad, ok := pads[place{probe, at}]
-		return kernel.Place{Path: path, Offset: pad.Offset}, ok
-	}, stands)
+	refused, err := s.ArmOnly(func(probe, site int) bool { return s.halves.pads[probe][site] == beside })
 	if err != nil {
 		return refused, err
 	}
+	s.inside.HandOn(s.takeOver)
 	more, err := s.inside.Arm()
 	return slices.Concat(refused, more, s.left), err
+}
+
+// takeOver puts the kernel's probes on pads.
+func (s *Session) takeOver(pads user.Pads) (drop func(), _ []plan.Refusal, err error) {
+	type place struct{ probe, site int }
+	at, stands := map[place]user.Pad{}, map[uint64]uint64{}
+	for _, pad := range pads.List {
+		at[place{pad.Probe, pad.Site}] = pad
+		stands[pad.IP] = pad.PC
+	}
+	return s.ArmAt(func(probe, site int) (kernel.Place, bool) {
+		pad, ok := at[place{probe, s.halves.pads[probe][site]}]
+		return kernel.Place{Path: pads.File, Offset: pad.Offset}, ok
+	}, stands)
 }
 
 // Read is the kernel's.
@@ -180,18 +186,18 @@ func (s *Session) Close() error {
 func Refused(p *plan.Plan) ([]plan.Refusal, error) {
 	survey := user.NewSurvey()
 	defer survey.Close()
-	return refusedBy(survey, p)
+	return refusing((*user.Survey).Refused).of(survey, p)
 }
 
 // Passed is what Refused said when the plan was loaded.
 func (s *Session) Passed() []plan.Refusal { return s.passed }
 
-func refusedBy(survey *user.Survey, p *plan.Plan) ([]plan.Refusal, error) {
+func (refused refusing) of(survey *user.Survey, p *plan.Plan) ([]plan.Refusal, error) {
 	h := halve(p, nil)
 	if err := kernel.Check(h.outside); err != nil {
 		return nil, err
 	}
-	return survey.Refused(h.inside)
+	return refused(survey, h.inside)
 }
 
 // unpatched are the functions that are the kernel's alone. If that is all of them there are none: then the process is asked to be patched, and says

@@ -17,13 +17,18 @@ import (
 // Arm arms every site of the plan: the process filter first, then returns, then entries, so that a call whose entry was seen
 // has its return armed. Sites that the kernel refuses are left out and reported; it is an error when nothing could be armed.
 func (s *Session) Arm() ([]plan.Refusal, error) {
+	return s.ArmOnly(func(int, int) bool { return true })
+}
+
+// ArmOnly is Arm for some of the sites.
+func (s *Session) ArmOnly(which func(probe, site int) bool) (_ []plan.Refusal, err error) {
 	if s.processes == nil {
-		var err error
 		if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
 			return nil, err
 		}
 	}
-	return s.held.arm(s.plan, s.sets(func(probe, site int) (Place, bool) { return s.Own(probe, site), true }))
+	s.replaced.of(Narrowed(&s.plan.Filter))
+	return s.held.arm(s.plan, s.sets(func(probe, site int) (Place, bool) { return s.own(probe, site), which(probe, site) }))
 }
 
 // Place is where a site is armed.
@@ -32,41 +37,30 @@ type Place struct {
 	Offset uint64 // in the file
 }
 
-// Own is the place of a site in its own file.
-func (s *Session) Own(probe, site int) Place {
+// own is the place of a site in its own file.
+func (s *Session) own(probe, site int) Place {
 	at := &s.plan.Probes[probe].Sites[site]
 	return Place{s.plan.Objects[at.Object].Open, uint64(at.Offset)}
 }
 
-// ArmAt is Arm with the sites in other places, for programs that were compiled with codegen.Features.Moved; where says which, and which sites to
-// leave out. stands are the addresses there, and those of the sites that they stand for.
-func (s *Session) ArmAt(where func(probe, site int) (Place, bool), stands map[uint64]uint64) (_ []plan.Refusal, err error) {
-	if m := s.maps[codegen.PlacesMap]; m != nil {
-		for at, site := range stands {
-			if err := m.Put(at, site); err != nil {
-				return nil, fmt.Errorf("places: %w", err)
-			}
-		}
-	}
-	if s.follow, err = followProcesses(s.code.Progs, s.progs); err != nil {
-		return nil, err
-	}
-	return s.held.arm(s.plan, s.sets(where))
-}
-
-// arm arms sets of sites, returns before entries, and says which sites are left out.
+// arm arms sets of sites in files that are leased.
 func (h *hold) arm(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 	if len(sets) == 0 {
 		return nil, nil
-	}
-	perf, err := perfFor(sets)
-	if err != nil {
-		return nil, err
 	}
 	h.watch()
 	h.leases.Lock()
 	defer h.leases.Unlock()
 	h.lease(sets)
+	return h.put(p, sets)
+}
+
+// put arms sets of sites, returns before entries, and says which sites are left out.
+func (h *hold) put(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
+	perf, err := perfFor(sets)
+	if err != nil {
+		return nil, err
+	}
 	var refusals []plan.Refusal
 	var cause error
 	for _, stage := range stages(sets) {
@@ -133,7 +127,6 @@ func stages(sets []armSet) [][]armSet {
 func (s *Session) sets(where func(probe, site int) (Place, bool)) []armSet {
 	var sets []armSet
 	pid := Narrowed(&s.plan.Filter)
-	s.replaced.pid = pid
 	for i, prog := range s.code.Progs {
 		if prog.Probe < 0 || prog.Part == codegen.RunPart {
 			continue

@@ -67,7 +67,7 @@ func TestCallsThatDidNotEndAreHandedOutAndCounted(t *testing.T) {
 	if counts, _ := s.Counts(); counts.Unfinished != 0 {
 		t.Error("calls that may still end were counted")
 	}
-	s.disarmed = true
+	s.disarmed.Store(true)
 	if counts, err := s.Counts(); counts.Unfinished != 2 || counts.Exited != 2 || err != nil {
 		t.Errorf("%+v, %v", counts, err)
 	}
@@ -76,7 +76,7 @@ func TestCallsThatDidNotEndAreHandedOutAndCounted(t *testing.T) {
 func TestSweepForgetsTheCallsOfTheDead(t *testing.T) {
 	me, gone := os.Getpid(), dead(t)
 	s := openCalls(t, [2]int{me, me}, [2]int{gone, gone}, [2]int{gone, gone})
-	s.disarmed = true
+	s.disarmed.Store(true)
 	n := 0
 	for range 2 {
 		if err := s.Sweep(func(engine.OpenCall) { n++ }); err != nil {
@@ -91,7 +91,8 @@ func TestSweepForgetsTheCallsOfTheDead(t *testing.T) {
 func TestNothingIsSweptWhenProcessesCannotBeLookedUp(t *testing.T) {
 	gone := dead(t)
 	s := openCalls(t, [2]int{gone, gone})
-	s.foreign, s.disarmed = true, true
+	s.foreign = true
+	s.disarmed.Store(true)
 	if err := s.Sweep(func(engine.OpenCall) { t.Error("swept") }); err != nil {
 		t.Fatal(err)
 	}

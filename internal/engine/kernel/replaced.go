@@ -20,6 +20,13 @@ type replaced struct {
 	by     string // the program that is not observed, "" none
 }
 
+// of says which process links are narrowed to.
+func (r *replaced) of(pid int) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.pid = pid
+}
+
 // linkLooks is how often links are looked at, at most.
 const linkLooks = 100 * time.Millisecond
 

@@ -23,13 +23,16 @@ import (
 
 // Session is a plan loaded into the kernel. Read may run beside the other methods; these must not run beside each other.
 type Session struct {
-	plan   *plan.Plan
-	code   *codegen.Program
-	maps   map[string]*ebpf.Map
-	progs  []*ebpf.Program // like code.Progs
-	ring   *ring
-	held   hold
-	follow []int // links of the process filter
+	plan  *plan.Plan
+	code  *codegen.Program
+	maps  map[string]*ebpf.Map
+	progs []*ebpf.Program // like code.Progs
+	ring  *ring
+	held  hold
+	// elsewhere is what ArmAt has armed; arming guards that.
+	elsewhere []*elsewhere
+	arming    sync.Mutex
+	follow    []int // links of the process filter
 	// processes are those that another session keeps up to date; nil: this one does so itself.
 	processes *ebpf.Map
 	closing   sync.WaitGroup
@@ -106,7 +109,10 @@ func (s *Session) Disarm() {
 	if !s.disarmed.Load() {
 		s.notice()
 	}
+	var further sync.WaitGroup
+	further.Go(s.endElsewhere)
 	s.held.end(&s.closing)
+	further.Wait()
 	closeAll(s.follow)
 	s.follow = nil
 	s.disarmed.Store(true)

@@ -23,7 +23,7 @@ func (im *image) mapRegion(share *inject.Region) error {
 		return err
 	}
 	slots := trampoline.SlotsFor(im.layout.SlotSize())
-	q := inject.Request{Text: text, Sites: len(im.places.windows) + 1, Pads: im.padRoom()}
+	q := inject.Request{Text: text, Sites: len(im.places.windows) + 1, Pads: im.padRoom(), Avoid: im.occupied()}
 	if im.hook != nil && len(im.regions) == 0 {
 		q.Text += doorRoom
 		q.Near = append(q.Near, inject.Span{Start: im.hook.addr, End: im.hook.addr + jumpLen})
@@ -143,16 +143,7 @@ type patches struct {
 	list    []inject.Patch
 	of      []*window
 	refused []plan.Refusal
-}
-
-// Prepare writes all code, and Arm need no more than patch. Pads are known then.
-func (s *Session) Prepare() error {
-	for _, im := range s.images {
-		if err := im.prepare(); err != nil {
-			return err
-		}
-	}
-	return nil
+	pads    []Pad // behind them
 }
 
 // Arm patches every window of the plan in one stop. Sites that are refused are reported; it is an error when nothing could be armed.
@@ -174,7 +165,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 	for _, err := range errs { // it may have ended
 		s.say(err.Error())
 	}
-	if s.looks {
+	if !s.follows {
 		return refusals, s.look()
 	}
 	return refusals, nil

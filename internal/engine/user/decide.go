@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sonde-project/sonde/internal/engine/user/inject"
 	"github.com/sonde-project/sonde/internal/engine/user/trampoline"
 	"github.com/sonde-project/sonde/internal/plan"
 )
@@ -35,16 +36,51 @@ func (s *Session) always(spot *spot) bool {
 	return s.deciding && body.Pred == nil && body.Frame == nil
 }
 
-// PadFile is the path, in this process, of the file in which the pads lie.
-func (s *Session) PadFile() (string, error) {
-	if s.data == nil || s.data.File == nil {
-		return "", errors.New("no pads were asked for")
-	}
-	return fmt.Sprintf("/proc/self/fd/%d", s.data.File.Fd()), nil
+// Pads are those of one region.
+type Pads struct {
+	File string // in which they lie, as a path in this process
+	List []Pad
 }
 
-// Pads are those of the sites that Prepare could place.
-func (s *Session) Pads() []Pad { return s.pads }
+// HandOn says what puts the kernel's probes on pads, which is done before the first hit is sent to them: for each program that is observed and each library
+// that comes later. It gives what takes them off again, once nobody runs that any more, and the sites that are left out.
+func (s *Session) HandOn(take func(Pads) (drop func(), refused []plan.Refusal, err error)) {
+	s.take = take
+}
+
+// handOn has the probes put on the pads of the last region.
+func (im *image) handOn(list []Pad) ([]plan.Refusal, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	region := im.regions[len(im.regions)-1]
+	drop, refused, err := im.take(Pads{fmt.Sprintf("/proc/self/fd/%d", region.File.Fd()), list})
+	if err == nil {
+		im.drops = append(im.drops, drop)
+	}
+	if region != im.Session.data { // nobody else asks for it, and there may be many
+		err = errors.Join(err, region.File.Close())
+		region.File = nil
+	}
+	return refused, err
+}
+
+// occupied is where the regions of other programs lie, if pads do: what a pad stands for is told by its address, whatever process comes to it.
+func (im *image) occupied() (all []inject.Span) {
+	if !im.deciding {
+		return nil
+	}
+	im.lock.Lock()
+	defer im.lock.Unlock()
+	for _, other := range im.images {
+		for _, r := range other.regions {
+			for _, pads := range r.Pads {
+				all = append(all, inject.Span{Start: pads.Addr, End: pads.Addr + pads.Size})
+			}
+		}
+	}
+	return all
+}
 
 // padRoom is how much memory the pads of all windows take.
 func (im *image) padRoom() uint64 {
@@ -64,8 +100,8 @@ func (t *text) pad(n int) uint64 {
 }
 
 // writePads writes the pads of a window whose code is written.
-func (s *Session) writePads(w *window, t *text, code *trampoline.Window) error {
-	if !s.deciding {
+func (im *image) writePads(w *window, t *text, code *trampoline.Window) error {
+	if !im.deciding {
 		return nil
 	}
 	for n, spot := range w.spots {
@@ -75,7 +111,7 @@ func (s *Session) writePads(w *window, t *text, code *trampoline.Window) error {
 			return err
 		}
 		copy(t.pads.Local[at-t.pads.Addr:], pad)
-		s.pads = append(s.pads, Pad{Probe: spot.probe, Site: spot.index, Offset: t.padsAt + at - t.pads.Addr, IP: at, PC: w.pc(&spot)})
+		im.ready.pads = append(im.ready.pads, Pad{Probe: spot.probe, Site: spot.index, Offset: t.padsAt + at - t.pads.Addr, IP: at, PC: w.pc(&spot)})
 	}
 	t.padsUsed += len(w.spots) * trampoline.PadSize
 	return nil

@@ -28,6 +28,7 @@ type image struct {
 	made     map[int]made
 	hook     *hook // nil: libraries that come later are not noticed
 	pid      int
+	drops    []func() // what takes the kernel's probes off its pads
 	// inherited is how many of the regions are those of the process that forked this one.
 	inherited int
 }
@@ -114,6 +115,9 @@ func absent(all []*places) []refused {
 // close gives back what we map of an image's regions, but for the data of all.
 func (im *image) close(data *inject.Region) error {
 	var errs []error
+	for _, drop := range im.drops {
+		drop()
+	}
 	for _, r := range im.regions[im.inherited:] {
 		if r != data {
 			errs = append(errs, r.Close())
@@ -176,6 +180,11 @@ func (im *image) arm() ([]plan.Refusal, error) {
 	im.ready, im.places = &patches{}, &places{} // there may be many images
 	if len(ready.list) == 0 {
 		return refusals, nil
+	}
+	more, err := im.handOn(ready.pads)
+	refusals = append(refusals, more...)
+	if err != nil {
+		return refusals, err
 	}
 	region := im.regions[len(im.regions)-1]
 	result, err := im.process.Patch(region, ready.list, im.region())

@@ -120,7 +120,7 @@ func (s *Session) hush() {
 
 // libraries reports whether the plan names libraries that may come and go: the C library and the linker do not.
 func (s *Session) libraries() bool {
-	return !s.deciding && slices.ContainsFunc(s.aims.objects, s.library)
+	return slices.ContainsFunc(s.aims.objects, s.library)
 }
 
 // library reports whether one of the plan's objects is such a library.
@@ -246,7 +246,7 @@ func (s *Session) imageOf(pid int) *image {
 		return nil
 	}
 	child := *parent
-	child.pid, child.process, child.inherited = pid, nil, len(parent.regions)
+	child.pid, child.process, child.drops, child.inherited = pid, nil, nil, len(parent.regions)
 	child.regions, child.placed, child.made = slices.Clone(parent.regions), maps.Clone(parent.placed), maps.Clone(parent.made)
 	s.images = append(s.images, &child)
 	return &child

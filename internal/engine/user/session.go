@@ -44,8 +44,8 @@ type Session struct {
 	data *inject.Region
 	// images are the programs that are observed, the first that Open found first.
 	images []*image
-	// follows: what the processes execute is observed too, from its first instruction on; looks: from when it is noticed.
-	follows, looks bool
+	// follows: what the processes execute is observed from its first instruction on, not just from when that is noticed.
+	follows bool
 	*following
 	lookout  *lookout  // nil: nobody looks what processes execute
 	listener *listener // nil: no library can come later
@@ -69,7 +69,7 @@ type Session struct {
 	counting []*translate.Count
 	// deciding: the plan only decides which hits go on, through pads.
 	deciding bool
-	pads     []Pad
+	take     func(Pads) (drop func(), refused []plan.Refusal, err error) // see HandOn
 	wake     engine.Waker
 	sleeper  shm.Sleeper
 	pause    time.Duration // until the rings are looked at again
@@ -97,17 +97,8 @@ func Open(p *plan.Plan) (*Session, error) { return NewSurvey().Open(p) }
 // Open is the function of that name with what is known already. The session has the survey from now on, if there is one, and closes it in any case.
 func (s *Survey) Open(p *plan.Plan) (*Session, error) { return s.open(p, running(p), false) }
 
-// OpenCommand is Open for a command that is held at its first instruction, by the thread that trace runs functions on. It goes on to where
-// the libraries are mapped and none of its code has run. Released must be called once it runs.
-func (s *Survey) OpenCommand(p *plan.Plan, trace func(func())) (*Session, error) {
-	if err := ofProgram(p); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s.open(p, held(p, trace), false)
-}
-
-// OpenFollowed is OpenCommand for a command of which what it executes is observed too. Follow must be called once it has been let go, stopped.
+// OpenFollowed is Open for a command that is held at its first instruction, by the thread that trace runs functions on. It goes on to where
+// the libraries are mapped and none of its code has run. Follow must be called once it has been let go, stopped: what it executes is observed too.
 func (s *Survey) OpenFollowed(p *plan.Plan, trace func(func())) (*Session, error) {
 	return s.open(p, held(p, trace), true)
 }
@@ -139,26 +130,6 @@ func held(p *plan.Plan, trace func(func())) func() ([]*inject.Process, error) {
 	}
 }
 
-// ofProgram refuses sites outside of the command's own program: what the command executes is not followed, and would have them too.
-func ofProgram(p *plan.Plan) error {
-	program, err := os.Stat(fmt.Sprintf("/proc/%d/exe", p.Filter.PIDs[0]))
-	if err != nil {
-		return fmt.Errorf("the command's program: %w", err)
-	}
-	for i := range p.Probes {
-		for _, s := range p.Probes[i].Sites {
-			info, err := os.Stat(p.Objects[s.Object].Open)
-			if err != nil || !os.SameFile(info, program) {
-				return notOffered("does not follow here what a command executes, which may use %s too", p.Objects[s.Object].Path)
-			}
-		}
-	}
-	return nil
-}
-
-// Released says that the command runs by itself.
-func (s *Session) Released() { s.images[0].process.Release() }
-
 func (s *Survey) open(p *plan.Plan, processes func() ([]*inject.Process, error), follows bool) (*Session, error) {
 	session, err := s.session(p, follows)
 	if err != nil {
@@ -184,7 +155,7 @@ func (s *Survey) session(p *plan.Plan, follows bool) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims(p, code)), deciding: decides(p), follows: follows, looks: !follows && !decides(p)}, nil
+	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims(p, code)), deciding: decides(p), follows: follows}, nil
 }
 
 // start opens the processes, and gives everything back where that or what follows fails.
@@ -295,11 +266,6 @@ func (s *Session) detach() {
 		all = append(all, im.regions...)
 	}
 	left := map[int]bool{}
-	defer func() {
-		if s.lookout == nil {
-			s.replaced(left)
-		}
-	}()
 	s.absences()
 	for again := len(all) > 0; again; {
 		again = false
@@ -309,17 +275,6 @@ func (s *Session) detach() {
 				s.leave(pid, regions)
 			}
 		}
-	}
-}
-
-// replaced tells of processes that were found and are no longer what they were: they have executed another program.
-func (s *Session) replaced(left map[int]bool) {
-	for _, im := range s.images {
-		if im.process == nil || len(im.regions) == 0 || left[im.process.PID] || !im.process.Alive() {
-			continue
-		}
-		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", im.process.PID))
-		s.say(fmt.Sprintf("process %d has executed %s meanwhile, which was not observed", im.process.PID, exe))
 	}
 }
 

@@ -118,6 +118,8 @@ type Request struct {
 	Sites               int
 	// Pads is the size of the memory behind each area of code in which the kernel can put probes; see Region.Pads.
 	Pads uint64
+	// Avoid is where it must not lie, though the process has nothing there.
+	Avoid []Span
 	// Share is a region of another process, or of a program that was replaced, whose data are to be this one's too; nil: none.
 	Share *Region
 }

@@ -97,6 +97,9 @@ func (q Request) lay(maps []target.Mapping) (layout, error) {
 	case len(l.near) == 0 || len(l.near) > maxSpans:
 		return l, fmt.Errorf("region: %d stretches of code", len(l.near))
 	}
+	for _, s := range q.Avoid {
+		maps = inserted(maps, s.Start, s.End-s.Start)
+	}
 	for i, near := range l.near {
 		size := pages(q.Text) + l.pads
 		if i == 0 {
