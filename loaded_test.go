@@ -11,12 +11,16 @@ import (
 // A library that a running process loads has its probes before any of its code runs, as often as it is loaded, closed and loaded again.
 func TestLibrariesThatAreLoadedLaterAreCountedFromInside(t *testing.T) {
 	for name, c := range map[string]struct {
-		early int
-		words []string
-	}{"one thread": {3, nil}, "threads": {0, []string{"5"}}} {
+		early  int
+		words  []string
+		engine sonde.Engine
+	}{"one thread": {3, nil, sonde.EngineUser}, "threads": {0, []string{"5"}, sonde.EngineUser}, "hybrid": {3, nil, sonde.EngineHybrid}} {
 		t.Run(name, func(t *testing.T) {
+			if c.engine == sonde.EngineHybrid {
+				fixture.NeedRoot(t)
+			}
 			t.Setenv("STEP_EARLY", fmt.Sprint(c.early))
-			library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
+			library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DLOADED="+string(c.engine))
 			a := answers(t, append([]string{fixture.Build(t, "command/loads.c", "-ldl", "-pthread"), library}, c.words...)...)
 			target, err := sonde.Open(sonde.PID(a.cmd.Process.Pid))
 			if err != nil {
@@ -25,7 +29,7 @@ func TestLibrariesThatAreLoadedLaterAreCountedFromInside(t *testing.T) {
 			defer target.Close()
 			before := a.ask("2 5")
 			for range 3 {
-				session, err := target.Count(t.Context(), library+":step", sonde.WithEngine(sonde.EngineUser))
+				session, err := target.Count(t.Context(), library+":step", sonde.WithEngine(c.engine))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -54,8 +58,16 @@ func TestLibrariesThatAreLoadedLaterAreCountedFromInside(t *testing.T) {
 
 // The same in what a command executes and forks.
 func TestLibrariesThatACommandLoadsAreCountedFromInside(t *testing.T) {
+	t.Run("user", func(t *testing.T) { commandLoads(t, sonde.EngineUser) })
+	t.Run("hybrid", func(t *testing.T) {
+		fixture.NeedRoot(t)
+		commandLoads(t, sonde.EngineHybrid)
+	})
+}
+
+func commandLoads(t *testing.T, engine sonde.Engine) {
 	t.Setenv("STEP_EARLY", "3")
-	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DLOADED="+string(engine))
 	program := fixture.Build(t, "command/loads.c", "-ldl", "-pthread")
 	script := fmt.Sprintf("for i in 1 2 3; do (echo 5 10; echo 1 2) | %s %s; done > /dev/null", program, library)
 	target, err := sonde.Open(sonde.Command("/bin/sh", "-c", script))
@@ -63,7 +75,7 @@ func TestLibrariesThatACommandLoadsAreCountedFromInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer target.Close()
-	session, err := target.Count(t.Context(), library+":step", sonde.WithEngine(sonde.EngineUser))
+	session, err := target.Count(t.Context(), library+":step", sonde.WithEngine(engine))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,15 +133,22 @@ func TestWhatARunningProcessExecutesIsCountedFromInside(t *testing.T) {
 
 // A library that a process uses is observed in whatever it executes; a program that has none of the functions is said to have none.
 func TestLibrariesAreObservedInWhatARunningProcessExecutes(t *testing.T) {
-	for name, flags := range map[string][]string{"glibc": {"-pthread"}, "musl": {"CC=musl-gcc"}} {
+	for name, c := range map[string]struct {
+		flags  []string
+		engine sonde.Engine
+	}{"glibc": {[]string{"-pthread"}, sonde.EngineUser}, "musl": {[]string{"CC=musl-gcc"}, sonde.EngineUser}, "hybrid": {[]string{"-pthread"}, sonde.EngineHybrid}} {
 		t.Run(name, func(t *testing.T) {
+			if c.engine == sonde.EngineHybrid {
+				fixture.NeedRoot(t)
+			}
 			t.Parallel()
+			flags := slices.Concat(c.flags, []string{"-DREPLACED=" + string(c.engine)})
 			library := fixture.Build(t, "command/step.c", slices.Concat(flags, []string{"-shared", "-fPIC", "-O1"})...)
 			linked := slices.Concat(flags, []string{"-DLIBRARY", "-Wl,--no-as-needed", library})
 			program := fixture.Build(t, "command/replace.c", slices.Concat(linked, []string{"-O1"})...)
 			other := fixture.Build(t, "command/replace.c", slices.Concat(linked, []string{"-O2"})...)
 			without := fixture.Build(t, "command/replace.c", flags...)
-			r := counting(t, program, library+":step")
+			r := counting(t, program, library+":step", sonde.WithEngine(c.engine))
 			r.call(100)
 			r.becomes("exec " + other)
 			r.call(200)
@@ -229,11 +236,11 @@ func TestACLibraryIsObservedInWhatAShellExecutes(t *testing.T) {
 	a.end()
 }
 
-// Where a run is divided between the engine inside and the kernel's, both go on in what a process executes.
+// Where a run is divided between the engine inside and the kernel's, both go on in what a process executes, by whichever of its threads.
 func TestBothEnginesObserveWhatARunningProcessExecutes(t *testing.T) {
 	fixture.NeedRoot(t)
-	for n, engine := range []sonde.Engine{sonde.EngineMixed, sonde.EngineAuto} {
-		for _, way := range []string{"exec", "storm 3"} {
+	for n, engine := range []sonde.Engine{sonde.EngineMixed, sonde.EngineAuto, sonde.EngineHybrid} {
+		for _, way := range []string{"exec", "storm 3", "thread", "orphan"} {
 			t.Run(string(engine)+"/"+way, func(t *testing.T) {
 				program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", fmt.Sprintf("-DENGINE=%d", n))
 				r := counting(t, program, program+":/^(step|hard)$/", sonde.WithEngine(engine))
@@ -243,6 +250,12 @@ func TestBothEnginesObserveWhatARunningProcessExecutes(t *testing.T) {
 				for range 3 {
 					r.becomes(way + " " + program)
 					r.call(50)
+					if way == "thread" || way == "orphan" {
+						for before := r.hits(); r.hits() == before; {
+							r.ask("hard 1") // until the kernel's probes are there anew
+						}
+						want["hard"]++
+					}
 					want["hard"] += r.ask("hard 30")
 				}
 				want["step"] = r.calls
@@ -260,12 +273,18 @@ func TestBothEnginesObserveWhatARunningProcessExecutes(t *testing.T) {
 
 // A process that executes one program after the other may be attached to and left at any moment: it comes out of that whole, and answers as ever.
 func TestAProcessMayBeLeftWhileItExecutesPrograms(t *testing.T) {
-	for name, flags := range map[string][]string{"dynamic": {"-pthread"}, "static": {"-static", "-no-pie", "-pthread"}} {
+	for name, c := range map[string]struct {
+		flags  []string
+		engine sonde.Engine
+	}{"dynamic": {[]string{"-pthread"}, sonde.EngineUser}, "static": {[]string{"-static", "-no-pie", "-pthread"}, sonde.EngineUser}, "hybrid": {[]string{"-pthread"}, sonde.EngineHybrid}} {
 		t.Run(name, func(t *testing.T) {
+			if c.engine == sonde.EngineHybrid {
+				fixture.NeedRoot(t)
+			}
 			t.Parallel()
-			program := fixture.Build(t, "command/replace.c", flags...)
+			program := fixture.Build(t, "command/replace.c", slices.Concat(c.flags, []string{"-DLEFT=" + string(c.engine)})...)
 			for n := range 10 {
-				r := counting(t, program, program+":step")
+				r := counting(t, program, program+":step", sonde.WithEngine(c.engine))
 				fmt.Fprintf(r.in, "storm 100 %s\n", program)
 				time.Sleep(time.Duration(n) * 5 * time.Millisecond)
 				if err := r.session.Close(); err != nil {
@@ -380,24 +399,63 @@ func TestAProgramWithMoreRightsIsLeftAlone(t *testing.T) {
 	}
 }
 
-// The kernel's probes are narrowed to a process by its first thread: what another one executes they see nothing of, and that is said. What the first one
-// executes they see from its first instruction on.
-func TestWhatAnotherThreadExecutesIsToldByTheKernelsEngine(t *testing.T) {
+// The kernel's probes are narrowed to a process by its first thread. What that one executes they see from its first instruction on; when it has ended, as it
+// does too when another one executes a program, they are armed anew, and for how long nothing was seen is said.
+func TestWhatAnotherThreadExecutesIsCountedByTheKernelsEngine(t *testing.T) {
 	fixture.NeedRoot(t)
-	for way, told := range map[string]bool{"exec": false, "thread": true, "orphan": true} {
+	for way, wants := range map[string][]string{"exec": nil, "storm 5": nil, "thread": {" executed ", " executed ", " executed "}, "orphan": {" executed ", " executed ", " executed "}} {
 		t.Run(way, func(t *testing.T) {
 			program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", "-DENGINE=9")
 			r := counting(t, program, program+":step", sonde.WithEngine(sonde.EngineKernel))
+			r.trapped = true
 			r.call(100)
-			r.executes(way + " " + program)
-			n := r.ask("call 100")
-			if !told {
-				r.calls += n
+			for range 3 {
+				if wants == nil {
+					r.executes(way + " " + program)
+				} else {
+					r.becomes(way + " " + program)
+				}
+				r.call(100)
 			}
 			r.counted()
-			want := fmt.Sprintf("process %d executed %s by another thread", r.cmd.Process.Pid, program)
-			if notes := r.session.Notes(); told != (len(notes) == 1 && strings.HasPrefix(notes[0], want)) || len(notes) > 1 {
-				t.Errorf("notes %q, want %q: %v", notes, want, told)
+			notes := r.session.Notes()
+			if len(notes) != len(wants) {
+				t.Errorf("notes %q, want %q", notes, wants)
+			}
+			for _, note := range notes {
+				if !slices.ContainsFunc(wants, func(want string) bool { return strings.Contains(note, want) }) {
+					t.Errorf("note %q, want %q", note, wants)
+				}
+			}
+			if gap := r.session.Stats().Unobserved; (gap > 0) != (wants != nil) {
+				t.Errorf("unobserved for %v", gap)
+			}
+			r.end()
+		})
+	}
+}
+
+// When the first thread of a process ends, the others are counted on.
+func TestThreadsAreCountedWhenTheFirstOneEnds(t *testing.T) {
+	fixture.NeedRoot(t)
+	for n, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineHybrid} {
+		t.Run(string(engine), func(t *testing.T) {
+			program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", fmt.Sprintf("-DENGINE=%d", 20+n))
+			r := counting(t, program, program+":/^(step|hard)$/", sonde.WithEngine(engine))
+			r.call(10)
+			if got := r.ask("alone 0"); got != 0 { // another thread reads the lines from here on
+				t.Fatalf("it answers %d", got)
+			}
+			r.call(500)
+			want := r.ask("hard 300")
+			if err := r.session.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := counted(t, r.session); got["step"] != r.calls || got["hard"] != want {
+				t.Errorf("counted %v, want step %d, hard %d", got, r.calls, want)
+			}
+			if notes := r.session.Notes(); len(notes) > 0 {
+				t.Errorf("notes %q", notes)
 			}
 			r.end()
 		})

@@ -42,7 +42,7 @@ func NewExecWatch() (*ExecWatch, error) {
 
 // Add watches a process, anew if it was watched already. An error says that the kernel does not tell of it.
 func (w *ExecWatch) Add(pid int) error {
-	w.drop(pid)
+	w.Drop(pid)
 	attr := unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Bits:        unix.PerfBitComm | unix.PerfBitCommExec | unix.PerfBitExcludeKernel | unix.PerfBitSampleIDAll | unix.PerfBitUseClockID | unix.PerfBitWatermark,
@@ -103,7 +103,8 @@ func (w *ExecWatch) Rouse() {
 	_, _ = unix.Write(w.rouse, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 }
 
-func (w *ExecWatch) drop(pid int) {
+// Drop watches a process no more.
+func (w *ExecWatch) Drop(pid int) {
 	if r := w.watched[pid]; r != nil {
 		r.close()
 		delete(w.watched, pid)
@@ -113,7 +114,7 @@ func (w *ExecWatch) drop(pid int) {
 // Close ends the watch.
 func (w *ExecWatch) Close() {
 	for pid := range w.watched {
-		w.drop(pid)
+		w.Drop(pid)
 	}
 	unix.Close(w.rouse)
 }

@@ -101,7 +101,9 @@ func (s *Session) Follow() error { return s.inside.Follow() }
 func (s *Session) Stops() engine.Stops { return s.inside.Stops() }
 
 // Unobserved is for how long processes ran what they had executed before the jumps were there.
-func (s *Session) Unobserved() time.Duration { return s.inside.Unobserved() }
+func (s *Session) Unobserved() time.Duration {
+	return max(s.inside.Unobserved(), s.Session.Unobserved())
+}
 
 // Refused is what could not be patched in what was executed or mapped after Arm.
 func (s *Session) Refused() []plan.Refusal { return s.inside.Refused() }

@@ -27,7 +27,6 @@ func (s *Session) ArmOnly(which func(probe, site int) bool) (_ []plan.Refusal, e
 			return nil, err
 		}
 	}
-	s.replaced.of(Narrowed(&s.plan.Filter))
 	return s.held.arm(s.plan, s.sets(func(probe, site int) (Place, bool) { return s.own(probe, site), which(probe, site) }))
 }
 
@@ -52,6 +51,8 @@ func (h *hold) arm(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 	h.leases.Lock()
 	defer h.leases.Unlock()
 	h.lease(sets)
+	h.heir = newHeir(h, p, sets)
+	defer h.heir.start()
 	return h.put(p, sets)
 }
 

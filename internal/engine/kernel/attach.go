@@ -44,6 +44,7 @@ type hold struct {
 	entries, links, events []int
 	paths                  map[int]string // of the files that these are in
 	leases                 *lease.Files   // those files
+	heir                   *heir          // nil: the sites are everybody's
 }
 
 // maxMulti is MAX_UPROBE_MULTI_CNT of kernel/trace/bpf_trace.c.
@@ -171,6 +172,7 @@ func (h *hold) release() {
 // end takes every probe away and waits for the programs that run, so that what they write is final when it returns. What it leaves to
 // closing, kernels without uprobe_multi need a while for: they go on taking their breakpoints out.
 func (h *hold) end(closing *sync.WaitGroup) {
+	h.heir.end()
 	if l := h.leases; l != nil {
 		l.Lock()
 		defer l.Unlock()

@@ -54,10 +54,10 @@ func (h *hold) of(path string) (out hold) {
 	return out
 }
 
-// notes say which files were let go of.
+// notes say which files were let go of, and what was not observed for a while.
 func (h *hold) notes() []string {
 	if h.leases == nil {
 		return nil
 	}
-	return h.leases.Notes()
+	return append(h.leases.Notes(), h.heir.list()...)
 }

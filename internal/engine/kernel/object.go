@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -201,6 +202,12 @@ func (s *Object) Disarm() {
 		s.printk.disarm()
 	}
 }
+
+// Notes say which files were written to while they were probed, and what is not observed of a process.
+func (s *Object) Notes() []string { return s.held.notes() }
+
+// Unobserved is Session.Unobserved.
+func (s *Object) Unobserved() time.Duration { return s.held.heir.unobserved() }
 
 // Close disarms and gives everything back.
 func (s *Object) Close() error {

@@ -52,6 +52,7 @@ func (s source) close() error {
 // Read hands every record to fn, behind a header that says where it came from, until the deadline has passed or Wake is called; a
 // deadline in the past reads what is there. The record is gone when fn returns.
 func (s *Object) Read(deadline time.Time, fn func(record []byte)) error {
+	s.held.heir.glance()
 	pause := shortestPause
 	for {
 		before := s.read

@@ -103,7 +103,7 @@ func (r *ring) close() error {
 // Read hands every record to fn until the deadline has passed, or until Wake is called; what is in the ring then is read
 // to its end first, so a deadline in the past drains it. The record belongs to the kernel: it is gone when fn returns.
 func (s *Session) Read(deadline time.Time, fn func(record []byte)) error {
-	s.notice()
+	s.held.heir.glance()
 	return s.ring.read(deadline, fn)
 }
 

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -40,9 +41,8 @@ type Session struct {
 	cleared  uint64
 	disarmed atomic.Bool
 	// swept are calls of dead threads that Sweep removed; foreign says that process IDs are not all ours to look up.
-	swept    engine.Counts
-	foreign  bool
-	replaced replaced
+	swept   engine.Counts
+	foreign bool
 }
 
 // Open loads maps and programs. Nothing is armed yet. Errors are *script.Diagnostic where a user can do something.
@@ -106,9 +106,6 @@ func (s *Session) Run(probe int) error {
 // Disarm takes every probe away. No program runs when it returns, so what the ring and the maps hold is final. Kernels without
 // uprobe_multi go on for a while taking their breakpoints out; Close waits for that.
 func (s *Session) Disarm() {
-	if !s.disarmed.Load() {
-		s.notice()
-	}
 	var further sync.WaitGroup
 	further.Go(s.endElsewhere)
 	s.held.end(&s.closing)
@@ -120,8 +117,11 @@ func (s *Session) Disarm() {
 
 // Notes say which files were written to while they were probed, and what is not observed of a process.
 func (s *Session) Notes() []string {
-	return append(s.held.notes(), s.replaced.notes()...)
+	return s.held.notes()
 }
+
+// Unobserved is for how long the process was not observed at most, as its first thread was another one.
+func (s *Session) Unobserved() time.Duration { return s.held.heir.unobserved() }
 
 // waitForHandlers waits until no CPU is inside a program that was running before: closing a perf link unhooks its program,
 // but kernels before 6.12 do not wait for it.

@@ -12,6 +12,7 @@ package lease
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +64,9 @@ func (l *Files) Take(path string) {
 	unix.FcntlInt(uintptr(fd), unix.F_SETOWN, os.Getpid()) // not the thread, which may end
 	l.fds[path] = fd
 }
+
+// Broken reports whether a file was let go of. The lock is held.
+func (l *Files) Broken(path string) bool { return slices.Contains(l.written, path) }
 
 // look lets go of what is to be written to, and then lets it be written.
 func (l *Files) look() {

@@ -209,14 +209,14 @@ func (s *Session) Stops() (sum engine.Stops) {
 	return sum
 }
 
-// Unobserved is for how long processes ran what they had executed before the probes inside were there.
-func (s *Session) Unobserved() (sum time.Duration) {
+// Unobserved is for how long processes ran what they had executed before the probes of both were there.
+func (s *Session) Unobserved() (longest time.Duration) {
 	for _, p := range s.parts {
 		if e, ok := p.Session.(interface{ Unobserved() time.Duration }); ok {
-			sum += e.Unobserved()
+			longest = max(longest, e.Unobserved())
 		}
 	}
-	return sum
+	return longest
 }
 
 // Notes are what the engines have to say about the run.
