@@ -21,6 +21,18 @@ const (
 
 // Map makes a region in the process, in one stop. What a sonde that has died left there is taken back first.
 func (p *Process) Map(q Request) (r *Region, result Result, err error) {
+	for range tries {
+		var more Result
+		r, more, err = p.mapOnce(q)
+		result.add(more)
+		if !errors.Is(err, unix.EEXIST) { // a thread that runs has mapped something there meanwhile
+			break
+		}
+	}
+	return r, result, err
+}
+
+func (p *Process) mapOnce(q Request) (r *Region, result Result, err error) {
 	leaked := p.leaked()
 	result, err = p.stop(func(h *hold) error {
 		if h.alone != 0 {
@@ -43,7 +55,7 @@ func (h *hold) makeRegion(q Request) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.fillRegion(l, fd, q.Share)
+	r, err := h.fillRegion(&l, fd, q.Share)
 	if err == nil {
 		r.FSBases = map[int]uint64{}
 		for _, t := range h.stopped {
@@ -52,7 +64,7 @@ func (h *hold) makeRegion(q Request) (*Region, error) {
 	}
 	_, closeErr := h.call(unix.SYS_CLOSE, fd)
 	if err = errors.Join(err, closeErr); err != nil {
-		h.unmap(l.spans())
+		h.unmap(l.spans()[:l.mapped]) // what lies in the others is not ours
 		return nil, err
 	}
 	return r, nil
@@ -79,7 +91,7 @@ func (h *hold) makeFile() (uint64, error) {
 }
 
 // fillRegion maps the file on both sides. Its journal is complete before the process maps it.
-func (h *hold) fillRegion(l layout, remote uint64, share *Region) (_ *Region, err error) {
+func (h *hold) fillRegion(l *layout, remote uint64, share *Region) (_ *Region, err error) {
 	fd, err := h.fetch(int(remote))
 	if err != nil {
 		return nil, err
@@ -138,7 +150,7 @@ func (h *hold) fetch(remote int) (int, error) {
 	return fd, nil
 }
 
-func (h *hold) mapAreas(l layout, fd uint64) error {
+func (h *hold) mapAreas(l *layout, fd uint64) error {
 	for i := range l.at {
 		text, size := l.at[i], l.size[i]
 		prot := uint64(runnable)
@@ -148,6 +160,7 @@ func (h *hold) mapAreas(l layout, fd uint64) error {
 		if err := h.mmap(l.at[i], size, prot, unix.MAP_SHARED|unix.MAP_FIXED_NOREPLACE, fd, l.offset[i]); err != nil {
 			return err
 		}
+		l.mapped++
 		if l.pads > 0 {
 			at := l.at[i] + size - l.pads
 			if err := h.mmap(at, l.pads, runnable, unix.MAP_PRIVATE|unix.MAP_FIXED, fd, l.offset[i]+size-l.pads); err != nil {

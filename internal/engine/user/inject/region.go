@@ -86,6 +86,7 @@ type layout struct {
 	private uint64
 	pads    uint64 // of each area
 	total   uint64
+	mapped  int // how many of the areas are there
 }
 
 // lay plans a region for a process as it is mapped now.
