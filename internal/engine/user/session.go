@@ -77,6 +77,7 @@ type Session struct {
 	glanced  time.Time // when it was last looked whether processes run what they ran
 	stops    engine.Stops
 	leaving  sync.Once
+	spare    []int       // files that leaving may need
 	disarmed atomic.Bool // no program runs any more
 	cleared  uint64      // hits counted in maps that Clear emptied
 	swept    uint64      // calls of dead threads that Sweep removed
@@ -164,6 +165,9 @@ func (s *Session) start(processes func() ([]*inject.Process, error)) error {
 	for i := range s.code.Progs {
 		s.counting = append(s.counting, translate.CountOf(s.code.Progs[i].Spec.Instructions, s.layout))
 	}
+	if err := s.putBy(); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	all, err := processes()
 	for _, process := range all {
 		s.images = append(s.images, s.newImage(process))
@@ -175,6 +179,27 @@ func (s *Session) start(processes func() ([]*inject.Process, error)) error {
 		return errors.Join(err, s.Close())
 	}
 	return nil
+}
+
+// putBy opens as many files as leaving the processes may need, which is not to fail because as many as may be are open then.
+func (s *Session) putBy() error {
+	const enough = 8
+	for range enough {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err != nil {
+			return fmt.Errorf("files for the end of the run: %w", err)
+		}
+		s.spare = append(s.spare, fd)
+	}
+	return nil
+}
+
+// give closes them.
+func (s *Session) give() {
+	for _, fd := range s.spare {
+		unix.Close(fd)
+	}
+	s.spare = nil
 }
 
 func (s *Session) open() (err error) {
@@ -235,6 +260,7 @@ func (s *Session) Disarm() {
 		if s.following != nil && s.tracer != nil {
 			s.tracer.Close()
 		}
+		s.give()
 		s.detach()
 		s.disarmed.Store(true)
 	})
