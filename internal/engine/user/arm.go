@@ -165,7 +165,7 @@ func (s *Session) Arm() ([]plan.Refusal, error) {
 	for _, err := range errs { // it may have ended
 		s.say(err.Error())
 	}
-	if !s.follows {
+	if s.looks {
 		return refusals, s.look()
 	}
 	return refusals, nil

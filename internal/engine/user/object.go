@@ -60,7 +60,7 @@ func openObject(c *engine.Compiled, programs []asm.Instructions, processes func(
 	if err != nil {
 		return nil, err
 	}
-	o.follows, o.survey = follows, NewSurvey()
+	o.follows, o.looks, o.survey = follows, !follows, NewSurvey()
 	if err := o.start(processes); err != nil {
 		return nil, err
 	}

@@ -44,8 +44,8 @@ type Session struct {
 	data *inject.Region
 	// images are the programs that are observed, the first that Open found first.
 	images []*image
-	// follows: what the processes execute is observed from its first instruction on, not just from when that is noticed.
-	follows bool
+	// follows: what the processes execute is observed too, from its first instruction on; looks: from when it is noticed.
+	follows, looks bool
 	*following
 	lookout  *lookout  // nil: nobody looks what processes execute
 	listener *listener // nil: no library can come later
@@ -156,7 +156,7 @@ func (s *Survey) session(p *plan.Plan, follows bool) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims(p, code)), deciding: decides(p), follows: follows}, nil
+	return &Session{plan: p, survey: s, wake: engine.NewWaker(), code: code, layout: layout, aims: newAimed(p, aims(p, code)), deciding: decides(p), follows: follows, looks: !follows}, nil
 }
 
 // start opens the processes, and gives everything back where that or what follows fails.
