@@ -212,6 +212,31 @@ func TestNamesOfEnumeratorsAreOffered(t *testing.T) {
 	}
 }
 
+// The hint of what to list named nothing where the program was meant, and where a process's view counts it named a file of ours.
+func TestWhatToListIsNamed(t *testing.T) {
+	prog := fixture.Build(t, "resolve/many.c", "-foptimize-sibling-calls", "-fcf-protection=none")
+	self := os.Getpid()
+	for _, c := range []struct {
+		point string
+		scope resolve.Scope
+		want  string
+	}{
+		{"uprobe::/nothing.like/", resolve.Scope{Program: prog, Started: true}, "sonde list " + prog + " shows"},
+		{"uprobe:*:/nothing.like/", resolve.Scope{Program: prog, Started: true}, "sonde list " + prog + " shows"},
+		{"uprobe:*:/nothing.like/", resolve.Scope{PIDs: []int{self}}, fmt.Sprintf("sonde list -p %d", self)},
+	} {
+		s, err := script.Parse(c.point + " { @ = count(); }")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = resolve.Resolve(s, c.scope)
+		var d *script.Diagnostic
+		if !errors.As(err, &d) || !strings.Contains(strings.Join(d.Hints, "; "), c.want) {
+			t.Errorf("%s: %v, want %q", c.point, err, c.want)
+		}
+	}
+}
+
 // The star of a Go method makes its name no pattern: near names are offered.
 func TestAMethodOfGoThatIsNotThereHasNearNames(t *testing.T) {
 	prog := fixture.Build(t, "go/symbols")

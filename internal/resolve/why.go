@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/sonde-project/sonde/internal/symbol"
@@ -34,22 +35,36 @@ func (r *resolver) nothing(pt *script.Point, objects []*object) error {
 			d.Hints = append(d.Hints, r.whyNot(pt.Function, obj)...)
 		}
 	}
-	if len(d.Hints) == 0 {
-		for _, obj := range objects {
-			d.Hints = append(d.Hints, stripped(obj)...)
-		}
+	listing := len(d.Hints) == 0 && pt.Function != "*"
+	if len(d.Hints) == 0 && len(objects) == 1 {
+		d.Hints = stripped(objects[0])
 	}
 	if pt.Target == "" && isTarget(pt.Function) {
-		d.Hints = []string{fmt.Sprintf("functions of %s are %s:NAME", pt.Function, pt.Function)}
+		d.Hints, listing = append(d.Hints, fmt.Sprintf("functions of %s are %s:NAME", pt.Function, pt.Function)), false
 	}
-	if len(d.Hints) == 0 && pt.Function != "*" {
-		listed := pt.Target
-		if listed == "" || listed == "*" {
-			listed = objects[0].Path
-		}
-		d.Hints = append(d.Hints, fmt.Sprintf("sonde list %s shows what can be probed", listed))
+	if listing {
+		d.Hints = append(d.Hints, fmt.Sprintf("sonde list %s shows what can be probed", r.listed(pt, objects)))
 	}
 	return d
+}
+
+// listed is how `sonde list` is asked for what a point's target means.
+func (r *resolver) listed(pt *script.Point, objects []*object) string {
+	name := pt.Target
+	of := len(r.scope.PIDs) > 0
+	switch {
+	case name != "" && name != "*":
+	case of && len(objects) == 1:
+		name = filepath.Base(objects[0].Path)
+	case len(objects) > 0 && !of:
+		name = objects[0].Path
+	default:
+		name = ""
+	}
+	if of {
+		return strings.TrimSpace(fmt.Sprintf("-p %d %s", r.scope.PIDs[0], name))
+	}
+	return name
 }
 
 // isTarget reports whether a name that is no function is a library or a file.

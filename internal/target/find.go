@@ -1,6 +1,9 @@
 package target
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,10 +22,14 @@ func (p *Process) Find(name string) (Object, error) {
 			return o, nil
 		}
 		o, err := p.root.object(path, name)
-		if err != nil {
-			return Object{}, fileProblem(NoProgram, name, err)
+		switch {
+		case err == nil:
+			return o, nil
+		case p.root != "" && errors.Is(err, fs.ErrNotExist):
+			return Object{}, diagnosis(NoProgram, fmt.Sprintf("%s: no such file where process %d (%s) looks, whose root is not ours", name, p.PID, p.Comm),
+				"paths are those that the process sees; without a target its own program is meant")
 		}
-		return o, nil
+		return Object{}, fileProblem(NoProgram, name, err)
 	}
 	library, noLibrary := p.Library(name)
 	if noLibrary == nil {

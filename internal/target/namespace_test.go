@@ -81,6 +81,8 @@ func TestNamesResolveInTheProcessesOwnRoot(t *testing.T) {
 	if err != nil || byPath.Path != "/opt/real-libc.so" {
 		t.Errorf("Library by path: %+v %v", byPath, err)
 	}
+	_, err = p.Find("/bin/true")
+	wantDiagnostic(t, "a path of our root", err, NoProgram, "whose root is not ours")
 }
 
 // wantObject checks that an object of a path leads to a file of ours.
