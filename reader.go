@@ -15,6 +15,7 @@ type reader struct {
 	yield     func(event.Event) bool
 	left      bool // the consumer left the loop
 	done      bool // the script or a limit ended the run
+	exited    bool // the script ended it: what was hit before everything was disarmed is beyond its end
 	next      []time.Time
 	swept     time.Time // when the dead were last looked for
 	accounted time.Time
@@ -177,9 +178,9 @@ func (r *reader) drain() error {
 }
 
 // record decodes one record and hands it on. After the end of the run the rest is still delivered, unless it is beyond
-// a limit.
+// a limit, or the script's exit().
 func (r *reader) record(p *part, b []byte) {
-	if r.left || r.full() {
+	if r.left || r.full() || r.exited {
 		return
 	}
 	ev, err := p.decoder.Record(b)
@@ -194,7 +195,7 @@ func (r *reader) event(ev event.Event) error {
 	switch e := ev.(type) {
 	case *event.Exit:
 		r.s.tell(func(to *result) { to.asked = e.Code })
-		r.done = true
+		r.done, r.exited = true, true
 	case *event.MapPrint:
 		return r.printMap(e)
 	case *event.MapClear:

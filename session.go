@@ -256,7 +256,7 @@ func (s *Session) Events() iter.Seq[event.Event] {
 		s.fail(r.loop())
 		s.disarm()
 		s.fail(r.drain())
-		if !r.left {
+		if r.exited = false; !r.left {
 			s.fail(s.runAll(plan.End))
 			s.fail(r.drain())
 		}

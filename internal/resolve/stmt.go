@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sonde-project/sonde/event"
+	"github.com/sonde-project/sonde/internal/ctype"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/script"
 )
@@ -248,11 +249,29 @@ func widen(t *plan.Type, u plan.Type) bool {
 	if t.Kind == plan.StrType || t.Kind == plan.StackType {
 		t.Size = max(t.Size, u.Size)
 	}
-	if t.C != u.C {
+	if !alike(t.C, u.C) {
 		t.C = nil
 	}
 	for i := range t.Elems {
 		if !widen(&t.Elems[i], u.Elems[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// alike reports whether two types read in the same way: what a cast names is found anew each time.
+func alike(t, u *ctype.Type) bool {
+	for t != u {
+		if t == nil || u == nil || t.Kind != u.Kind {
+			return false
+		}
+		switch t.Kind {
+		case ctype.Int, ctype.Uint, ctype.Char, ctype.Void:
+			return t.Name == u.Name && t.Size == u.Size
+		case ctype.Pointer:
+			t, u = t.Elem, u.Elem
+		default:
 			return false
 		}
 	}
