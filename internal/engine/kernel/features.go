@@ -8,6 +8,7 @@ import (
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/plan"
 	"github.com/sonde-project/sonde/internal/site"
+	"github.com/sonde-project/sonde/script"
 )
 
 // Needs says what is asked of the kernel beyond running a program at a site. Only that is probed, because a run that only
@@ -21,9 +22,11 @@ type Needs struct {
 	Threads  bool // thread-local variables
 	// Trampolines: the kernel sees functions return.
 	Trampolines bool
+	// Returning: programs ask there which instruction was probed (pc), which is not the one that they are at.
+	Returning bool
 }
 
-// AllNeeds is everything there is.
+// AllNeeds is everything there is but Returning, without which a kernel is none to refuse.
 func AllNeeds() Needs {
 	return Needs{Memory: true, Scratch: true, Division: true, Loops: true, Children: true, Threads: true, Trampolines: true}
 }
@@ -35,7 +38,16 @@ func NeedsOf(p *plan.Plan) Needs {
 		for j := range p.Probes[i].Bodies {
 			n.Scratch = n.Scratch || p.Probes[i].Bodies[j].Frame != nil
 		}
-		n.Trampolines = n.Trampolines || slices.ContainsFunc(p.Probes[i].Sites, func(s plan.Site) bool { return s.Role == site.Trampoline })
+		if !slices.ContainsFunc(p.Probes[i].Sites, func(s plan.Site) bool { return s.Role == site.Trampoline }) {
+			continue
+		}
+		n.Trampolines = true
+		for j := range p.Probes[i].Bodies {
+			p.WalkBody(&p.Probes[i].Bodies[j], func(node any) {
+				v, ok := node.(*plan.Value)
+				n.Returning = n.Returning || ok && v.B == plan.PC
+			})
+		}
 	}
 	p.Walk(func(node any) {
 		switch node := node.(type) {
@@ -70,6 +82,10 @@ func Features(n Needs) (codegen.Features, error) {
 	}
 	if !f.Multi && !hasCookies() {
 		return f, tooOld("BPF cookies, which tell a program where it was hit")
+	}
+	if n.Returning && !f.Multi {
+		return f, &script.Diagnostic{Code: codeOldKernel, Message: "this kernel does not tell programs at returns where their function is (pc)",
+			Hints: []string{"Linux 6.6 and later do; func names the function everywhere"}}
 	}
 	f.TaskStorage = n.Scratch && hasTaskStorage()
 	f.CPUv4 = n.Division && hasSignedDivision()

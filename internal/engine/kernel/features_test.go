@@ -18,6 +18,7 @@ import (
 	"github.com/sonde-project/sonde/internal/codegen"
 	"github.com/sonde-project/sonde/internal/fixture"
 	"github.com/sonde-project/sonde/internal/plan"
+	"github.com/sonde-project/sonde/internal/site"
 	"github.com/sonde-project/sonde/script"
 )
 
@@ -94,6 +95,9 @@ func TestNeedsComeFromThePlan(t *testing.T) {
 		"signed addition": {body(plan.Body{Pred: &plan.Binary{Op: "+", Signed: true}}), Needs{}},
 		"loop":            {body(plan.Body{Stmts: []plan.Stmt{&plan.If{Then: []plan.Stmt{&plan.Loop{}}}}}), Needs{Loops: true, Scratch: true}},
 		"children":        {plan.Plan{Filter: plan.Filter{PIDs: []int{1}, Children: true}}, Needs{Children: true}},
+		"pc":              {body(plan.Body{Pred: &plan.Value{B: plan.PC}}), Needs{}},
+		"pc at a return": {plan.Plan{Probes: []plan.Probe{{Sites: []plan.Site{{Role: site.Trampoline}}, Bodies: []plan.Body{{Pred: &plan.Value{B: plan.PC}}}}}},
+			Needs{Trampolines: true, Returning: true}},
 	} {
 		if got := NeedsOf(&c.plan); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
