@@ -96,7 +96,7 @@ func TestNeedsComeFromThePlan(t *testing.T) {
 		"loop":            {body(plan.Body{Stmts: []plan.Stmt{&plan.If{Then: []plan.Stmt{&plan.Loop{}}}}}), Needs{Loops: true, Scratch: true}},
 		"children":        {plan.Plan{Filter: plan.Filter{PIDs: []int{1}, Children: true}}, Needs{Children: true}},
 		"pc":              {body(plan.Body{Pred: &plan.Value{B: plan.PC}}), Needs{}},
-		"pc at a return": {plan.Plan{Probes: []plan.Probe{{Sites: []plan.Site{{Role: site.Trampoline}}, Bodies: []plan.Body{{Pred: &plan.Value{B: plan.PC}}}}}},
+		"pc at a return": {plan.Plan{Probes: []plan.Probe{{Sites: []plan.Site{{Choice: site.Choice{Role: site.Trampoline}}}, Bodies: []plan.Body{{Pred: &plan.Value{B: plan.PC}}}}}},
 			Needs{Trampolines: true, Returning: true}},
 	} {
 		if got := NeedsOf(&c.plan); got != c.want {
