@@ -1,6 +1,6 @@
 # build   the command, static, in bin/sonde
 # test    everything that must hold before a change lands; installs what it needs by build/prepare
-# test-kernels  the kernel engine under Linux 6.1 and 6.12, in a virtual machine (a few minutes)
+# test-kernels  engines, objects and the command under Linux 6.1 and 6.12, in a virtual machine
 # soak    long runs that look for losses and leaks
 # fuzz    every fuzz target for FUZZTIME
 # bench   side by side with bpftrace, perf, ltrace, uftrace and BCC
