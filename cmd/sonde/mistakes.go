@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ func unknownVerb(root *cobra.Command, word string) error {
 	var hints []string
 	near := script.Near(word, verbNames(root), 3)
 	switch {
+	case slices.Contains(verbNames(root), word):
+		hints = []string{"a verb stands before --: sonde " + word + "; a command behind it: sonde count libc:malloc -- " + word}
 	case len(near) > 0:
 		hints = []string{"near names: " + strings.Join(near, ", ")}
 	case strings.Contains(word, ":"):

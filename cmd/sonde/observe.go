@@ -171,6 +171,9 @@ func (f *flags) aim(w world, verb string, points []script.Point, probes []string
 			}
 			hints := []string{"name the library or program: sonde " + verb + " " + named,
 				"or the process: sonde " + verb + " -p PID " + shellWord(text)}
+			if isProgram(text) {
+				hints = append(hints, "functions of the program "+text+": sonde list "+shellWord(text))
+			}
 			return &script.Diagnostic{Code: "no-target", Message: "no program says where to look for " + text,
 				Text: text, Span: script.Span{From: 0, To: len(text)}, Hints: hints}
 		}

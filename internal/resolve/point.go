@@ -56,17 +56,17 @@ type reached struct {
 	match match
 }
 
-// unlike leaves out what another point of the same probe names by another target: what was libpthread is libc today, and a script that
-// lists both wants a call once.
+// unlike leaves out what an earlier point of the same probe names: what was libpthread is libc today, a pattern may have the name that stands
+// beside it, and whoever lists both wants a call once. Records of one call that came twice would be taken for nested ones, too.
 func (r *resolver) unlike(probe *script.Probe, pt *script.Point, matches []match) []match {
 	out := make([]match, 0, len(matches))
 	for _, m := range matches {
 		at := reached{probe, pt.Kind, m}
 		first, ok := r.reached[at]
 		if !ok {
-			r.reached[at] = pt.Target
+			r.reached[at] = pt
 		}
-		if !ok || first == pt.Target {
+		if !ok || first == pt {
 			out = append(out, m)
 		}
 	}

@@ -27,7 +27,7 @@ type resolver struct {
 	ids         map[match]int
 	statics     map[static]int
 	vars        map[*script.Probe]map[string]int
-	reached     map[reached]string // the target that reached it first
+	reached     map[reached]*script.Point // the point that reached it first
 	sigs        map[match]*ctype.Signature
 	places      map[placing]placement
 	errnos      map[*object]*symbol.ErrnoPlace // nil: none
@@ -81,7 +81,7 @@ func (r *resolver) pass(p *plan.Plan) error {
 	if err := r.configure(); err != nil {
 		return err
 	}
-	r.ids, r.statics, r.reached = map[match]int{}, map[static]int{}, map[reached]string{}
+	r.ids, r.statics, r.reached = map[match]int{}, map[static]int{}, map[reached]*script.Point{}
 	p.Filter, p.Limits, p.Unsafe = r.scope.Filter, r.scope.Limits, r.scope.Unsafe
 	r.objects.forget()
 	var absent error
