@@ -151,7 +151,7 @@ func leaves(t *testing.T, screen *fixture.Screen, ended <-chan error) {
 
 func TestTheEndOfTheRunEndsTheScreen(t *testing.T) {
 	terminal := fixture.NewScreen(t, 24, 80).TTY
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	var n atomic.Int64
 	if err := Run(ctx, terminal, terminal, source(&n), Options{Interval: 10 * time.Millisecond}); err != nil {
