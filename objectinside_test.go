@@ -174,7 +174,7 @@ func TestWhatAnObjectCannotDoInsideAProcessIsNamed(t *testing.T) {
 		want    string
 	}{
 		"a helper":        {"parts", process, []sonde.RunOption{sonde.Attach("on_say=" + program + ":twice"), sonde.Set("tell_task=true")}, "program on_say: it calls bpf_get_current_task"},
-		"a session":       {"session", process, []sonde.RunOption{sonde.Attach("around=" + program + ":twice")}, "no sessions, which program around is written for"},
+		"a session":       {"session", process, []sonde.RunOption{sonde.Attach("around=" + program + ":twice")}, "sessions, which program around is written for"},
 		"a semaphore":     {"usdt", []sonde.Option{sonde.Command(static)}, []sonde.RunOption{sonde.Attach("on_begin=" + static + ":app:begin")}, "semaphores"},
 		"the kernel says": {"rejected", process, []sonde.RunOption{sonde.Attach("careless=" + program + ":twice")}, "the kernel's verifier refuses it"},
 		"tracefs":         {"multi", process, []sonde.RunOption{sonde.Attach("any=" + program + ":twice"), sonde.WithEngine(sonde.EngineTracefs)}, "engine tracefs runs none"},
