@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sonde-project/sonde"
 	"github.com/sonde-project/sonde/internal/fixture"
@@ -107,4 +108,36 @@ func TestLibrariesOfACommandAreCountedByTheHybridEngine(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Calls that were open in a program when it was replaced do not end, and those of the next are paired with nothing of it.
+func TestCallsOfAReplacedProgramStayOpenUnderTheHybridEngine(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "command/replace.c", "-pthread", "-DENGINE=6")
+	r := &replacing{answering: answers(t, program)}
+	var err error
+	if r.target, err = sonde.Open(sonde.PID(r.cmd.Process.Pid)); err != nil {
+		t.Fatal(err)
+	}
+	defer r.target.Close()
+	if r.session, err = r.target.Time(t.Context(), program+":/^(step|become)$/", sonde.WithEngine(sonde.EngineHybrid)); err != nil {
+		t.Fatal(err)
+	}
+	const times = 4
+	for range times {
+		told := r.session.Notes()
+		r.executes("exec " + program)
+		for slices.Equal(told, r.session.Notes()) {
+			time.Sleep(time.Millisecond)
+		}
+		r.call(10)
+	}
+	r.session.Stop()
+	if err := r.session.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if stats := r.session.Stats(); stats.Hits != r.calls+times || stats.Unfinished != times || stats.MissedReturns != 0 {
+		t.Errorf("%+v, want %d hits", stats, r.calls+times)
+	}
+	r.end()
 }
