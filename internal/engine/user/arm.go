@@ -41,7 +41,9 @@ func (im *image) mapRegion(share *inject.Region) error {
 	if err != nil {
 		return err
 	}
+	im.lock.Lock()
 	im.regions = append(im.regions, region)
+	im.lock.Unlock()
 	if first {
 		return im.learn(slots)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // following is what a session knows of the programs that a command, and what it starts, executes. All of it belongs to the thread that
-// traces them.
+// traces them, but for starting, which lock guards.
 type following struct {
 	tracer   *inject.Follower
 	files    map[fileID]bool // the plan's objects
@@ -51,7 +51,9 @@ func (s *Session) Follow() error {
 // begins sees a process that has executed a program: what it ran before is no more. It reports whether there may be something to probe.
 func (s *Session) begins(pid int) bool {
 	f := s.following
+	s.lock.Lock()
 	delete(f.starting, pid)
+	s.lock.Unlock()
 	s.bury(pid)
 	info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
 	return err == nil && (s.hooks || f.files[idOf(info)])
@@ -59,13 +61,14 @@ func (s *Session) begins(pid int) bool {
 
 // loaded puts probes into what a program that has not begun maps by now.
 func (s *Session) loaded(pid int, process *inject.Process, err error) {
-	f := s.following
-	im := f.starting[pid]
+	s.lock.Lock()
+	im := s.starting[pid]
 	if im == nil {
 		im = s.newImage(process)
 		im.pid = pid
-		f.starting[pid] = im
+		s.starting[pid] = im
 	}
+	s.lock.Unlock()
 	if err == nil {
 		im.process = process
 		var refused []plan.Refusal
