@@ -184,6 +184,9 @@ func (r *record) typed(n *Node) event.Value {
 	case StackType:
 		return event.Value{Kind: event.KindStack, Frames: r.stack(g.bytes), Truncated: g.cut}
 	case UsymType:
+		if r.emission.Kind == EmitCall { // a member of std::function
+			return r.symbol(g.number())
+		}
 		return r.codeName(g.number())
 	}
 	return r.d.part(n.T, g.bytes, r.pid)
