@@ -2,6 +2,7 @@ package sonde_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/sonde-project/sonde"
@@ -40,11 +41,10 @@ func TestLibrariesThatAreLoadedLaterAreCountedFromInside(t *testing.T) {
 				if err := session.Close(); err != nil {
 					t.Fatal(err)
 				}
-				if hits := session.Stats().Hits; hits != now-before {
+				if hits := session.Stats().Hits; starved(t, session) {
+					t.Logf("%d calls counted, the program made %d, which is said", hits, now-before)
+				} else if hits != now-before {
 					t.Errorf("%d calls counted, the program made %d", hits, now-before)
-				}
-				for _, n := range session.Notes() {
-					t.Error(n)
 				}
 				before = now
 			}
@@ -83,10 +83,20 @@ func commandLoads(t *testing.T, engine sonde.Engine) {
 		t.Fatal(err)
 	}
 	const want = 3 * (5*(10+3) + 2 + 3)
-	if hits := session.Stats().Hits; hits != want {
+	if hits := session.Stats().Hits; !starved(t, session) && hits != want {
 		t.Errorf("%d calls counted, the programs made %d", hits, want)
 	}
-	for _, n := range session.Notes() {
+}
+
+// starved reports whether sonde says that it did not get to run when it should have, as on a machine with much else to do. It has nothing else to say.
+func starved(t *testing.T, s *sonde.Session) (yes bool) {
+	t.Helper()
+	for _, n := range s.Notes() {
+		if strings.Contains(n, "did not get to run") {
+			yes = true
+			continue
+		}
 		t.Error(n)
 	}
+	return yes
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 )
@@ -59,4 +63,29 @@ func awaits(t *testing.T, what string, is func() bool) {
 			t.Fatalf("waiting until %s", what)
 		}
 	}
+}
+
+// A program that loads a library while sonde is stopped goes on after a moment, and what is missing for that is said.
+func TestWhatIsLoadedWhileSondeIsStoppedIsTold(t *testing.T) {
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DSTOPPED")
+	r := fixture.Start(t, fixture.Build(t, "command/loads.c", "-ldl", "-pthread"), library)
+	r.Line()
+	ready, said := filepath.Join(t.TempDir(), "ready"), &bytes.Buffer{}
+	o := exec.Command("sonde", "count", "--engine=user", "-p", strconv.Itoa(r.PID), library+":step", "--ready-file", ready)
+	o.Stderr = said
+	if err := o.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer o.Process.Kill()
+	awaits(t, "it observes", func() bool { _, err := os.Stat(ready); return err == nil })
+	_ = o.Process.Signal(unix.SIGSTOP)
+	if n := r.Number("5 10"); n != 50 {
+		t.Errorf("step called %d times", n)
+	}
+	_ = o.Process.Signal(unix.SIGCONT)
+	_ = o.Process.Signal(unix.SIGINT)
+	if err := o.Wait(); err != nil || !strings.Contains(said.String(), "calls of what was mapped then are missing") {
+		t.Errorf("%v, %q", err, said)
+	}
+	r.Finish()
 }

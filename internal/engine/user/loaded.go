@@ -44,6 +44,7 @@ type listener struct {
 	bell shm.Bell
 	over atomic.Bool
 	done chan struct{}
+	deaf int // how often a thread has given up
 }
 
 // listen begins to, if the plan names libraries.
@@ -64,10 +65,18 @@ func (s *Session) listen() {
 func (l *listener) run(answer func(tid int)) {
 	defer close(l.done)
 	for !l.over.Load() {
+		l.look()
 		if tid := l.bell.Listen(); tid != 0 {
 			l.whileBeating(func() { answer(tid) })
 			l.bell.Answer()
 		}
+	}
+}
+
+// look notes that a thread has given up.
+func (l *listener) look() {
+	if l.bell.GivenUp() {
+		l.deaf++
 	}
 }
 
@@ -102,6 +111,7 @@ func (l *listener) end() {
 		l.bell.Rouse()
 		select {
 		case <-l.done:
+			l.look()
 			l.bell.Leave()
 			return
 		case <-time.After(time.Millisecond): // it may have been on its way to listen
@@ -115,6 +125,9 @@ func (s *Session) hush() {
 		return
 	}
 	s.listener.end()
+	if n := s.listener.deaf; n > 0 {
+		s.say(fmt.Sprintf("sonde did not get to run for half a second while a library was mapped (%d times): calls of what was mapped then are missing", n))
+	}
 	s.listener = nil
 }
 

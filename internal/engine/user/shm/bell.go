@@ -51,9 +51,13 @@ func (b Bell) word() *uint32 { return (*uint32)(unsafe.Pointer(&b.mem[headBell])
 // Beat says that the answer is being worked on.
 func (b Bell) Beat() { put(b.mem, headBeat, counter()) }
 
+// GivenUp reports whether a thread has heard nothing for too long since it was asked last, and told the others not to ring. From now on they do again.
+func (b Bell) GivenUp() bool {
+	return atomic.SwapUint64((*uint64)(unsafe.Pointer(&b.mem[headQuiet])), b.quiet) == 0
+}
+
 // Listen waits for a thread that rings, and gives its number, or 0: Rouse was called, or the thread has given up.
 func (b Bell) Listen() (tid int) {
-	put(b.mem, headQuiet, b.quiet)
 	if tid := atomic.LoadUint32(b.word()); tid != 0 {
 		return int(tid)
 	}
