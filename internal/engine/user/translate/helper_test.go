@@ -278,6 +278,9 @@ func summed(values [][]byte) string {
 	sum := append([]byte(nil), values[0]...)
 	for _, v := range values[1:] {
 		binary.LittleEndian.PutUint32(sum, binary.LittleEndian.Uint32(sum)+binary.LittleEndian.Uint32(v))
+		for i := 4; i < len(v); i++ {
+			sum[i] += v[i] // the CPU that the test is on has them, which may be any
+		}
 	}
 	return string(sum)
 }
