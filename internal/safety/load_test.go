@@ -66,7 +66,7 @@ var servers = []server{
 			data := filepath.Join(dir, "data")
 			must(t, "chmod", "a+rx", filepath.Dir(dir), dir) // the test's own folder is root's alone
 			must(t, "chown", "postgres", dir)
-			must(t, "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "/usr/lib/postgresql/15/bin/initdb", "-D", data, "-A", "trust", "-N")
+			must(t, "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "/usr/lib/postgresql/15/bin/initdb", "-D", data, "-A", "trust", "-N", "-E", "UTF8")
 			return []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "/usr/lib/postgresql/15/bin/postgres",
 				"-D", data, "-p", fmt.Sprint(port), "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"}
 		},

@@ -3,6 +3,7 @@ package user
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,11 +51,17 @@ func takeFiles(t *testing.T) (free func()) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
-	last, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	names, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken := []int{last}
+	last := 0 // what is open has its number below the limit, for one above it cannot be had again
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name.Name()); err == nil {
+			last = max(last, fd)
+		}
+	}
+	var taken []int
 	free = func() {
 		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
 		for _, fd := range taken {
@@ -67,7 +74,7 @@ func takeFiles(t *testing.T) (free func()) {
 		t.Fatal(err)
 	}
 	for {
-		fd, err := unix.Dup(last)
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 		if err == unix.EMFILE {
 			return free
 		}
