@@ -71,10 +71,16 @@ func Time(points []Point, pred Expr, by []Expr) (*Script, error) {
 // --if and --by; in a script they are args.NAME.
 func verb(g given, body func(given) Stmt) *Script {
 	text := g.place()
+	g.qualify()
+	return &Script{Text: text, Probes: []*Probe{{Points: g.points, Pred: g.pred, Body: []Stmt{body(g)}}}}
+}
+
+// qualify makes the bare names of parameters what they are in a script.
+func (g *given) qualify() {
+	g.pred = qualify(g.pred)
 	for i, key := range g.by {
 		g.by[i] = qualify(key)
 	}
-	return &Script{Text: text, Probes: []*Probe{{Points: g.points, Pred: qualify(g.pred), Body: []Stmt{body(g)}}}}
 }
 
 // keyed is @[func, by...].
@@ -132,18 +138,24 @@ func qualify(x Expr) Expr {
 //	A { @start[tid] = nsecs; }
 //	B /has_key(@start, tid) && pred/ { @[func, by...] = quantiles(nsecs - @start[tid]); delete(@start[tid]); }
 //	END { clear(@start); }
-func Between(from, to Point, pred Expr, by []Expr) (*Script, error) {
-	keep := "has_key(@start, tid)"
-	if pred != nil {
-		keep += " && (" + Format(qualify(pred)) + ")"
+func Between(from, to Point, pred Expr, by []Expr) *Script {
+	g := given{[]Point{from, to}, pred, by}
+	text := g.place()
+	g.qualify()
+	starts, tid, nsecs := &MapRef{Name: "start"}, &Ident{Name: "tid"}, &Ident{Name: "nsecs"}
+	start := &MapRef{Name: "start", Keys: []Expr{tid}}
+	begun := Expr(&Call{Name: "has_key", Args: []Expr{starts, tid}})
+	if g.pred != nil {
+		begun = &Binary{Op: "&&", X: begun, Y: g.pred}
 	}
-	key := "func"
-	for _, x := range by {
-		key += ", " + Format(qualify(x))
-	}
-	return Parse(from.String() + " { @start[tid] = nsecs; }\n" +
-		to.String() + " /" + keep + "/ { @[" + key + "] = quantiles(nsecs - @start[tid]); delete(@start[tid]); }\n" +
-		"END { clear(@start); }\n")
+	took := &Call{Name: "quantiles", Args: []Expr{&Binary{Op: "-", X: nsecs, Y: start}}}
+	return &Script{Text: text, Probes: []*Probe{
+		{Points: g.points[:1], Body: []Stmt{&Assign{Left: start, Op: "=", Right: nsecs}}},
+		{Points: g.points[1:], Pred: begun, Body: []Stmt{
+			&Assign{Left: g.keyed(), Op: "=", Right: took}, &ExprStmt{X: &Call{Name: "delete", Args: []Expr{start}}},
+		}},
+		{Points: []Point{{Kind: End}}, Body: []Stmt{&ExprStmt{X: &Call{Name: "clear", Args: []Expr{starts}}}}},
+	}}
 }
 
 // Bare is a script of probes without statements, one a list of points: what happens at them is said elsewhere, by a compiled object.

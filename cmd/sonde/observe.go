@@ -94,7 +94,7 @@ func (f *flags) scriptOf(v observing, g given) (*script.Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	return script.Between(from, to, g.pred, g.by)
+	return script.Between(from, to, g.pred, g.by), nil
 }
 
 // split gives the arguments before "--" and keeps those behind it as the command.
