@@ -34,7 +34,13 @@ func (s *Session) ArmAt(where func(probe, site int) (Place, bool), stands map[ui
 		}
 		e.at = append(e.at, at)
 	}
-	refused, err := e.put(s.plan, s.sets(where))
+	sets := s.sets(where)
+	for i := range sets {
+		if !sets[i].multi { // nobody else maps what they are in, and events that are narrowed end with a thread: see heir
+			sets[i].pid = 0
+		}
+	}
+	refused, err := e.put(s.plan, sets)
 	s.arming.Lock()
 	s.elsewhere = append(s.elsewhere, e)
 	s.arming.Unlock()

@@ -15,7 +15,8 @@ import (
 
 // The kernel narrows probes to a process by its first thread: code that is mapped is probed if it is that one's (uprobe_multi_link_filter of
 // kernel/trace/bpf_trace.c). When another thread executes a program the first one ends, and what is executed has no probes. So we are told of its end, and arm
-// anew. Where it just ends, and others go on, the probes that there are do so too; then we listen to one of the others.
+// anew. Where it just ends, and others go on, links of uprobe_multi do so too, and single events, which compare with the memory that it had
+// (uprobe_perf_filter of kernel/trace/trace_uprobe.c), are armed for one of the others. To that one we listen then.
 
 // heir looks after sites that are armed for one process.
 type heir struct {
@@ -98,8 +99,11 @@ func (e *heir) run() {
 		if tid = e.next(); tid == 0 {
 			return
 		}
-		if tid == first {
+		switch single := func(s armSet) bool { return !s.multi }; {
+		case tid == first:
 			e.again(executed)
+		case slices.ContainsFunc(e.sets, single):
+			e.inherit(tid)
 		}
 	}
 }
@@ -141,17 +145,32 @@ func (e *heir) again(executed time.Time) {
 	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	exe = strings.TrimSuffix(exe, " (deleted)")
 	refused, err := e.hold.renew(e.plan, e.sets)
+	e.tell(fmt.Sprintf("process %d executed %s by another thread than its first", pid, exe), executed, refused, err)
+}
+
+// inherit arms the sites anew for a thread, as the one that they were armed for has ended.
+func (e *heir) inherit(tid int) {
+	refused, err := e.hold.inherit(e.plan, e.sets, tid)
+	if executed, ended := e.told.Told(tid); err != nil && (ended || !executed.IsZero()) {
+		e.told.Rouse() // it has ended too, or is the first now: then it is looked after as that
+		return
+	}
+	e.tell(fmt.Sprintf("a thread of process %d ended which this kernel's probes hang on", e.process.PID), time.Time{}, refused, err)
+}
+
+// tell notes what was not observed, since when at the earliest.
+func (e *heir) tell(why string, since time.Time, refused []plan.Refusal, err error) {
 	e.lock.Lock()
 	defer e.lock.Unlock()
-	if executed.After(e.seen) {
-		e.seen = executed
+	if since.After(e.seen) {
+		e.seen = since
 	}
 	gap := time.Since(e.seen)
 	e.seen = e.seen.Add(gap)
 	e.missed += gap
-	note := fmt.Sprintf("process %d executed %s by another thread than its first: the kernel's probes saw nothing of up to the first %v", pid, exe, gap.Round(100*time.Microsecond))
+	note := fmt.Sprintf("%s: the kernel's probes saw nothing for up to %v", why, gap.Round(100*time.Microsecond))
 	if err != nil {
-		note = fmt.Sprintf("process %d executed %s by another thread than its first: the kernel's probes see nothing of that: %v", pid, exe, err)
+		note = fmt.Sprintf("%s: the kernel's probes see nothing from then on: %v", why, err)
 	} else if len(refused) > 0 {
 		note += fmt.Sprintf(", and %d places could not be probed again: %s: %s", len(refused), refused[0].Function, refused[0].Why)
 	}
@@ -166,7 +185,25 @@ func (h *hold) renew(p *plan.Plan, sets []armSet) ([]plan.Refusal, error) {
 	defer h.leases.Unlock()
 	h.release()
 	h.finish()
-	return h.put(p, slices.DeleteFunc(slices.Clone(sets), func(s armSet) bool { return h.leases.Broken(s.path) }))
+	return h.put(p, h.whole(sets))
+}
+
+// inherit arms sets of sites for a thread, as the one that they were armed for has ended. The kernel takes long to close events: they are hit no more, and stay
+// until the end.
+func (h *hold) inherit(p *plan.Plan, sets []armSet, tid int) ([]plan.Refusal, error) {
+	h.leases.Lock()
+	defer h.leases.Unlock()
+	h.release()
+	sets = h.whole(sets)
+	for i := range sets {
+		sets[i].pid = tid
+	}
+	return h.put(p, sets)
+}
+
+// whole are the sets whose files nobody has written to.
+func (h *hold) whole(sets []armSet) []armSet {
+	return slices.DeleteFunc(slices.Clone(sets), func(s armSet) bool { return h.leases.Broken(s.path) })
 }
 
 // glance has it looked whether the first thread is there, by and by.
