@@ -161,7 +161,7 @@ func (w *watched) look() {
 	w.barred = errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
 	switch {
 	case err != nil && !w.barred:
-		w.ended = !w.elsewhere()
+		w.ended = !w.elsewhere() && !w.Alive() && !w.Leaderless() // a look may fall between two threads
 	case err != nil:
 	case !same:
 		w.replaced(now)

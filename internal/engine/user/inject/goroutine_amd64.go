@@ -12,6 +12,7 @@ import (
 // struct g of Go's runtime (runtime2.go), unchanged since Go 1.5: stack.hi at +8, sched.sp at +56.
 const (
 	gStackHigh, gSchedSP, gSize = 8, 56, 64
+	gTLS                        = 8 // the running thread's, below its FS base
 	preemptedDepth              = 2 << 10
 	maxGoroutines               = 1 << 20
 	// batch is how many pieces of memory the kernel copies at once (IOV_MAX).
@@ -52,6 +53,21 @@ func (h *hold) goroutines(see func(addr uint64)) {
 			see(binary.LittleEndian.Uint64(stack))
 		}
 	})
+}
+
+// goStackEnd is where the stack ends that a thread of a Go program is on; 0: not known. What lies behind it are others' stacks, in the same mapping, with what
+// signals have left there.
+func (h *hold) goStackEnd(t *stoppedThread) uint64 {
+	var at [8]byte
+	var g [gStackHigh + 8]byte
+	if !h.golang.is || h.read(t.regs.Fs_base-gTLS, at[:]) != nil || h.read(binary.LittleEndian.Uint64(at[:]), g[:]) != nil {
+		return 0
+	}
+	low, high := binary.LittleEndian.Uint64(g[:]), binary.LittleEndian.Uint64(g[gStackHigh:])
+	if t.regs.Rsp < low || t.regs.Rsp >= high {
+		return 0 // the kernel has just sent it to the stack of signals
+	}
+	return high
 }
 
 // gather reads pieces of memory, many at a time.

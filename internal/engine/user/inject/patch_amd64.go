@@ -282,6 +282,9 @@ func (h *hold) stackOf(t *stoppedThread) []byte {
 			size = min(size, m.End-t.regs.Rsp)
 		}
 	}
+	if end := h.goStackEnd(t); end > 0 {
+		size = min(size, end-t.regs.Rsp)
+	}
 	stack := make([]byte, size)
 	n, _ := h.mem.ReadAt(stack, int64(t.regs.Rsp))
 	return stack[:n]
