@@ -3,7 +3,6 @@ package sonde_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,13 +32,7 @@ func TestWhatARunningProcessExecutesIsCountedByTheHybridEngine(t *testing.T) {
 				if stats := r.session.Stats(); stats.Filtered != r.calls-passed || r.hits() != passed {
 					t.Errorf("%d of %d calls were to pass: %d did, %+v", passed, r.calls, r.hits(), stats)
 				}
-				notes := r.session.Notes()
-				if want := fmt.Sprintf("process %d executed %s ", r.cmd.Process.Pid, program); len(notes) != 1 || !strings.HasPrefix(notes[0], want) {
-					t.Errorf("notes %q, want %q...", notes, want)
-				}
-				if gap := r.session.Stats().Unobserved; gap <= 0 {
-					t.Errorf("unobserved for %v", gap)
-				}
+				r.toldOf(program)
 				r.end()
 			})
 		}

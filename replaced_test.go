@@ -109,6 +109,18 @@ func (r *replacing) counted() {
 	}
 }
 
+// toldOf expects one note of the program that was executed, and a time for which that was not observed.
+func (r *replacing) toldOf(program string) {
+	r.t.Helper()
+	notes := r.session.Notes()
+	if want := fmt.Sprintf("process %d executed %s ", r.cmd.Process.Pid, program); len(notes) != 1 || !strings.HasPrefix(notes[0], want) {
+		r.t.Errorf("notes %q, want %q...", notes, want)
+	}
+	if gap := r.session.Stats().Unobserved; gap <= 0 {
+		r.t.Errorf("unobserved for %v", gap)
+	}
+}
+
 // What a process executes that was named is counted from a moment later on, however it comes to be executed, and for how long it was not is said.
 func TestWhatARunningProcessExecutesIsCountedFromInside(t *testing.T) {
 	kinds := map[string][]string{"dynamic": {"-pthread"}, "static": {"-static", "-pthread"}, "fixed": {"-no-pie", "-pthread"}, "musl": {"CC=musl-gcc", "-O2", "-g"}}
@@ -125,13 +137,7 @@ func TestWhatARunningProcessExecutesIsCountedFromInside(t *testing.T) {
 					r.call(500)
 				}
 				r.counted()
-				notes := r.session.Notes()
-				if want := fmt.Sprintf("process %d executed %s ", r.cmd.Process.Pid, program); len(notes) != 1 || !strings.HasPrefix(notes[0], want) {
-					t.Errorf("notes %q, want %q...", notes, want)
-				}
-				if gap := r.session.Stats().Unobserved; gap <= 0 {
-					t.Errorf("unobserved for %v", gap)
-				}
+				r.toldOf(program)
 				r.end()
 			})
 		}
