@@ -139,7 +139,7 @@ func TestWhatARingBufferHasNoRoomForIsCountedAsLost(t *testing.T) {
 
 func TestAnObjectsReturnProgramsDoNoHarmToGo(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := own(t, "go/grows")
+	program := fixture.Build(t, "go/grows")
 	place := program + ":main.deep"
 	target := open(t, sonde.Command(program))
 	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineUser} {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,21 +52,6 @@ func shownBy(t *testing.T, file string, argv []string, options ...sonde.RunOptio
 	return strings.Join(shown, "\n"), session.Stats()
 }
 
-// own is a copy of a fixture: kernel probes of other tests must not meet what is patched in it.
-func own(t *testing.T, source string) string {
-	t.Helper()
-	built := fixture.Build(t, source)
-	data, err := os.ReadFile(built)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), filepath.Base(built))
-	if err := os.WriteFile(path, data, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // built compiles an object, from Rust if its name says so.
 func built(t *testing.T, name string) string {
 	t.Helper()
@@ -87,7 +71,7 @@ func texts(values []event.Value) (out []string) {
 
 func TestObjectsShowTheSameInsideAProcessAsInTheKernel(t *testing.T) {
 	fixture.NeedRoot(t)
-	work, crowd := own(t, "command/work.c"), own(t, "command/crowd.c")
+	work, crowd := fixture.Build(t, "command/work.c"), fixture.Build(t, "command/crowd.c")
 	for name, c := range map[string]struct {
 		object  string
 		argv    []string
@@ -129,7 +113,7 @@ func TestObjectsShowTheSameInsideAProcessAsInTheKernel(t *testing.T) {
 func TestRecordsOfAnObjectInsideAProcessAreAllAccountedFor(t *testing.T) {
 	fixture.NeedRoot(t)
 	const threads, calls = 60, 5000
-	crowd := own(t, "command/crowd.c")
+	crowd := fixture.Build(t, "command/crowd.c")
 	session, err := open(t, sonde.Command(crowd, fmt.Sprint(threads), fmt.Sprint(calls))).RunObject(t.Context(), fixture.Build(t, "object/parts.bpf.c"),
 		sonde.Attach("on_say="+crowd+":say"), sonde.SumCPUs(), sonde.EventType("struct said_event"), sonde.WithEngine(sonde.EngineUser))
 	if err != nil {
@@ -163,7 +147,7 @@ func TestRecordsOfAnObjectInsideAProcessAreAllAccountedFor(t *testing.T) {
 }
 
 func TestWhatAnObjectCannotDoInsideAProcessIsNamed(t *testing.T) {
-	program, pid := runningAs(t, own(t, "command/work.c"))
+	program, pid := runningAs(t, fixture.Build(t, "command/work.c"))
 	static := fixture.Build(t, "command/static.c")
 	inside := sonde.WithEngine(sonde.EngineUser)
 	process := []sonde.Option{sonde.PID(pid)}
@@ -193,7 +177,7 @@ func TestWhatAnObjectCannotDoInsideAProcessIsNamed(t *testing.T) {
 
 // A running process is left as it was.
 func TestAnObjectLeavesTheProcessThatItRanIn(t *testing.T) {
-	program, pid := runningAs(t, own(t, "command/work.c"))
+	program, pid := runningAs(t, fixture.Build(t, "command/work.c"))
 	before := count(t)
 	target := open(t, sonde.PID(pid))
 	session, err := target.RunObject(t.Context(), fixture.Build(t, "object/latency.bpf.c"), sonde.Attach("handle_entry="+program+":twice", "handle_return="+program+":twice"),

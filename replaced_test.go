@@ -1,12 +1,10 @@
 package sonde_test
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -387,21 +385,9 @@ func TestAProgramWithMoreRightsIsLeftAlone(t *testing.T) {
 		return
 	}
 	fixture.NeedRoot(t)
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile(fixture.Build(t, "command/replace.c", "-static", "-pthread"))
-	if err != nil {
+	program := fixture.Build(t, "command/replace.c", "-static", "-pthread")
+	if err := os.Chmod(fixture.CopyTo(t, program, program+".more"), 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
-	}
-	program := filepath.Join(dir, "program")
-	for path, mode := range map[string]os.FileMode{program: 0o755, program + ".more": 0o755 | os.ModeSetuid} {
-		if err := errors.Join(os.WriteFile(path, text, 0o755), os.Chmod(path, mode)); err != nil {
-			t.Fatal(err)
-		}
 	}
 	tests := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
 	tests.Dir = "/"

@@ -23,7 +23,7 @@ func TestCommand(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Cmds: commands()})
 }
 
-// TestObserving runs the scripts that observe; ./work is the program, ./nobpf starts others where bpf(2) is refused, ./small32 is a program of 32 bits that waits.
+// TestObserving runs the scripts that observe; ./work is the program, a copy for each, ./nobpf starts others where bpf(2) is refused, ./small32 is a program of 32 bits that waits.
 func TestObserving(t *testing.T) {
 	fixture.Libraries(t, false)
 	fixture.NeedRoot(t)
@@ -38,7 +38,8 @@ func TestObserving(t *testing.T) {
 		Dir:                 "testdata/observe",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			return errors.Join(os.Symlink(work, filepath.Join(e.WorkDir, "work")), os.Symlink(static, filepath.Join(e.WorkDir, "static")),
+			fixture.CopyTo(t, work, filepath.Join(e.WorkDir, "work"))
+			return errors.Join(os.Symlink(static, filepath.Join(e.WorkDir, "static")),
 				os.Symlink(nobpf, filepath.Join(e.WorkDir, "nobpf")), os.Symlink(small, filepath.Join(e.WorkDir, "small32")),
 				objects(e.WorkDir))
 		},

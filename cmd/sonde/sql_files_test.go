@@ -19,7 +19,7 @@ func loader(t *testing.T) (program, library string) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	return copied(t, fixture.Build(t, "sql/load.c", "-ldl"), filepath.Join(dir, "loader")), copied(t, usual, filepath.Join(dir, "libsqlite3-0a1b2c3d.so.0.8.6"))
+	return fixture.CopyTo(t, fixture.Build(t, "sql/load.c", "-ldl"), filepath.Join(dir, "loader")), fixture.CopyTo(t, usual, filepath.Join(dir, "libsqlite3-0a1b2c3d.so.0.8.6"))
 }
 
 // A library that is replaced by another file of its name, as upgrades do, goes on being observed in the process that has the old one, and the new
@@ -28,7 +28,7 @@ func TestALibraryThatIsReplacedDuringTheRunIsObserved(t *testing.T) {
 	program, library := loader(t)
 	old := startWaiting(t, exec.Command(program, library))
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
-		if err := os.Rename(copied(t, library, library+".new"), library); err != nil {
+		if err := os.Rename(fixture.CopyTo(t, library, library+".new"), library); err != nil {
 			t.Error(err)
 		}
 		upgraded := startWaiting(t, exec.Command(program, library))
@@ -46,7 +46,7 @@ func TestALibraryOfAMountNamespaceIsObserved(t *testing.T) {
 	for _, later := range []bool{false, true} {
 		program, library := loader(t)
 		inside := filepath.Join(t.TempDir(), "libsqlite3-0a1b2c3d.so.0.8.6")
-		copied(t, program, inside) // no library
+		fixture.CopyTo(t, program, inside) // no library
 		start := func() *fixture.Running {
 			return startWaiting(t, exec.Command("unshare", "-m", "sh", "-c", `mount --bind "$1" "$2" && exec "$0" "$2"`, program, library, inside))
 		}

@@ -58,7 +58,7 @@ func TestModerncSQLiteAsALibrary(t *testing.T) {
 // process of the same program is observed from its first statement.
 func TestRunningProgramsAreFound(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "ours"))
+	program := fixture.Build(t, "gosql/main.go")
 	waits := startWaiting(t, exec.Command(program, "wait"))
 	got := sqlOf(t, sonde.SQLOptions{}, func() {
 		waits.Finish()

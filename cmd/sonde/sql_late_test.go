@@ -15,19 +15,6 @@ import (
 	"github.com/sonde-project/sonde/internal/fixture"
 )
 
-// copied is a file of one's own: programs and libraries are told apart by their files.
-func copied(t *testing.T, from, to string) string {
-	t.Helper()
-	text, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return to
-}
-
 // startWaiting starts a program that says that it is ready, and goes on at the end of its input.
 func startWaiting(t *testing.T, c *exec.Cmd) *fixture.Running {
 	t.Helper()
@@ -62,7 +49,7 @@ func awaitNotes(t *testing.T, s *sonde.Session, path string, times int) {
 // A program whose driver is inside of it is observed when it first starts after sonde was ready; the second time from its first statement.
 func TestAProgramThatFirstStartsDuringTheRunIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "first"))
+	program := fixture.Build(t, "gosql/main.go")
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
 		w := startWaiting(t, exec.Command(program, "wait"))
 		awaitNewcomer(t, s, program)
@@ -80,7 +67,7 @@ func TestAProgramThatFirstStartsDuringTheRunIsObserved(t *testing.T) {
 // A program that runs has its driver found although its file has no name any more, as after an upgrade.
 func TestARunningProgramWhoseFileIsGoneIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(t.TempDir(), "gone"))
+	program := fixture.Build(t, "gosql/main.go")
 	w := startWaiting(t, exec.Command(program, "wait"))
 	if err := os.Remove(program); err != nil {
 		t.Fatal(err)
@@ -94,7 +81,7 @@ func TestARunningProgramWhoseFileIsGoneIsObserved(t *testing.T) {
 func TestAProgramThatACommandStartsIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)
 	dir := t.TempDir()
-	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
+	program := fixture.CopyTo(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
 	gate := filepath.Join(dir, "gate")
 	if err := unix.Mkfifo(gate, 0o600); err != nil {
 		t.Fatal(err)
@@ -127,7 +114,7 @@ func TestAProgramThatACommandStartsIsObserved(t *testing.T) {
 func TestANewcomerIsObservedWithoutWhatAnotherSondeHasPatched(t *testing.T) {
 	fixture.NeedRoot(t)
 	dir := t.TempDir()
-	program := copied(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
+	program := fixture.CopyTo(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
 	patched := startWaiting(t, exec.Command(program, "wait"))
 	target, err := sonde.Open(sonde.PID(patched.PID))
 	if err != nil {
@@ -180,7 +167,7 @@ func TestALibraryThatIsFirstLoadedDuringTheRunIsObserved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	library := copied(t, usual, filepath.Join(t.TempDir(), "libsqlite3-0a1b2c3d.so.0.8.6"))
+	library := fixture.CopyTo(t, usual, filepath.Join(t.TempDir(), "libsqlite3-0a1b2c3d.so.0.8.6"))
 	program := fixture.Build(t, "sql/load.c", "-ldl")
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
 		w := startWaiting(t, exec.Command(program, library))
@@ -229,7 +216,7 @@ func TestNewcomersAreBounded(t *testing.T) {
 	dir := t.TempDir()
 	var all []string
 	for i := range files {
-		all = append(all, copied(t, usual, filepath.Join(dir, "libsqlite3-"+strconv.Itoa(i)+".so")))
+		all = append(all, fixture.CopyTo(t, usual, filepath.Join(dir, "libsqlite3-"+strconv.Itoa(i)+".so")))
 	}
 	most := 0
 	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
@@ -268,7 +255,7 @@ func links(t *testing.T) (n int) {
 // What processes had begun when they were killed is forgotten while the run goes on: what is kept is bounded.
 func TestStatementsOfKilledProcessesAreForgotten(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := copied(t, fixture.Build(t, "sql/half.c", "-Wl,--no-as-needed", "-lsqlite3"), filepath.Join(t.TempDir(), "half"))
+	program := fixture.CopyTo(t, fixture.Build(t, "sql/half.c", "-Wl,--no-as-needed", "-lsqlite3"), filepath.Join(t.TempDir(), "half")) // its name is filtered by
 	const children = 300
 	kept := func(s *sonde.Session) (n int) {
 		snapshot, err := s.Snapshot()

@@ -69,7 +69,7 @@ func TestProgramsDoNotNotice(t *testing.T) {
 	}
 }
 
-// So it is when the program's own functions are probed from inside. The file is a copy: no kernel probe of another test meets it.
+// So it is when the program's own functions are probed from inside.
 func TestProgramsDoNotNoticeJumps(t *testing.T) {
 	for _, p := range programs {
 		if !p.long && p.shared == "" {
@@ -92,9 +92,6 @@ func (p program) unnoticed(t *testing.T, engine string, flags ...string) {
 	s := sonde(t)
 	s.Engine = engine
 	argv := p.build(t)
-	if engine != "" {
-		argv[0] = copied(t, argv[0])
-	}
 	alone, err := Run(argv, limit)
 	if err != nil {
 		t.Fatal(err)
@@ -127,18 +124,4 @@ func (p program) unnoticed(t *testing.T, engine string, flags ...string) {
 			t.Errorf("%s of every function: %s\n%s", verb, strings.Join(wrong, "\n  "), tail(seen.Stderr))
 		}
 	}
-}
-
-// copied gives a copy of a program under its own name.
-func copied(t *testing.T, path string) string {
-	t.Helper()
-	code, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := filepath.Join(t.TempDir(), filepath.Base(path))
-	if err := os.WriteFile(to, code, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return to
 }

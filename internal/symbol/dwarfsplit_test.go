@@ -109,14 +109,7 @@ func same(t *testing.T, place string, got, want []string) {
 func packed(t testing.TB, tool, program string) string {
 	t.Helper()
 	fixture.Need(t, tool)
-	copied := filepath.Join(t.TempDir(), "program")
-	text, err := os.ReadFile(program)
-	if err == nil {
-		err = os.WriteFile(copied, text, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	copied := fixture.Copy(t, program)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	first, part := filepath.Join(filepath.Dir(program), "first.dwo"), filepath.Join(filepath.Dir(program), "part.dwo")

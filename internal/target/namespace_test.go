@@ -14,17 +14,10 @@ import (
 // copyFile copies a file with its folders made and gives the copy's path.
 func copyFile(t *testing.T, from, to string) string {
 	t.Helper()
-	data, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(to, data, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return to
+	return fixture.CopyTo(t, from, to)
 }
 
 // jail makes a folder with a dynamically linked program and all it needs: libc behind an absolute symbolic link.

@@ -328,21 +328,7 @@ func TestForeignProcessesNeedRights(t *testing.T) {
 // asNobody runs a part of this test binary as another user and gives what it prints.
 func asNobody(t *testing.T, mode ...string) string {
 	t.Helper()
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	path := filepath.Join(dir, "test")
-	if err := os.WriteFile(path, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path)
+	cmd := exec.Command(fixture.Copy(t, "/proc/self/exe"))
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "TARGET_TEST="+strings.Join(mode, " "))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

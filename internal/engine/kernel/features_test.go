@@ -165,7 +165,7 @@ func TestWithoutCapabilitiesTheDiagnosisNamesThem(t *testing.T) {
 
 func TestTwoCapabilitiesAreEnoughToObserve(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := build(t, "engine/calls.c")
+		program := fixture.Build(t, "engine/calls.c")
 		target := fixture.Start(t, program, "leaf")
 		h := observe(multi, 1<<20, program, true, sitesOf(t, program, "leaf")...)
 		without(t, 1<<unix.CAP_BPF|1<<unix.CAP_PERFMON, func() {

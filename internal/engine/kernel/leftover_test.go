@@ -62,7 +62,7 @@ func gone(t *testing.T, pid int) {
 
 func TestCloseLeavesNothingInTheKernel(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := build(t, "engine/calls.c")
+		program := fixture.Build(t, "engine/calls.c")
 		gone(t, os.Getpid()) // of the tests before
 		h := observe(multi, 1<<16, program, true, sitesOf(t, program, "leaf", "add")...)
 		s, err := Open(&h.plan, &h.code)
@@ -94,7 +94,7 @@ func TestHolder(t *testing.T) {
 
 func TestAKilledSondeLeavesNothingInTheKernel(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := build(t, "engine/calls.c")
+		program := fixture.Build(t, "engine/calls.c")
 		target := fixture.Start(t, program, "leaf")
 		holder := exec.Command(os.Args[0], "-test.run=^TestHolder$")
 		holder.Env = append(os.Environ(), "SONDE_TEST_HOLD="+program, "SONDE_TEST_ROAD="+map[bool]string{true: "multi"}[multi])

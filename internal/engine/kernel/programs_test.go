@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -107,21 +106,6 @@ func sender(isReturn bool) asm.Instructions {
 	lost[0] = lost[0].WithSymbol("lost")
 	code = append(code, lost...)
 	return append(code, asm.Mov.Imm(asm.R0, 0).WithSymbol("out"), asm.Return())
-}
-
-// build compiles a fixture and gives a copy of its own: these programs look at every process that runs the file, and other tests
-// run it too.
-func build(t *testing.T, source string) string {
-	t.Helper()
-	text, err := os.ReadFile(fixture.Build(t, source))
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), filepath.Base(source))
-	if err := os.WriteFile(path, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // symbolSite is an address of an object.

@@ -16,7 +16,7 @@ import (
 
 func TestEveryCallIsSeenAtItsEntryAndItsReturn(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := build(t, "engine/calls.c")
+		program := fixture.Build(t, "engine/calls.c")
 		target := fixture.Start(t, program, "leaf")
 		h := observe(multi, 1<<20, program, true, sitesOf(t, program, "leaf", "add")...)
 		s := open(t, h)
@@ -51,7 +51,7 @@ func TestEveryCallIsSeenAtItsEntryAndItsReturn(t *testing.T) {
 
 func TestASiteThatTheKernelRefusesIsLeftOutAndReported(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := build(t, "engine/calls.c")
+		program := fixture.Build(t, "engine/calls.c")
 		target := fixture.Start(t, program, "locked") // the kernel looks at instructions that are mapped
 		s := open(t, observe(multi, 1<<20, program, false, sitesOf(t, program, "add", "locked", "leaf", "down")...))
 		refusals := arm(t, s)
@@ -68,7 +68,7 @@ func TestASiteThatTheKernelRefusesIsLeftOutAndReported(t *testing.T) {
 
 func TestNothingArmedIsAnErrorThatSaysWhy(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := build(t, "engine/calls.c")
+		program := fixture.Build(t, "engine/calls.c")
 		fixture.Start(t, program, "locked")
 		s := open(t, observe(multi, 1<<20, program, false, sitesOf(t, program, "locked")...))
 		_, err := s.Arm()
@@ -85,7 +85,7 @@ func TestNothingArmedIsAnErrorThatSaysWhy(t *testing.T) {
 
 func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := build(t, "engine/calls.c")
+	program := fixture.Build(t, "engine/calls.c")
 	one, other := fixture.Start(t, program, "threads"), fixture.Start(t, program, "leaf")
 	h := observe(hasMulti(), 1<<20, program, false, sitesOf(t, program, "leaf")...)
 	h.plan.Filter.PIDs = []int{one.PID}
@@ -111,7 +111,7 @@ func TestOneProcessOfSeveralIsObserved(t *testing.T) {
 
 func TestAProcessThatLostItsFirstThreadIsObserved(t *testing.T) {
 	eachRoad(t, func(t *testing.T, multi bool) {
-		program := build(t, "engine/calls.c")
+		program := fixture.Build(t, "engine/calls.c")
 		target := fixture.Start(t, program, "leaderless")
 		for n := 0; !leaderless(target.PID); n++ {
 			if n > 6000 {
@@ -133,7 +133,7 @@ func TestAProcessThatLostItsFirstThreadIsObserved(t *testing.T) {
 
 func TestEveryLostRecordIsCountedOnEveryCPU(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := build(t, "engine/calls.c")
+	program := fixture.Build(t, "engine/calls.c")
 	target := fixture.Start(t, program, "each-cpu")
 	s := open(t, observe(hasMulti(), 4096, program, false, sitesOf(t, program, "leaf")...))
 	arm(t, s)
@@ -158,7 +158,7 @@ func TestTenThousandFunctionsShareALink(t *testing.T) {
 	if !hasMulti() {
 		t.Skip("refused: this kernel has no uprobe_multi")
 	}
-	program := build(t, "engine/many.S")
+	program := fixture.Build(t, "engine/many.S")
 	base := sitesOf(t, program, "many")[0]
 	sites := make([]symbolSite, 10000)
 	for i := range sites {

@@ -92,15 +92,9 @@ func TestAThreadsNameFilters(t *testing.T) {
 
 func TestEveryProcessIsObservedWithoutAFilter(t *testing.T) {
 	fixture.NeedRoot(t)
-	data, err := os.ReadFile(fixture.Build(t, "engine/calls.c"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := t.TempDir() + "/a copy#1" // a name that the kernel's parser does not take
-	if err := os.WriteFile(program, data, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	p := planOf(t, "uprobe:PROGRAM:leaf { @[pid] = count(); }", fixture.Build(t, "engine/calls.c"), os.Getpid())
+	built := fixture.Build(t, "engine/calls.c")
+	program := fixture.CopyTo(t, built, t.TempDir()+"/a copy#1") // a name that the kernel's parser does not take
+	p := planOf(t, "uprobe:PROGRAM:leaf { @[pid] = count(); }", built, os.Getpid())
 	p.Filter.PIDs, p.Objects[0].Open = nil, program
 	s, err := Open(p)
 	if err != nil {

@@ -75,14 +75,7 @@ func TestAFileThatIsReplacedIsNotTakenForTheOldOne(t *testing.T) {
 // install puts a program in the place of another one.
 func install(t *testing.T, from, to string) {
 	t.Helper()
-	code, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to+".new", code, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(to+".new", to); err != nil {
+	if err := os.Rename(fixture.CopyTo(t, from, to+".new"), to); err != nil {
 		t.Fatal(err)
 	}
 }
