@@ -14,6 +14,7 @@ import (
 func TestAReturnThatIsSeenBeforeItsRetIsTheSameReturn(t *testing.T) {
 	fixture.NeedRoot(t)
 	fixture.Need(t, "sqlite3", "xz")
+	fixture.Libraries(t, true)
 	const script = `uretprobe:%[1]s:* { @calls[func] = count(); @results[func] = sum(reg("ax")); @stack[func] = sum(sp); @paired[func] = sum(duration >= 0); }
 		uretprobe:%[1]s:* { $here = pc; @calls_ret[func] = count(); @results_ret[func] = sum(reg("ax")); @stack_ret[func] = sum(sp); @paired_ret[func] = sum(duration >= 0); }`
 	for _, test := range []struct {

@@ -60,7 +60,7 @@ func TestAProcessThatIsTracedAtTheEndIsTold(t *testing.T) {
 	fixture.Need(t, "strace")
 	for _, engine := range []sonde.Engine{sonde.EngineUser, sonde.EngineHybrid, sonde.EngineMixed} {
 		t.Run(string(engine), func(t *testing.T) {
-			program := fixture.Build(t, "engine/spin.c", "-DOWN") // no other test has this file
+			program := fixture.Build(t, "engine/spin.c")
 			spinning := exec.Command(program)
 			if err := spinning.Start(); err != nil {
 				t.Fatal(err)
@@ -99,7 +99,7 @@ func TestAProcessThatIsTracedAtTheEndIsTold(t *testing.T) {
 // Probes of tracefs are in every process, whichever is observed: they are refused where a jump lies in some other one, which they would end.
 func TestProbesInEveryProcessAreRefusedWhereOneIsPatched(t *testing.T) {
 	fixture.NeedRoot(t)
-	spin := fixture.Build(t, "engine/spin.c", "-DOWN")
+	spin := fixture.Build(t, "engine/spin.c")
 	probe := spin + ":step"
 	for _, c := range []struct {
 		engine  sonde.Engine
@@ -135,7 +135,7 @@ func TestProbesInEveryProcessAreRefusedWhereOneIsPatched(t *testing.T) {
 // Of a glob, kernel probes leave out the function that another sonde has patched, by name and reason, and see the others.
 func TestAGlobLeavesOutWhatAnotherSondeHasPatched(t *testing.T) {
 	fixture.NeedRoot(t)
-	spin := fixture.Build(t, "engine/spin.c", "-DOWN", "-DTWO")
+	spin := fixture.Build(t, "engine/spin.c", "-DTWO")
 	for _, engine := range []sonde.Engine{sonde.EngineTracefs, sonde.EngineKernel} {
 		t.Run(string(engine), func(t *testing.T) {
 			target := goingOn(t, spin)

@@ -15,7 +15,7 @@ func TestWhatARunningProcessExecutesIsCountedByTheHybridEngine(t *testing.T) {
 	fixture.NeedRoot(t)
 	kinds := map[string][]string{"dynamic": {"-pthread"}, "static": {"-static", "-pthread"}, "fixed": {"-no-pie", "-pthread"}}
 	for name, flags := range kinds {
-		program := fixture.Build(t, "command/replace.c", slices.Concat(flags, []string{"-O2", "-DENGINE=8"})...)
+		program := fixture.Build(t, "command/replace.c", slices.Concat(flags, []string{"-O2"})...)
 		for _, way := range []string{"exec", "storm 7", "thread", "orphan"} {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				r := counting(t, program, program+":step", sonde.WithEngine(sonde.EngineHybrid), sonde.If("arg0 % 2 == 0"))
@@ -42,7 +42,7 @@ func TestWhatARunningProcessExecutesIsCountedByTheHybridEngine(t *testing.T) {
 // So are returns, by replaced addresses and at the instructions that leave, and functions that cannot be patched are the kernel's in each program.
 func TestReturnsInWhatARunningProcessExecutesAreSeenByTheHybridEngine(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", "-DENGINE=7")
+	program := fixture.Build(t, "command/replace.c", "-pthread", "-O2")
 	for _, returns := range []string{"auto", "sites", "trampoline"} {
 		t.Run(returns, func(t *testing.T) {
 			r := counting(t, program, program+":/^(step|hard)$/", sonde.WithEngine(sonde.EngineHybrid), sonde.ReturnBy(returns), sonde.If("retval >= 0 && arg0 >= 0"))
@@ -74,7 +74,7 @@ func TestReturnsInWhatARunningProcessExecutesAreSeenByTheHybridEngine(t *testing
 func TestWhatACommandExecutesIsCountedByTheHybridEngine(t *testing.T) {
 	fixture.NeedRoot(t)
 	for name, flags := range map[string][]string{"dynamic": {"-pthread"}, "fixed": {"-no-pie", "-pthread"}} {
-		program := fixture.Build(t, "command/follow.c", slices.Concat(flags, []string{"-DHYBRID"})...)
+		program := fixture.Build(t, "command/follow.c", flags...)
 		for _, way := range []string{"exec", "fork", "bomb", "spawn", "threads", "signals", "stops"} {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				counted, called := followedBy(t, sonde.EngineHybrid, program+":step", program, way, "100", "4")
@@ -91,7 +91,7 @@ func TestLibrariesOfACommandAreCountedByTheHybridEngine(t *testing.T) {
 	fixture.NeedRoot(t)
 	const early = 7
 	t.Setenv("STEP_EARLY", fmt.Sprint(early))
-	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DBOTH", "-DHYBRID")
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DBOTH")
 	program := fixture.Build(t, "command/follow.c", "-DLIBRARY", "-O1", "-pthread", "-DBOTH", "-Wl,--no-as-needed", library)
 	for way, programs := range map[string]uint64{"exec": 5, "fork": 5, "bomb": 5, "stops": 2, "end": 1} {
 		t.Run(way, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestLibrariesOfACommandAreCountedByTheHybridEngine(t *testing.T) {
 // Calls that were open in a program when it was replaced do not end, and those of the next are paired with nothing of it.
 func TestCallsOfAReplacedProgramStayOpenUnderTheHybridEngine(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "command/replace.c", "-pthread", "-DENGINE=6")
+	program := fixture.Build(t, "command/replace.c", "-pthread")
 	r := &replacing{answering: answers(t, program)}
 	var err error
 	if r.target, err = sonde.Open(sonde.PID(r.cmd.Process.Pid)); err != nil {

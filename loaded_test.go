@@ -21,7 +21,7 @@ func TestLibrariesThatAreLoadedLaterAreCountedFromInside(t *testing.T) {
 				fixture.NeedRoot(t)
 			}
 			t.Setenv("STEP_EARLY", fmt.Sprint(c.early))
-			library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DLOADED="+string(c.engine))
+			library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
 			a := answers(t, append([]string{fixture.Build(t, "command/loads.c", "-ldl", "-pthread"), library}, c.words...)...)
 			target, err := sonde.Open(sonde.PID(a.cmd.Process.Pid))
 			if err != nil {
@@ -67,7 +67,7 @@ func TestLibrariesThatACommandLoadsAreCountedFromInside(t *testing.T) {
 
 func commandLoads(t *testing.T, engine sonde.Engine) {
 	t.Setenv("STEP_EARLY", "3")
-	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DLOADED="+string(engine))
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
 	program := fixture.Build(t, "command/loads.c", "-ldl", "-pthread")
 	script := fmt.Sprintf("for i in 1 2 3; do (echo 5 10; echo 1 2) | %s %s; done > /dev/null", program, library)
 	target, err := sonde.Open(sonde.Command("/bin/sh", "-c", script))

@@ -153,12 +153,11 @@ func TestLibrariesAreObservedInWhatARunningProcessExecutes(t *testing.T) {
 				fixture.NeedRoot(t)
 			}
 			t.Parallel()
-			flags := slices.Concat(c.flags, []string{"-DREPLACED=" + string(c.engine)})
-			library := fixture.Build(t, "command/step.c", slices.Concat(flags, []string{"-shared", "-fPIC", "-O1"})...)
-			linked := slices.Concat(flags, []string{"-DLIBRARY", "-Wl,--no-as-needed", library})
+			library := fixture.Build(t, "command/step.c", slices.Concat(c.flags, []string{"-shared", "-fPIC", "-O1"})...)
+			linked := slices.Concat(c.flags, []string{"-DLIBRARY", "-Wl,--no-as-needed", library})
 			program := fixture.Build(t, "command/replace.c", slices.Concat(linked, []string{"-O1"})...)
 			other := fixture.Build(t, "command/replace.c", slices.Concat(linked, []string{"-O2"})...)
-			without := fixture.Build(t, "command/replace.c", flags...)
+			without := fixture.Build(t, "command/replace.c", c.flags...)
 			r := counting(t, program, library+":step", sonde.WithEngine(c.engine))
 			r.call(100)
 			r.becomes("exec " + other)
@@ -250,10 +249,10 @@ func TestACLibraryIsObservedInWhatAShellExecutes(t *testing.T) {
 // Where a run is divided between the engine inside and the kernel's, both go on in what a process executes, by whichever of its threads.
 func TestBothEnginesObserveWhatARunningProcessExecutes(t *testing.T) {
 	fixture.NeedRoot(t)
-	for n, engine := range []sonde.Engine{sonde.EngineMixed, sonde.EngineAuto, sonde.EngineHybrid} {
+	for _, engine := range []sonde.Engine{sonde.EngineMixed, sonde.EngineAuto, sonde.EngineHybrid} {
 		for _, way := range []string{"exec", "storm 3", "thread", "orphan"} {
 			t.Run(string(engine)+"/"+way, func(t *testing.T) {
-				program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", fmt.Sprintf("-DENGINE=%d", n))
+				program := fixture.Build(t, "command/replace.c", "-pthread", "-O2")
 				r := counting(t, program, program+":/^(step|hard)$/", sonde.WithEngine(engine))
 				r.trapped = engine == sonde.EngineAuto // its jump would lie on the first instruction
 				want := map[string]uint64{}
@@ -293,7 +292,7 @@ func TestAProcessMayBeLeftWhileItExecutesPrograms(t *testing.T) {
 				fixture.NeedRoot(t)
 			}
 			t.Parallel()
-			program := fixture.Build(t, "command/replace.c", slices.Concat(c.flags, []string{"-DLEFT=" + string(c.engine)})...)
+			program := fixture.Build(t, "command/replace.c", c.flags...)
 			for n := range 10 {
 				r := counting(t, program, program+":step", sonde.WithEngine(c.engine))
 				fmt.Fprintf(r.in, "storm 100 %s\n", program)
@@ -404,7 +403,7 @@ func TestWhatAnotherThreadExecutesIsCountedByTheKernelsEngine(t *testing.T) {
 	fixture.NeedRoot(t)
 	for way, wants := range map[string][]string{"exec": nil, "storm 5": nil, "thread": {" executed ", " executed ", " executed "}, "orphan": {" executed ", " executed ", " executed "}} {
 		t.Run(way, func(t *testing.T) {
-			program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", "-DENGINE=9")
+			program := fixture.Build(t, "command/replace.c", "-pthread", "-O2")
 			r := counting(t, program, program+":step", sonde.WithEngine(sonde.EngineKernel))
 			r.trapped = true
 			r.call(100)
@@ -449,9 +448,9 @@ func TestThreadsAreCountedWhenTheFirstOneEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineHybrid} {
+	for _, engine := range []sonde.Engine{sonde.EngineKernel, sonde.EngineHybrid} {
 		t.Run(string(engine), func(t *testing.T) {
-			program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", fmt.Sprintf("-DENGINE=%d", 20+n))
+			program := fixture.Build(t, "command/replace.c", "-pthread", "-O2")
 			r := counting(t, program, program+":/^(step|hard)$/", sonde.WithEngine(engine))
 			r.call(10)
 			if got := r.ask("alone 0"); got != 0 { // another thread reads the lines from here on

@@ -18,7 +18,7 @@ import (
 // A program that was followed by the hybrid engine runs on when sonde is killed, in what it has executed meanwhile, and recover makes it whole.
 func TestAProgramThatIsFollowedOutlivesSonde(t *testing.T) {
 	fixture.NeedRoot(t)
-	program := fixture.Build(t, "command/replace.c", "-pthread", "-O2", "-DKILLED")
+	program := fixture.Build(t, "command/replace.c", "-pthread", "-O2")
 	for _, way := range []string{"exec", "storm 3", "thread"} {
 		t.Run(way, func(t *testing.T) {
 			r := fixture.Start(t, program)
@@ -67,7 +67,7 @@ func awaits(t *testing.T, what string, is func() bool) {
 
 // A program that loads a library while sonde is stopped goes on after a moment, and what is missing for that is said.
 func TestWhatIsLoadedWhileSondeIsStoppedIsTold(t *testing.T) {
-	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1", "-DSTOPPED")
+	library := fixture.Build(t, "command/step.c", "-shared", "-fPIC", "-O1")
 	r := fixture.Start(t, fixture.Build(t, "command/loads.c", "-ldl", "-pthread"), library)
 	r.Line()
 	ready, said := filepath.Join(t.TempDir(), "ready"), &bytes.Buffer{}

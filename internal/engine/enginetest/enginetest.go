@@ -37,10 +37,6 @@ type Engine interface {
 // leave. Cases about the difference are marked.
 type Patching interface{ Patches() }
 
-// Writing is an engine that writes into code: it gets a file of its own, for the flag that it gives, so that kernel probes of other tests do not meet a
-// jump.
-type Writing interface{ Flag() string }
-
 // Observation is what an engine gives.
 type Observation struct {
 	Records  [][]byte
@@ -129,11 +125,7 @@ func (c *Case) observe(t *testing.T, e Engine) (*plan.Plan, *Observation) {
 	if c.Source == "" {
 		c.Source = "engine/calls.c"
 	}
-	var flags []string
-	if w, writes := e.(Writing); writes {
-		flags = []string{w.Flag()}
-	}
-	program := fixture.Build(t, c.Source, flags...)
+	program := fixture.Build(t, c.Source)
 	target := begin(t, program, c.Workload)
 	p := c.plan(t, e, program, target.Process.Pid)
 	if err := e.Check(p); err != nil {

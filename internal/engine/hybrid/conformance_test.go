@@ -26,8 +26,6 @@ func TestEveryLostCallIsReported(t *testing.T) {
 
 func (engine) Check(p *plan.Plan) error { return hybrid.Check(p) }
 
-func (engine) Flag() string { return "-DHYBRID" }
-
 func (e engine) Observe(p *plan.Plan, drive func() error) (*enginetest.Observation, error) {
 	s, err := hybrid.Open(p)
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 func run(t *testing.T, source string, args ...string) *enginetest.Running {
 	t.Helper()
 	fixture.NeedRoot(t)
-	return enginetest.Start(t, fixture.Build(t, source, "-DHYBRID"), args...)
+	return enginetest.Start(t, fixture.Build(t, source), args...)
 }
 
 func arm(t *testing.T, p *plan.Plan) *hybrid.Session {

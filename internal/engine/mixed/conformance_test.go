@@ -33,8 +33,6 @@ func TestEveryLostCallIsReported(t *testing.T) {
 
 func (both) Patches() {}
 
-func (both) Flag() string { return "-DMIXED" }
-
 func (both) Check(p *plan.Plan) error { return user.Check(p) }
 
 func (b both) Observe(p *plan.Plan, drive func() error) (*enginetest.Observation, error) {

@@ -13,7 +13,7 @@ import (
 
 // Programs see the stack pointer as it is at the first instruction, though they run behind it: calls are paired by it, and the return address is where it points.
 func TestProgramsBehindTheFirstInstructionSeeTheStackPointerOfTheCall(t *testing.T) {
-	program := fixture.Build(t, "engine/aside.c", "-DPATCHED")
+	program := fixture.Build(t, "engine/aside.c")
 	r := enginetest.Start(t, program)
 	p := r.Plan(`uretprobe:PROGRAM:/^(pushes|reserves|tests)$/ { @[func] = hist(duration); }
 		uprobe:PROGRAM:/^(pushes|reserves|tests)$/ { @from[*(uint64*)reg("sp")] = count(); }`, resolve.ReturnSites)

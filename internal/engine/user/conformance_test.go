@@ -26,8 +26,6 @@ func (engine) Check(p *plan.Plan) error { return user.Check(p) }
 
 func (engine) Patches() {}
 
-func (engine) Flag() string { return "-DPATCHED" }
-
 func (e engine) Observe(p *plan.Plan, drive func() error) (*enginetest.Observation, error) {
 	s, err := user.Open(p)
 	if err != nil {

@@ -20,7 +20,7 @@ func TestCallsOfSignalHandlersAreInTheAccount(t *testing.T) {
 		"rejected calls": `uretprobe:PROGRAM:leaf /duration > 1000000000000 || tid == 0/ { @[tid] = hist(duration); }`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			program := fixture.Build(t, "engine/handled.c", "-DPATCHED", "-pthread")
+			program := fixture.Build(t, "engine/handled.c", "-pthread")
 			r := enginetest.Start(t, program)
 			r.Line()
 			p := r.Plan(text, resolve.ReturnSites)

@@ -13,7 +13,7 @@ import (
 
 // Probes that had been planned for one program came into the next that the process executed, counted there, and were taken away again.
 func TestAProgramThatComesMeanwhileGetsNoProbesOfTheOneBefore(t *testing.T) {
-	program := fixture.Build(t, "command/replace.c", "-pthread", "-static", "-DPATCHED")
+	program := fixture.Build(t, "command/replace.c", "-pthread", "-static")
 	r := enginetest.Start(t, program)
 	executes := func() {
 		t.Helper()

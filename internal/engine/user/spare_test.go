@@ -16,7 +16,7 @@ import (
 
 // A run that ended with as many files open as it may have left the process with its jumps, and said nothing of that.
 func TestAProcessIsLeftWholeWithAllFilesTaken(t *testing.T) {
-	r := enginetest.Start(t, fixture.Build(t, "command/replace.c", "-pthread", "-DSPARE"))
+	r := enginetest.Start(t, fixture.Build(t, "command/replace.c", "-pthread"))
 	r.Line()
 	s, err := NewSurvey().Open(r.Plan("uprobe:PROGRAM:step { @ = count(); }", resolve.ReturnSites))
 	if err != nil {

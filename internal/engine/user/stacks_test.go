@@ -18,7 +18,7 @@ import (
 // Calls that are deep, left by longjmp, on several stacks, on a signal's stack, of children on their parent's, of threads that come one after the other, end in the
 // middle or have no storage of their own: as many are seen as there were, as many return, and the others are missed or unfinished.
 func TestCallsOnAllKindsOfStacksAreAccountedFor(t *testing.T) {
-	program := fixture.Build(t, "engine/stacks.c", "-DPATCHED")
+	program := fixture.Build(t, "engine/stacks.c")
 	for name, action := range map[string]string{"time": "@ = hist(duration);", "records": "@ = sum(retval - args.n); @k = max(depth);"} {
 		for _, sweeping := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, sweeping), func(t *testing.T) {

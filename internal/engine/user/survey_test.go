@@ -22,7 +22,7 @@ func surveyed(t *testing.T, program, function string) *plan.Plan {
 
 // What was planned to say what can be patched is what is patched: nothing is planned a second time, for a process or for another that runs the same file.
 func TestWindowsArePlannedOnce(t *testing.T) {
-	program := fixture.Build(t, "engine/aside.c", "-DPATCHED")
+	program := fixture.Build(t, "engine/aside.c")
 	p := surveyed(t, program, "/^(pushes|reserves|tests)$/")
 	survey := NewSurvey()
 	if refused, err := survey.Refused(p); err != nil || len(refused) != 0 {
@@ -55,14 +55,14 @@ func hintsOf(err error) []string {
 // A file that was written anew since is another file: nothing that is known of the old one holds for it.
 func TestAFileThatIsReplacedIsNotTakenForTheOldOne(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "program")
-	install(t, fixture.Build(t, "engine/aside.c", "-DPATCHED"), program)
+	install(t, fixture.Build(t, "engine/aside.c"), program)
 	p := surveyed(t, program, "pushes")
 	survey := NewSurvey()
 	defer survey.Close()
 	if refused, err := survey.Refused(p); err != nil || len(refused) != 0 {
 		t.Fatal(refused, err)
 	}
-	install(t, fixture.Build(t, "engine/aside.c", "-DPATCHED", "-O1"), program)
+	install(t, fixture.Build(t, "engine/aside.c", "-O1"), program)
 	if refused, err := survey.Refused(p); err != nil || len(refused) != 0 {
 		t.Errorf("the process that runs the old file: %v, %v", refused, err)
 	}
