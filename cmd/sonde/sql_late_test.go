@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,26 +78,23 @@ func TestARunningProgramWhoseFileIsGoneIsObserved(t *testing.T) {
 	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, 21, 0})
 }
 
-// What a command starts is observed though nothing in its words says what that will be; and nobody else who runs the same program is.
-func TestAProgramThatACommandStartsIsObserved(t *testing.T) {
-	fixture.NeedRoot(t)
+// withinACommand observes a command that starts a program of which its words say nothing, and does something while the program waits.
+func withinACommand(t *testing.T, program string, during func(*sonde.Session)) queries {
+	t.Helper()
 	dir := t.TempDir()
-	program := fixture.CopyTo(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
 	gate := filepath.Join(dir, "gate")
-	if err := unix.Mkfifo(gate, 0o600); err != nil {
+	if err := errors.Join(os.Symlink(program, filepath.Join(dir, "inner")), unix.Mkfifo(gate, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("D", dir)
-	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
+	return observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
 		in, err := os.OpenFile(gate, os.O_WRONLY, 0) // the program starts when it can be opened for reading
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		awaitNewcomer(t, s, program)
-		if out, err := exec.Command(program).CombinedOutput(); err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
+		during(s)
 		in.Close()
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
@@ -105,16 +103,26 @@ func TestAProgramThatACommandStartsIsObserved(t *testing.T) {
 		}
 		t.Error("the command does not end")
 	}, sonde.Command("sh", "-c", `cd "$D"; sh -c "./inner wait <gate >said"; touch done`)).queries
+}
+
+// What a command starts is observed though nothing in its words says what that will be; and nobody else who runs the same program is.
+func TestAProgramThatACommandStartsIsObserved(t *testing.T) {
+	fixture.NeedRoot(t)
+	program := fixture.Build(t, "gosql/main.go")
+	got := withinACommand(t, program, func(*sonde.Session) {
+		if out, err := exec.Command(program).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	got.check(t, "SELECT before", expect{1, 3, 0})
 	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, 21, 0})
 	got.check(t, "UPDATE t SET a = ?", expect{5, 5, 0})
 }
 
-// A newcomer of whose driver another sonde has patched one function, in another process, was refused as a whole.
+// A newcomer of whose driver another sonde has patched one function, in another process, is observed but for that function.
 func TestANewcomerIsObservedWithoutWhatAnotherSondeHasPatched(t *testing.T) {
 	fixture.NeedRoot(t)
-	dir := t.TempDir()
-	program := fixture.CopyTo(t, fixture.Build(t, "gosql/main.go"), filepath.Join(dir, "inner"))
+	program := fixture.Build(t, "gosql/main.go")
 	patched := startWaiting(t, exec.Command(program, "wait"))
 	target, err := sonde.Open(sonde.PID(patched.PID))
 	if err != nil {
@@ -125,30 +133,12 @@ func TestANewcomerIsObservedWithoutWhatAnotherSondeHasPatched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gate := filepath.Join(dir, "gate")
-	if err := unix.Mkfifo(gate, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("D", dir)
-	got := observedWith(t, sonde.SQLOptions{}, func(s *sonde.Session) {
-		in, err := os.OpenFile(gate, os.O_WRONLY, 0)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		awaitNewcomer(t, s, program)
+	got := withinACommand(t, program, func(s *sonde.Session) {
 		refusals := s.Refusals()
 		if len(refusals) != 1 || refusals[0].Function != "database/sql.(*DB).execDC" || !strings.Contains(refusals[0].Why, "another sonde") {
 			t.Errorf("refused: %v", refusals)
 		}
-		in.Close()
-		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-			if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
-				return
-			}
-		}
-		t.Error("the command does not end")
-	}, sonde.Command("sh", "-c", `cd "$D"; sh -c "./inner wait <gate >said"; touch done`)).queries
+	})
 	got.check(t, "SELECT before", expect{1, 3, 0})
 	got.check(t, "SELECT p FROM q WHERE r = ?", expect{7, 21, 0})
 	if got["UPDATE t SET a = ?"] != nil {
