@@ -30,21 +30,17 @@ func (h *hold) regions(own map[uint64][]entry) []found {
 		if !isRegion(m) || m.Offset != 0 {
 			continue
 		}
-		size := m.End - m.Start
-		if size > headerSize+maxEntries*entrySize {
-			continue
-		}
-		left, ours := own[m.Ino]
-		if ours {
-			size = headerSize
-		}
-		head := make(journal, size)
+		head := make(journal, headerSize)
 		if h.read(m.Start, head) != nil || !head.valid() {
 			continue
 		}
-		one := found{inode: m.Ino, head: head, entries: left}
-		if !ours {
-			one.entries = h.plausible(head.entries())
+		one := found{inode: m.Ino, head: head}
+		if left, ours := own[m.Ino]; ours {
+			one.entries = left
+		} else if entries, err := h.written(m, head); err == nil {
+			one.entries = h.plausible(entries)
+		} else {
+			continue
 		}
 		first := h.firstArea(m, head)
 		for _, s := range h.maps {
@@ -56,6 +52,14 @@ func (h *hold) regions(own map[uint64][]entry) []found {
 		out = append(out, one)
 	}
 	return out
+}
+
+// written reads the entries that count. The journal's mapping may be all of the region: its sonde has died before it gave the rest other rights.
+func (h *hold) written(m target.Mapping, head journal) ([]entry, error) {
+	size := headerSize + min(head.count(), maxEntries)*entrySize
+	whole := make(journal, min(uint64(size), m.End-m.Start))
+	err := h.read(m.Start, whole)
+	return whole.entries(), err
 }
 
 // firstArea gives all that was mapped in one piece with a journal. Private memory belongs to no file: it lies between two that do.

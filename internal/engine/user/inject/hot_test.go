@@ -186,7 +186,7 @@ func (h *hot) attach(functions ...function) *counter {
 
 func (c *counter) attach(functions []function) {
 	c.t.Helper()
-	q := Request{Text: 64 << 10, Data: 4096, Private: 4096, Sites: len(functions)}
+	q := Request{Text: 64 << 10, Data: 64 << 20, Private: 4096, Sites: len(functions)}
 	for _, f := range functions {
 		q.Near = append(q.Near, Span{f.addr, f.addr + uint64(len(f.code))})
 	}
