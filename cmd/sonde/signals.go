@@ -20,6 +20,7 @@ type interrupts struct {
 	cancel context.CancelFunc
 	err    io.Writer
 	held   atomic.Bool // something is touched, or about to be
+	over   atomic.Bool // all is done
 }
 
 // interruptible is the context of the whole command, which interrupts end. SIGPIPE is caught so that writing to an output
@@ -40,10 +41,10 @@ func interruptible(err io.Writer) (context.Context, *interrupts) {
 // hold says that from now on there is something to be taken back.
 func (i *interrupts) hold() { i.held.Store(true) }
 
-// stop ends the listening.
+// stop ends the command's context. Signals that come until the process has ended are dropped: they were meant for a run that is over, whose status
+// says how it went.
 func (i *interrupts) stop() {
-	signal.Stop(i.heard)
-	close(i.heard)
+	i.over.Store(true)
 	i.cancel()
 }
 
@@ -58,6 +59,8 @@ func (i *interrupts) listen() {
 		before := last
 		last = time.Now()
 		switch {
+		case i.over.Load():
+			continue
 		case !i.held.Load():
 			die(s)
 		case last.Sub(before) < oneRequest:
