@@ -246,7 +246,8 @@ func (w *watched) begin(now time.Time) {
 	if !w.program.Loaded(w.PID) && now.Sub(w.begun) < startPatience {
 		return
 	}
-	w.leave() // what a former try has left
+	w.leave()                // what a former try has left
+	exe := executable(w.PID) // which it is, where the process is sure to have gone on with it
 	process, err := inject.Open(w.PID)
 	if err == nil {
 		w.image = w.newImage(process)
@@ -272,7 +273,7 @@ func (w *watched) begin(now time.Time) {
 			w.leave()
 		}
 	case len(w.image.regions) > 0:
-		w.gap(w.PID, time.Since(w.seen))
+		w.gap(gapOf{w.PID, exe}, time.Since(w.seen))
 	}
 	w.begun = time.Time{}
 }
@@ -326,9 +327,8 @@ func (w *watched) unobserved() string {
 		return ""
 	}
 	same, err := w.same()
-	exe, exeErr := os.Readlink(fmt.Sprintf("/proc/%d/exe", w.PID))
-	switch exe = strings.TrimSuffix(exe, " (deleted)"); {
-	case exeErr != nil:
+	switch exe := executable(w.PID); {
+	case exe == "":
 		return fmt.Sprintf("process %d may not be looked at any more: it has changed its rights, or executed a program that has others", w.PID)
 	case err == nil && !same, !w.begun.IsZero():
 		return fmt.Sprintf("process %d has executed %s just now, which was not observed", w.PID, exe)
@@ -353,12 +353,16 @@ type gapOf struct {
 // mostGaps bounds how many are told apart; the rest is told as one.
 const mostGaps = 1000
 
-// gap notes one, which began as long ago at most.
-func (s *Session) gap(pid int, long time.Duration) {
+// executable is the path of what a process runs, "" where that may not be known.
+func executable(pid int) string {
 	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return strings.TrimSuffix(exe, " (deleted)")
+}
+
+// gap notes one, which began as long ago at most.
+func (s *Session) gap(at gapOf, long time.Duration) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	at := gapOf{pid, strings.TrimSuffix(exe, " (deleted)")}
 	if _, known := s.gaps[at]; !known && len(s.gaps) >= mostGaps {
 		at = gapOf{}
 	}
