@@ -178,9 +178,10 @@ func Maps(pid int, regions []*Region) (mapped []*Region) {
 	return mapped
 }
 
-// journalOf reports whether a mapping shows the region's journal. Its data may be those of others too.
+// journalOf reports whether a mapping of a process that runs with the region shows its journal. The data may be those of others too. We map the file as well,
+// elsewhere, and so does a child of ours that has executed nothing yet: whoever stops that may wait for ever, as its parent waits for it.
 func (r *Region) journalOf(m target.Mapping) bool {
-	return isRegion(m) && m.Ino == r.inode && m.Offset == 0
+	return isRegion(m) && m.Ino == r.inode && m.Offset == 0 && m.Start == r.spans()[0].Start
 }
 
 // Users lists the processes that map the region: the one it was made for and those that it has forked.

@@ -1,7 +1,10 @@
 package inject
 
 import (
+	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sonde-project/sonde/internal/fixture"
 )
@@ -34,6 +37,32 @@ func TestTwoSondesCountTheSameFunction(t *testing.T) {
 			t.Fatalf("order %v", order)
 		}
 	}
+}
+
+// A child of ours that has executed nothing yet maps what we map, and is not taken for a process that runs with the region.
+func TestAChildOfOursIsNoneOfTheProgram(t *testing.T) {
+	h := start(t, fixture.Build(t, "engine/hot.c"), "1")
+	c := h.attach(h.code["fold"])
+	child, _, failed := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if failed == 0 && child == 0 {
+		for { // it has this thread alone
+			unix.RawSyscall(unix.SYS_PAUSE, 0, 0, 0)
+		}
+	}
+	if failed != 0 {
+		t.Fatal(failed)
+	}
+	users := c.region.Users()
+	_ = unix.Kill(int(child), unix.SIGKILL)
+	if _, err := unix.Wait4(int(child), nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(users, []int{h.pid()}) {
+		t.Errorf("users %v, want %d alone, and not %d", users, h.pid(), child)
+	}
+	c.detach()
+	h.say("go")
+	h.end()
 }
 
 // agree expects those that are there to count what the program counts, and those that have gone nothing.
