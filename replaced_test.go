@@ -261,8 +261,11 @@ func TestBothEnginesObserveWhatARunningProcessExecutes(t *testing.T) {
 					r.becomes(way + " " + program)
 					r.call(50)
 					if way == "thread" || way == "orphan" {
-						for before := r.hits(); r.hits() == before; {
-							r.ask("hard 1") // until the kernel's probes are there anew
+						until := time.Now().Add(time.Minute)
+						for before := r.hits(); r.hits() == before; r.ask("hard 1") { // until the kernel's probes are there anew
+							if time.Now().After(until) {
+								t.Fatalf("not observed: %q", r.session.Notes())
+							}
 						}
 						want["hard"]++
 					}

@@ -124,9 +124,13 @@ func (e *heir) next() int {
 		case e.process.Leaderless():
 			gone = 0
 			for _, tid := range e.process.Threads() {
-				if tid != e.process.PID && e.told.Add(tid) == nil {
+				if tid == e.process.PID || e.told.Add(tid) != nil {
+					continue
+				}
+				if slices.Contains(e.process.Threads(), tid) {
 					return tid
 				}
+				e.told.Drop(tid) // it executed a program before we listened, and is the first now
 			}
 		case e.process.Alive():
 			gone = 0
