@@ -17,6 +17,11 @@ var twice = map[string]bool{
 // told are functions whose bytes others look at: the unwinder knows a signal's frame by them.
 var told = map[string]bool{"__restore_rt": true, "__restore": true, "__kernel_rt_sigreturn": true, "runtime.sigreturn__sigaction": true}
 
+// watched are functions in which the C library's handler for pthread_cancel asks where the thread stands: between the look at the flag and the
+// system call it ends the thread there, and anywhere else it waits for the next such function (musl; glibc from 2.41 on). A thread that stands
+// in a copy of these instructions would never be ended.
+var watched = map[string]bool{"__syscall_cp_asm": true, "__cp_begin": true, "__syscall_cancel_arch": true, "__syscall_cancel_arch_start": true}
+
 // switching are functions of Go's runtime that move between stacks.
 var switching = []string{
 	"runtime.mcall", "runtime.gogo", "runtime.gosave", "runtime.systemstack", "runtime.asmcgocall", "runtime.cgocallback", "runtime.morestack",
@@ -29,6 +34,9 @@ func byName(name string, role site.Role) string {
 	name, _, _ = strings.Cut(name, "@")
 	if told[name] {
 		return name + " is recognised by its bytes"
+	}
+	if watched[name] {
+		return name + " is recognised by the addresses of its instructions, when a thread is cancelled there"
 	}
 	if role == site.Entry || role == site.Inside {
 		return ""
