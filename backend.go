@@ -165,13 +165,10 @@ func inside() plan.Means { return plan.Means{Engine: string(EngineUser), Link: i
 
 func userMeans(p *plan.Plan) plan.Means {
 	m := inside()
-	if p.Filter.Children { // a command that is not there yet
-		return unusable(m, user.Check(p))
-	}
 	survey := user.NewSurvey()
 	defer survey.Close()
 	var err error
-	m.Refused, err = survey.Refused(p)
+	m.Refused, err = survey.Foreseen(p)
 	return unusable(m, err)
 }
 

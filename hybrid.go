@@ -23,9 +23,6 @@ func openHybrid(p *plan.Plan, c *target.Command) (loaded, error) {
 }
 
 func hybridMeans(p *plan.Plan) plan.Means {
-	if p.Filter.Children { // a command that is not there yet
-		return unusable(halved(p, nil), hybrid.Check(p))
-	}
 	passed, err := hybrid.Refused(p)
 	return unusable(halved(p, passed), err)
 }

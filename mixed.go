@@ -15,8 +15,9 @@ import (
 
 // mixedBackend is for who asks for both engines: what can be patched is.
 func mixedBackend() backend {
-	refused := (*user.Survey).Refused
-	return backend{name: EngineMixed, follows: true, returns: resolve.ReturnSites, open: opener(refused), means: meaner(refused)}
+	return backend{
+		name: EngineMixed, follows: true, returns: resolve.ReturnSites, open: opener((*user.Survey).Refused), means: meaner((*user.Survey).Foreseen),
+	}
 }
 
 // autoBackend is for who asks for none: what is better patched is.
@@ -89,11 +90,6 @@ func why(d mixed.Division) string {
 
 func meaner(refused refusing) func(p *plan.Plan) plan.Means {
 	return func(p *plan.Plan) plan.Means {
-		if p.Filter.Children { // a command that is not there yet
-			m := userMeans(p)
-			m.Link += ", or the kernel's probe where none can be"
-			return m
-		}
 		survey := user.NewSurvey()
 		defer survey.Close()
 		return meansOf(refused.divide(survey, p))

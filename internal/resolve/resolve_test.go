@@ -113,6 +113,21 @@ func TestNothingReplacesAReturnAddressThatIsNone(t *testing.T) {
 	t.Errorf("_start is not among the refusals: %v", p.Refusals)
 }
 
+func TestNoProbeLiesInARestartableSequence(t *testing.T) {
+	prog := fixture.Build(t, "engine/restarts.c")
+	for at, says := range map[string]string{"+11": "lies in a restartable sequence", "+7": "", "+30": ""} {
+		s, err := script.Parse("uprobe:" + prog + ":bump" + at + " { @ = count(); }")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = resolve.Resolve(s, resolve.Scope{})
+		d := new(script.Diagnostic)
+		if refused := errors.As(err, &d) && strings.Contains(strings.Join(d.Hints, ""), says); refused != (says != "") || err != nil && !refused {
+			t.Errorf("bump%s: %v", at, err)
+		}
+	}
+}
+
 func TestTailCallsNameTheProbedCallee(t *testing.T) {
 	prog := fixture.Build(t, "resolve/many.c", "-foptimize-sibling-calls", "-fcf-protection=none")
 	s, err := script.Parse("uretprobe:" + prog + ":/jumps|leaf/ { call(); }")

@@ -2,6 +2,8 @@ package resolve
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sonde-project/sonde/event"
@@ -104,6 +106,9 @@ func (r *resolver) instruction(m match) ([]plan.Site, error) {
 // armed makes a plan's site of a choice.
 func armed(obj *object, fn *symbol.Function, c site.Choice) (plan.Site, error) {
 	addr := fn.Addr + symbol.Addr(c.Offset)
+	if slices.ContainsFunc(obj.file.Restartables(), func(s symbol.Restartable) bool { return s.Covers(addr) }) {
+		return plan.Site{}, fmt.Errorf("%s at +%#x lies in a restartable sequence (rseq), which must not be left", c.Instruction, c.Offset)
+	}
 	off, err := obj.file.Offset(addr)
 	return plan.Site{Addr: addr, Offset: off, Callee: -1, Choice: c}, err
 }

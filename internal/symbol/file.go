@@ -36,6 +36,9 @@ type File struct {
 	relocationsOnce sync.Once
 	relocated       map[uint64]uint64
 
+	restartsOnce sync.Once
+	restarts     []Restartable
+
 	framesOnce sync.Once
 	frameList  []frame
 

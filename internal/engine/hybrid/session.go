@@ -188,7 +188,7 @@ func (s *Session) Close() error {
 func Refused(p *plan.Plan) ([]plan.Refusal, error) {
 	survey := user.NewSurvey()
 	defer survey.Close()
-	return refusing((*user.Survey).Refused).of(survey, p)
+	return refusing((*user.Survey).Foreseen).of(survey, p)
 }
 
 // Passed is what Refused said when the plan was loaded.

@@ -78,8 +78,16 @@ func (s *Survey) Refused(p *plan.Plan) ([]plan.Refusal, error) {
 	return refusals(p, w.refused), nil
 }
 
+// Foreseen is what a run of the plan would be refused: Refused, or for a command RefusedFollowed.
+func (s *Survey) Foreseen(p *plan.Plan) ([]plan.Refusal, error) {
+	if p.Filter.Children {
+		return s.RefusedFollowed(p)
+	}
+	return s.Refused(p)
+}
+
 // RefusedFollowed is Refused for a command that is held, and for what it executes: as far as files tell, and as if handlers of signals threw
-// exceptions, which some program may have.
+// exceptions, which some program may have. Our own PID stands for a command that does not run yet, of which files alone tell.
 func (s *Survey) RefusedFollowed(p *plan.Plan) ([]plan.Refusal, error) {
 	if err := Check(p); err != nil {
 		return nil, err
@@ -88,26 +96,40 @@ func (s *Survey) RefusedFollowed(p *plan.Plan) ([]plan.Refusal, error) {
 	if err != nil {
 		return nil, err
 	}
-	process, err := target.Open(p.Filter.PIDs[0])
-	if err != nil {
+	if err := s.bearable(p); err != nil {
 		return nil, err
 	}
-	if habits, err := s.habitsOf(process); err != nil {
-		return nil, err
-	} else if habits.cancelled != nil && !p.Unsafe {
-		return nil, habits.cancelled
-	}
-	a := newAimed(p, aims(p, code))
-	var list []refused
+	return refusals(p, s.inFiles(newAimed(p, aims(p, code)))), nil
+}
+
+// inFiles says which sites cannot be patched wherever their file is mapped.
+func (s *Survey) inFiles(a *aimed) (list []refused) {
 	for _, i := range a.objects {
-		file, err := s.file(&p.Objects[i])
+		file, err := s.file(&a.plan.Objects[i])
 		if err != nil {
 			list = append(list, a.all(i, err)...)
 			continue
 		}
 		list = append(list, a.find(file, i, true).refused...)
 	}
-	return refusals(p, list), nil
+	return list
+}
+
+// bearable says why the habits of a command that is held do not allow a plan.
+func (s *Survey) bearable(p *plan.Plan) error {
+	pid := p.Filter.PIDs[0]
+	if pid == os.Getpid() {
+		return nil
+	}
+	process, err := target.Open(pid)
+	if err != nil {
+		return err
+	}
+	habits, err := s.habitsOf(process)
+	if err != nil || p.Unsafe {
+		return err
+	}
+	return habits.cancelled
 }
 
 // plan compiles a plan and finds its windows.

@@ -12,8 +12,8 @@ import (
 	"github.com/sonde-project/sonde/internal/symbol"
 )
 
-// What relocate knows of a function is the function itself. Two dangers lie outside of it: functions written in assembler jump into
-// each other, and what a moved instruction does to a pointer to nowhere is looked up by its address.
+// What relocate knows of a function is the function itself. Three dangers lie outside of it: functions written in assembler jump into
+// each other, what a moved instruction does to a pointer to nowhere is looked up by its address, and so is whether a sequence was interrupted.
 
 // maxText bounds how much code of one object is searched.
 const maxText = 512 << 20
@@ -149,6 +149,17 @@ func (f *file) leave(fn *symbol.Function, code []byte, insts []site.Inst) leaps 
 	}
 	f.left[fn.Addr] = out
 	return out
+}
+
+// rseqMark is how many bytes before a restartable sequence's abort handler the kernel looks for a signature.
+const rseqMark = 4
+
+// restarts reports whether a window has a part of a restartable sequence, or of where one is left to by the kernel.
+func (f *file) restarts(w *relocate.Window) bool {
+	from, to := symbol.Addr(w.Addr), symbol.Addr(max(w.End(), w.Addr+relocate.JumpLen))
+	return slices.ContainsFunc(f.Restartables(), func(s symbol.Restartable) bool {
+		return from < s.To && to > s.From || from < s.Abort && to > s.Abort-rseqMark
+	})
 }
 
 // unmovable says of a window's instructions why they must stay where they are.

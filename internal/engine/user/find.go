@@ -182,7 +182,7 @@ func (w *search) function(fn *symbol.Function, spots []spot) {
 	}
 }
 
-// keepOthersOut refuses the windows into which other functions jump. Of a window behind a function's first instruction its start counts as well: then
+// keepOthersOut refuses the windows into which other functions jump, and those that the kernel takes for something else. Of a window behind a function's first instruction its start counts as well: then
 // again is true, and the function is to be planned with a window at its first one.
 func (w *search) keepOthersOut() (again bool) {
 	starts := make([]start, len(w.windows))
@@ -192,6 +192,8 @@ func (w *search) keepOthersOut() (again bool) {
 	kept := w.windows[:0]
 	for i, entered := range w.file.jumpedInto(starts) {
 		switch one := &w.windows[i]; {
+		case w.file.restarts(&one.Window):
+			w.refuse(one, "the kernel starts a restartable sequence (rseq) over by the addresses of its instructions")
 		case !entered:
 			kept = append(kept, *one)
 		case one.Aside:

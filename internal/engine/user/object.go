@@ -39,15 +39,18 @@ func OpenObjectFollowed(c *engine.Compiled, programs []asm.Instructions, trace f
 	return openObject(c, programs, held(c.Plan, trace), true)
 }
 
-// CheckObject says why an object cannot run inside a process, and which of its sites cannot be patched there; those of a command that is not there yet
-// are not looked at.
+// CheckObject says why an object cannot run inside a process, and which of its sites cannot be patched there; of a command that is not there yet, as far
+// as files tell.
 func CheckObject(c *engine.Compiled, programs []asm.Instructions) ([]plan.Refusal, error) {
 	o, err := prepare(c, programs)
-	if err != nil || c.Plan.Filter.Children {
+	if err != nil {
 		return nil, err
 	}
 	survey := NewSurvey()
 	defer survey.Close()
+	if c.Plan.Filter.Children {
+		return append(refusals(c.Plan, survey.inFiles(o.aims)), o.left...), nil
+	}
 	w, err := survey.placed(o.aims)
 	if err != nil {
 		return nil, err

@@ -212,7 +212,11 @@ type shortError struct {
 }
 
 func (e shortError) Error() string {
-	return fmt.Sprintf("too short: %d bytes at +%#x and no padding behind", e.bytes, e.at)
+	bytes := "bytes"
+	if e.bytes == 1 {
+		bytes = "byte"
+	}
+	return fmt.Sprintf("too short: %d %s at +%#x and no padding behind", e.bytes, bytes, e.at)
 }
 
 // check holds what is true of the whole stretch.
