@@ -23,7 +23,7 @@ func (r *resolver) hazard(m match) string {
 	switch system := systemC(m.obj); {
 	case system && strings.HasPrefix(filepath.Base(m.obj.Path), "libm"), among(keepsToItself, m.fn):
 		return ""
-	case system && among(cancellable, m.fn):
+	case system && among(cancellable, m.fn), slices.ContainsFunc(names(m.fn), interrupted):
 		return "a thread may be cancelled in it, and unwinding would end at a replaced return address"
 	case leaf(m):
 		return r.interrupts(m.obj)

@@ -107,6 +107,7 @@ func TestRefusalsNameTheReason(t *testing.T) {
 		{"setjmp with a version", Function{Name: "_setjmp@@GLIBC_2.2.5", Code: raw(t, "b801000000 c3 cccccccccccccccccccc")}, site.Choice{Offset: 5, Role: site.Ret}, "more than once"},
 		{"known by its bytes", Function{Name: "__restore_rt", Code: raw(t, "48c7c00f000000 0f05")}, site.Choice{}, "recognised by its bytes"},
 		{"known by its addresses", Function{Name: "__syscall_cp_asm", Code: raw(t, "8b07 85c0 7524 4989fb 4889f0 0f05 c3")}, site.Choice{}, "recognised by the addresses"},
+		{"cancelled anywhere", Function{Name: "__pthread_disable_asynccancel", Code: raw(t, "b801000000 c3")}, site.Choice{}, "clean-ups would be missed"},
 		{"a stack of its own", Function{Name: "runtime.mcall", Code: raw(t, "b801000000 c3 cccccccccccccccccccc")}, site.Choice{Offset: 5, Role: site.Ret}, "between stacks"},
 		{"page", Function{Addr: 0x400ffd, Code: raw(t, "b801000000 c3")}, site.Choice{}, "cross a page"},
 		{"jump of unknown target", Function{Code: raw(t, "4889c8 ffe0 6690 488b4708 c3")}, site.Choice{Offset: 11}, "a jump whose targets cannot be read"},
