@@ -18,7 +18,7 @@ import (
 // good is a machine where everything is as one would wish.
 func good() *Machine {
 	return &Machine{
-		Arch: "amd64", Release: "6.18.0", Self: "/usr/bin/sonde", Ptrace: true, HasTypes: true, JIT: "1", Yama: "0",
+		Arch: "amd64", Release: "6.18.0", Self: "/usr/bin/sonde", Ptrace: true, HasTypes: true, JIT: "1", Yama: "0", FSBase: true,
 		Memlock: unix.RLIM_INFINITY, Tracefs: "/sys/kernel/tracing",
 		Privileges: kernel.Privileges{Effective: ^uint64(0), Known: 40, UnprivilegedBPF: "2", PerfParanoid: "2", Lockdown: "none"},
 		Support: kernel.Support{
@@ -216,6 +216,7 @@ func TestLimitsOfTheEngineInsideAreNamed(t *testing.T) {
 		"without Yama, of this user":                       nil,
 		"commands that sonde starts":                       func(m *Machine) { m.Ptrace, m.Yama = false, "1" },
 		"SELinux is enforcing":                             func(m *Machine) { m.SELinux = "1" },
+		"what a command executes is refused":               func(m *Machine) { m.FSBase = false },
 		"may refuse ptrace":                                func(m *Machine) { m.Privileges.Seccomp = true },
 		"x86-64 only":                                      func(m *Machine) { m.Arch = "arm64" },
 	} {

@@ -35,6 +35,9 @@ func (m *Machine) inside() []Check {
 	if m.SELinux == "1" {
 		also = append(also, "SELinux is enforcing and may forbid shared memory that runs")
 	}
+	if !m.FSBase {
+		also = append(also, "programs may not read their FS base here (FSGSBASE): what a command executes is refused")
+	}
 	if m.Loads == nil && c.State != Gap {
 		also = append(also, "so does --engine=hybrid, as eBPF is permitted")
 	}

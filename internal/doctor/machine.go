@@ -11,6 +11,7 @@ import (
 
 	"github.com/sonde-project/sonde/internal/engine/kernel"
 	"github.com/sonde-project/sonde/internal/engine/tracefs"
+	"github.com/sonde-project/sonde/internal/engine/user"
 	"github.com/sonde-project/sonde/internal/target"
 )
 
@@ -29,6 +30,7 @@ type Machine struct {
 	Yama          string         // kernel.yama.ptrace_scope
 	NoExec        string         // vm.memfd_noexec
 	SELinux       string         // "1" enforcing
+	FSBase        bool           // programs may read their FS base
 	Memlock       uint64         // RLIMIT_MEMLOCK in bytes
 	Tracefs       string         // where it is mounted
 	Defines       error          // why no uprobes can be defined in tracefs
@@ -50,6 +52,7 @@ func Look() *Machine {
 	m.JIT = word("/proc/sys/net/core/bpf_jit_enable")
 	m.NoExec = word("/proc/sys/vm/memfd_noexec")
 	m.SELinux = word("/sys/fs/selinux/enforce")
+	m.FSBase = user.ReadsFSBase(os.Getpid())
 	m.Yama = word("/proc/sys/kernel/yama/ptrace_scope")
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil {

@@ -30,7 +30,7 @@ func (im *image) gates() trampoline.Process {
 // learn finds out how threads of the process are told apart, and tells gates which process it is.
 func (im *image) learn(slots trampoline.Slots) error {
 	pid := im.process.PID
-	im.threads = threads{slots: slots, fsBase: readsFSBase(pid)}
+	im.threads = threads{slots: slots, fsBase: ReadsFSBase(pid)}
 	bases := im.region().FSBases
 	if !im.threads.fsBase && !pointToThemselves(pid, bases) {
 		return notOffered("cannot tell the threads of process %d apart: this machine does not let programs read their FS base", pid)
@@ -44,8 +44,8 @@ func (im *image) learn(slots trampoline.Slots) error {
 	return poke(pid, im.region().Private.Addr+trampoline.PrivateTGID, id[:])
 }
 
-// readsFSBase reports whether the kernel lets programs use rdfsbase: bit 1 of AT_HWCAP2 (arch/x86/include/uapi/asm/hwcap2.h).
-func readsFSBase(pid int) bool {
+// ReadsFSBase reports whether a process may use rdfsbase: bit 1 of AT_HWCAP2 (arch/x86/include/uapi/asm/hwcap2.h).
+func ReadsFSBase(pid int) bool {
 	const hwcap2, fsgsbase = 26, 1 << 1
 	auxv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
 	for ; len(auxv) >= 16; auxv = auxv[16:] {

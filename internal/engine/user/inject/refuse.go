@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 // Codes of why a process is not observed from inside.
 const (
 	Seccomp     script.Code = "seccomp"
+	ShadowStack script.Code = "shadow-stack"
 	Traced      script.Code = "traced"
 	Foreign     script.Code = "foreign-machine"
 	Busy        script.Code = "busy"
@@ -86,8 +88,8 @@ func wellFormed(p *target.Process) error {
 		if err != nil {
 			continue
 		}
-		if s.number("Seccomp") != 0 {
-			return diagnosis(Seccomp, who+" runs under seccomp, which may kill it for a system call that is made in its place", kernelHint)
+		if err := s.allows(who); err != nil {
+			return err
 		}
 	}
 	file, err := elf.Open(filepath.Join("/proc", strconv.Itoa(p.PID), "exe"))
@@ -97,6 +99,17 @@ func wellFormed(p *target.Process) error {
 	defer file.Close()
 	if file.Class != elf.ELFCLASS64 || file.Machine != machine {
 		return diagnosis(Foreign, fmt.Sprintf("%s runs a program for %v, %v; only those of this machine's own kind are observed from inside", who, file.Machine, file.Class), kernelHint)
+	}
+	return nil
+}
+
+// allows refuses a thread whose calls and system calls are looked at.
+func (s status) allows(who string) error {
+	switch {
+	case s.number("Seccomp") != 0:
+		return diagnosis(Seccomp, who+" runs under seccomp, which may kill it for a system call that is made in its place", kernelHint)
+	case slices.Contains(strings.Fields(s["x86_Thread_features"]), "shstk"):
+		return diagnosis(ShadowStack, who+" has a shadow stack, to which a call that was moved would be a forged one", kernelHint)
 	}
 	return nil
 }

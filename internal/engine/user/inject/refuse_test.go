@@ -55,6 +55,17 @@ func TestProgramUnderSeccompIsRefusedAndLives(t *testing.T) {
 	h.end()
 }
 
+// A shadow stack has no place for calls that are made elsewhere. Few machines have it, so the kernel's words are given.
+func TestThreadWithAShadowStackIsRefused(t *testing.T) {
+	for features, code := range map[string]script.Code{"": "", "wrss": "", "shstk": ShadowStack, "shstk wrss": ShadowStack} {
+		d := new(script.Diagnostic)
+		err := status{"Seccomp": "0", "x86_Thread_features": features}.allows("it")
+		if errors.As(err, &d); d.Code != code || code == "" && err != nil {
+			t.Errorf("%q: %v", features, err)
+		}
+	}
+}
+
 // Processes of another user, and those that forbid it, are not permitted to a user without capabilities.
 func TestForeignProcessIsNotPermitted(t *testing.T) {
 	fixture.NeedRoot(t)
