@@ -174,20 +174,23 @@ func Differences(alone Outcome, seen Observation) []string {
 	return out
 }
 
-// Miscounts says where what sonde counted disagrees with the program's own counts. Under verbs that need the end of a call
-// (ends) a call may be missing only if it was counted as missed, unfinished or lost.
+// Miscounts says where what sonde counted disagrees with the program's own counts. A call may be missing only if it was counted as lost, under verbs that
+// need the end of a call (ends) also as missed or unfinished.
 func Miscounts(own map[string]uint64, seen Observation, ends bool) []string {
 	var out []string
-	excused := seen.Stats.Missed + seen.Stats.Unfinished + seen.Stats.Lost
+	excused, what := seen.Stats.Lost, "calls"
+	if ends {
+		excused, what = excused+seen.Stats.Missed+seen.Stats.Unfinished, "ends"
+	}
 	var missing uint64
 	for name, n := range own {
 		switch got := seen.Counts[name]; {
-		case got > n, !ends && got < n:
+		case got > n:
 			out = append(out, fmt.Sprintf("%d calls of %s, the program made %d", got, name, n))
 		case got < n:
 			missing += n - got
 			if missing > excused {
-				out = append(out, fmt.Sprintf("%d calls of %s, the program made %d; only %d ends are counted as not seen", got, name, n, excused))
+				out = append(out, fmt.Sprintf("%d calls of %s, the program made %d; only %d %s are counted as not seen", got, name, n, excused, what))
 			}
 		}
 	}
