@@ -87,6 +87,31 @@ func TestProgramsDoNotNoticeTrapsBehindJumps(t *testing.T) {
 	}
 }
 
+// A signal handler may fork wherever it interrupts a program, in what sonde adds as well: parent and child go on. (The kernel's own way to see returns
+// does not bear that; see docs/safety.md.)
+func TestChildrenThatASignalHandlerForksDoNotNotice(t *testing.T) {
+	argv := []string{fixture.Build(t, "safety/c/handlers.c"), "500"}
+	alone, err := Run(argv, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for engine, flags := range map[string][]string{
+		"kernel": {"--return=sites"}, "user": nil, "hybrid": {"--return=sites", "--if", "rand % 100 == 0"},
+	} {
+		s := sonde(t)
+		s.Engine = engine
+		for _, verb := range []string{"count", "time", "trace"} {
+			seen, err := s.Observe(verb, append([]string{argv[0] + ":mix"}, flags...), argv)
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", verb, err, tail(seen.Stderr))
+			}
+			if wrong := Differences(alone, seen); len(wrong) > 0 {
+				t.Errorf("%s, %s: %s\n%s", engine, verb, strings.Join(wrong, "\n  "), tail(seen.Stderr))
+			}
+		}
+	}
+}
+
 // unnoticed runs the program alone and under each verb.
 func (p program) unnoticed(t *testing.T, engine string, flags ...string) {
 	s := sonde(t)

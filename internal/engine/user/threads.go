@@ -39,9 +39,7 @@ func (im *image) learn(slots trampoline.Slots) error {
 	if im.survey.keepsGoroutines(pid) {
 		im.threads.goTID = goTIDOffset
 	}
-	var id [4]byte
-	binary.NativeEndian.PutUint32(id[:], uint32(pid))
-	return poke(pid, im.region().Private.Addr+trampoline.PrivateTGID, id[:])
+	return poke(pid, im.region().Private.Addr, trampoline.Head(pid))
 }
 
 // ReadsFSBase reports whether a process may use rdfsbase: bit 1 of AT_HWCAP2 (arch/x86/include/uapi/asm/hwcap2.h).

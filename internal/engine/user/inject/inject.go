@@ -113,7 +113,7 @@ type Request struct {
 	// Near are the stretches of code that will be patched: each is within a jump's reach of some Text.
 	Near []Span
 	// Text is the size of each area of code, Data that of the memory which both sides write, Private that of memory of the process alone,
-	// of which a forked child gets zeros. Sites is how many places will be patched at most.
+	// of which a forked child gets a copy, but for zeros in the first page. Sites is how many places will be patched at most.
 	Text, Data, Private uint64
 	Sites               int
 	// Pads is the size of the memory behind each area of code in which the kernel can put probes; see Region.Pads.

@@ -181,7 +181,7 @@ func (h *hold) mapAreas(l *layout, fd uint64) error {
 			if err := h.mmap(private, l.private, writable, unix.MAP_PRIVATE|unix.MAP_FIXED|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE, noFile, 0); err != nil {
 				return err
 			}
-			if _, err := h.call(unix.SYS_MADVISE, private, l.private, unix.MADV_WIPEONFORK); err != nil {
+			if _, err := h.call(unix.SYS_MADVISE, private, pageSize, unix.MADV_WIPEONFORK); err != nil {
 				return h.notMapped(err)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 //	here:       rw-
 //
 // Journal, data, private and the first text lie side by side; each further text lies near other code. Private memory is the
-// process's alone: zeros at first, and zeros again in a child that it forks. A Region belongs to who called Map, who closes it.
+// process's alone: zeros at first; a child that it forks has a copy, but for zeros in the first page. A Region belongs to who called Map, who closes it.
 type Region struct {
 	Data    Area
 	Private Area

@@ -1,7 +1,7 @@
 package shm
 
 // A slot is the private memory of a thread. The engine makes it, zeroed, and finds it again at each hit; a child that is forked must find
-// none of its parent's (MADV_WIPEONFORK). It serves one hit at a time: one that comes from a signal handler in the middle of another
+// none of its parent's, but runs a program to its end in it that a signal handler had interrupted, which forked. It serves one hit at a time: one that comes from a signal handler in the middle of another
 // needs another slot.
 //
 // The kernel has values for each CPU because a CPU runs one program at a time. So does a slot: it has values of its own, which no other thread

@@ -70,7 +70,7 @@ func (w Wants) word(offset int32) bool { return w.Words>>(offset/8)&1 != 0 }
 func (w Wants) flags() bool { return w.word(shm.ContextFlags) }
 
 // GateRoom is how much code a gate takes at most, and what it is aligned by.
-const GateRoom = 1024
+const GateRoom = 1280
 
 // Gate writes the gate of C code, or that of Go code, for programs that want no more.
 func Gate(c *x86.Code, p Process, golang bool, wants Wants) {

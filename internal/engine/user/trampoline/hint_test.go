@@ -17,7 +17,7 @@ func TestAWrongHintLeadsToTheRightSlot(t *testing.T) {
 	run := b.site(slots, false)
 	jump(run)
 	own := b.words[saw+shm.ContextSlot/8]
-	all := b.private[privateHints:PrivateSlots]
+	all := b.private[privateHints:privateGiven]
 	right := uint32(own - slotThread - addr(&b.private[privateNone]))
 	learned := 0
 	for at := 0; at < len(all); at += 4 {

@@ -24,6 +24,8 @@
 package trampoline
 
 import (
+	"encoding/binary"
+
 	"github.com/sonde-project/sonde/internal/engine/user/shm"
 	"github.com/sonde-project/sonde/internal/engine/user/x86"
 )
@@ -42,31 +44,45 @@ type reg struct {
 	at  int32
 }
 
-// Memory of the process that no child inherits: the kernel gives it zeros instead (MADV_WIPEONFORK).
+// Memory of the process. The first page no child inherits: the kernel gives it zeros instead (MADV_WIPEONFORK). The rest it inherits, as a program may have
+// to run to its end there: a signal handler that interrupts one may fork.
 //
 //	+0     u32 thread group, 0 in a child that has not been here yet
 //	+8     u64 0: no thread's key
+//	+16    u64 generation << 48: slots whose key has another one are a parent's; 0 in a child that has not been here yet
 //	+2048  hints: by a part of the stack pointer, u32 how far behind +8 the slot of the thread is that ran there; 0 none yet
-//	+4096  slots, one a thread, found by the FS base
+//	+4096  u64 how many generations children were given, << 48
+//	+8192  slots, one a thread, found by the FS base
 //
 // A slot:
 //
-//	+0     u64 FS base + 1, unthreaded where that is 0; 0 free
+//	+0     u64 generation << 48 + FS base + 1, or unthreaded + 1 where that is 0; 0 free
 //	+8     u32 busy
 //	+64    what programs keep of the thread (shm.SlotIDs and what follows)
 //	       Go only: the context at the end, and below it the stack
 const (
-	PrivateTGID  = 0
-	PrivateSlots = 4096
+	PrivateSlots = 8192
 
-	privateNone  = 8
-	privateHints = 2048
-	hints        = 512
+	privateTGID       = 0
+	privateNone       = 8
+	privateGeneration = 16
+	privateHints      = 2048
+	privateGiven      = 4096
+	hints             = 512
+	generation        = 1 << 48 // the first one
 
 	slotKey    = 0
 	slotBusy   = 8
 	slotThread = 64
 )
+
+// Head is how the memory of a process begins; what comes behind it is zero.
+func Head(pid int) []byte {
+	head := make([]byte, privateGeneration+8)
+	binary.NativeEndian.PutUint32(head[privateTGID:], uint32(pid))
+	binary.NativeEndian.PutUint64(head[privateGeneration:], generation)
+	return head
+}
 
 // stackSize is what programs may use of a stack.
 const stackSize = 4096
@@ -76,14 +92,15 @@ const probes = 16
 
 // Slots is the table of threads.
 type Slots struct {
-	shift int // log2 of a slot's size
-	bits  int // log2 of their number
+	shift  int // log2 of a slot's size
+	bits   int // log2 of their number
+	thread int // bytes that programs keep of a thread
 }
 
 // SlotsFor gives a table for threads of which programs keep so many bytes.
 func SlotsFor(thread int) Slots {
 	need := slotThread + thread + stackSize + shm.ContextSize
-	s := Slots{shift: 13, bits: 12}
+	s := Slots{shift: 13, bits: 12, thread: (thread + 7) &^ 7}
 	for 1<<s.shift < need {
 		s.shift++
 	}

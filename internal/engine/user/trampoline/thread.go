@@ -9,33 +9,47 @@ import (
 
 // slot puts the thread's key in RAX and the address of the slot where it is looked for first in RCX, and compares the slot's key. RDX is lost.
 func (p Process) slot(c *x86.Code) {
-	p.key(c)
-	p.home(c)
+	p.first(c)
 	c.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
 }
 
-// key puts the thread's key in RAX, which is the FS base and 1, as a free slot has 0.
-func (p Process) key(c *x86.Code) {
-	if p.FSBase {
-		c.ReadFS(x86.RAX)
-	} else {
-		c.Load(x86.Quad, x86.RAX, x86.AtFS(0))
-	}
-	c.OpImm(x86.Add, x86.Quad, x86.RAX, 1)
-}
-
-// home puts the slot in RCX where that of the key in RAX is looked for first. RDX is lost.
-func (p Process) home(c *x86.Code) {
+// first is slot that compares nothing.
+func (p Process) first(c *x86.Code) {
+	c.MovImm64(x86.RDX, p.Private+PrivateSlots)
+	p.key(c, PrivateSlots)
 	c.IMulImm(x86.Quad, x86.RCX, x86.RAX, -0x61c88647) // 2^32 divided by the golden ratio
 	c.ShiftImm(x86.Shr, x86.Quad, x86.RCX, uint8(32-p.Slots.shift))
 	c.OpImm(x86.And, x86.Word, x86.RCX, (1<<p.Slots.bits-1)<<p.Slots.shift)
-	c.MovImm64(x86.RDX, p.Private+PrivateSlots)
 	c.Op(x86.Add, x86.Quad, x86.RCX, x86.RDX)
 }
 
-// unthreaded is the key of threads without thread-local storage, whose FS base is 0. It is no FS base's, so that they are not found at first: they
+// key puts the thread's key in RAX. In RDX is an address so many bytes behind the start of the private memory.
+func (p Process) key(c *x86.Code, behind int32) {
+	p.readFS(c, x86.RAX)
+	c.OpFrom(x86.Add, x86.Quad, x86.RAX, x86.At(x86.RDX, privateGeneration-behind))
+	c.OpImm(x86.Add, x86.Quad, x86.RAX, 1)
+}
+
+// readFS puts the FS base in a register.
+func (p Process) readFS(c *x86.Code, r x86.Reg) {
+	if p.FSBase {
+		c.ReadFS(r)
+	} else {
+		c.Load(x86.Quad, r, x86.AtFS(0))
+	}
+}
+
+// unthreaded stands in the key of threads without thread-local storage for the FS base, which is 0. It is no FS base, so that they are not found at first: they
 // share a slot, and may run at the same time.
-const unthreaded = -1
+const unthreaded = generation - 2
+
+// isUnthreaded compares whether the key in RAX has unthreaded. RDX is lost.
+func (g *gate) isUnthreaded() {
+	g.Mov(x86.Quad, x86.RDX, x86.RAX)
+	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 16)
+	g.ShiftImm(x86.Sar, x86.Quad, x86.RDX, 16)
+	g.OpImm(x86.Cmp, x86.Quad, x86.RDX, -1)
+}
 
 // findSlot leaves the thread's slot, now busy, in RCX. One instruction keeps out what interrupts the thread.
 func (g *gate) findSlot() {
@@ -44,7 +58,7 @@ func (g *gate) findSlot() {
 		g.p.slot(g.Code)
 	} else {
 		g.guess() // first: until the FS base is read nothing behind it begins
-		g.p.key(g.Code)
+		g.p.key(g.Code, privateNone)
 		g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
 	}
 	g.Jcc(x86.NotEqual, search)
@@ -58,7 +72,8 @@ func (g *gate) findSlot() {
 }
 
 // guess puts the slot in RCX that was found for a thread with this stack, so that nothing waits for the key and its place. Threads have stacks of their
-// own, so it is seldom wrong; where nothing was found yet it is the word that is no key. RDX is lost.
+// own, so it is seldom wrong; where nothing was found yet it is the word that is no key. RDX is the address of
+// that word.
 func (g *gate) guess() {
 	g.hint(0)
 	g.Load(x86.Word, x86.RCX, x86.AtIndex(x86.RDX, x86.RCX, 4, privateHints-privateNone))
@@ -96,19 +111,28 @@ func (g *gate) learn() {
 // mark makes the slot at RCX busy; Below: it is already.
 func (g *gate) mark() { g.Raw(0x0f, 0xba, 0x69, slotBusy, 0) } // bts $0,slotBusy(%rcx)
 
-// search looks for the slot of the thread whose key is in RAX.
+// search looks for the thread's slot, and takes a free one for it.
 func (g *gate) search(found x86.Label) {
-	next, other, got, alone := g.Label(), g.Label(), g.Label(), g.Label()
-	g.p.home(g.Code)
-	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, 1)
+	next, other, got, alone, free := g.Label(), g.Label(), g.Label(), g.Label(), g.Label()
+	g.begin()
+	g.p.first(g.Code)
+	g.Mov(x86.Quad, x86.RDX, x86.RAX)
+	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 16)
+	g.OpImm(x86.Cmp, x86.Quad, x86.RDX, 1<<16)
 	g.MovImm(x86.RDX, probes)
 	g.Jcc(x86.NotEqual, next)
-	g.MovImm(x86.RAX, 1<<64+unthreaded)
+	g.MovImm64(x86.RDX, unthreaded)
+	g.Op(x86.Add, x86.Quad, x86.RAX, x86.RDX)
+	g.MovImm(x86.RDX, probes)
 	g.Bind(next)
 	g.OpFrom(x86.Cmp, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
 	g.Jcc(x86.Equal, got)
 	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), 0)
-	g.Jcc(x86.NotEqual, other)
+	g.Jcc(x86.Equal, free)
+	g.isOwn()
+	g.Jcc(x86.Equal, other)
+	g.inherit(next, other)
+	g.Bind(free)
 	g.claim(got, next)
 	g.Bind(other)
 	g.OpImm(x86.Add, x86.Quad, x86.RCX, 1<<g.p.Slots.shift)
@@ -116,7 +140,7 @@ func (g *gate) search(found x86.Label) {
 	g.Jcc(x86.NotEqual, next)
 	g.Jmp(g.full)
 	g.Bind(got)
-	g.OpToImm(x86.Cmp, x86.Quad, x86.At(x86.RCX, slotKey), unthreaded)
+	g.isUnthreaded()
 	g.Jcc(x86.Equal, alone)
 	if !g.golang {
 		g.learn()
@@ -130,34 +154,74 @@ func (g *gate) search(found x86.Label) {
 	g.Jmp(g.unknown)
 }
 
-// claim takes the free slot at RCX for the thread whose key is in RAX. When somebody was faster it looks
-// again: it may have been a signal handler of this thread. In a child that is not observed it leaves.
-func (g *gate) claim(got, again x86.Label) {
-	known := g.Label()
-	g.Push(x86.RDX)
-	g.Push(x86.RAX)
-	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
-	g.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RDX, 0), 0)
-	g.Jcc(x86.NotEqual, known)
-	if g.p.Children {
-		g.ask(sysGetpid)
-		g.Store(x86.Word, x86.At(x86.RDX, 0), x86.RAX)
-	} else {
-		g.OpImm(x86.Add, x86.Quad, x86.RSP, 16)
-		g.Jmp(g.leave)
+// begin gives a child its generation that has not been here yet. One that is not observed leaves. RAX, RCX and RDX are lost.
+func (g *gate) begin() {
+	g.MovImm64(x86.RDX, g.p.Private)
+	g.OpToImm(x86.Cmp, x86.Word, x86.At(x86.RDX, privateTGID), 0)
+	if !g.p.Children {
+		g.Jcc(x86.Equal, g.leave)
+		return
 	}
+	known, again := g.Label(), g.Label()
+	g.Jcc(x86.NotEqual, known)
+	g.MovImm64(x86.RCX, 2*generation) // the process that was observed first has the one before
+	g.Bind(again)
+	g.MovImm64(x86.RAX, generation)
+	g.LockXadd(x86.Quad, x86.At(x86.RDX, privateGiven), x86.RAX)
+	g.Op(x86.Add, x86.Quad, x86.RAX, x86.RCX)
+	g.Jcc(x86.Equal, again)
+	g.Mov(x86.Quad, x86.RCX, x86.RAX)
+	g.MovImm(x86.RAX, 0)
+	g.LockCmpxchg(x86.Quad, x86.At(x86.RDX, privateGeneration), x86.RCX)
+	g.ask(sysGetpid)
+	g.Store(x86.Word, x86.At(x86.RDX, privateTGID), x86.RAX) // last: it says that the other is there
 	g.Bind(known)
-	g.Load(x86.Quad, x86.RDX, x86.At(x86.RSP, 0))
+}
+
+// isOwn compares whether the slot at RCX is of the generation of the key in RAX.
+func (g *gate) isOwn() {
+	g.Push(x86.RAX)
+	g.OpFrom(x86.Xor, x86.Quad, x86.RAX, x86.At(x86.RCX, slotKey))
+	g.ShiftImm(x86.Shr, x86.Quad, x86.RAX, 48)
+	g.Pop(x86.RAX)
+}
+
+// inherit frees the slot at RCX, which a thread of a parent had, and looks again, unless a program runs in it: it may be the one that was interrupted.
+func (g *gate) inherit(again, other x86.Label) {
+	taken, zero := g.Label(), g.Label()
+	g.Raw(0xf0) // lock
+	g.mark()
+	g.Jcc(x86.Below, other)
+	g.isOwn()
+	g.Jcc(x86.Equal, taken) // by a thread that was faster
+	g.Push(x86.RDX)
+	g.MovImm(x86.RDX, uint64(g.p.Slots.thread))
+	g.Bind(zero)
+	g.StoreImm(x86.Quad, x86.AtIndex(x86.RCX, x86.RDX, 1, slotThread-8), 0)
+	g.OpImm(x86.Sub, x86.Quad, x86.RDX, 8)
+	g.Jcc(x86.Above, zero)
+	g.Pop(x86.RDX)
+	g.StoreImm(x86.Quad, x86.At(x86.RCX, slotKey), 0)
+	g.Bind(taken)
+	g.StoreImm(x86.Word, x86.At(x86.RCX, slotBusy), 0)
+	g.Jmp(again)
+}
+
+// claim takes the free slot at RCX for the thread whose key is in RAX. When somebody was faster it looks
+// again: it may have been a signal handler of this thread.
+func (g *gate) claim(got, again x86.Label) {
+	shared := g.Label()
+	g.Push(x86.RDX)
+	g.Mov(x86.Quad, x86.RDX, x86.RAX)
 	g.MovImm(x86.RAX, 0)
 	g.LockCmpxchg(x86.Quad, x86.At(x86.RCX, slotKey), x86.RDX)
-	g.Pop(x86.RAX)
+	g.Mov(x86.Quad, x86.RAX, x86.RDX)
 	g.Pop(x86.RDX)
 	g.Jcc(x86.NotEqual, again)
-	shared := g.Label()
-	g.OpImm(x86.Cmp, x86.Quad, x86.RAX, unthreaded)
+	g.isUnthreaded()
 	g.Jcc(x86.Equal, shared)
-	g.OpImm(x86.Sub, x86.Quad, x86.RAX, 1)
-	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), x86.RAX)
+	g.p.readFS(g.Code, x86.RDX)
+	g.Store(x86.Quad, x86.At(x86.RCX, slotThread+shm.SlotFSBase), x86.RDX)
 	g.Jmp(got)
 	g.Bind(shared)
 	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotShared), 1)
@@ -200,7 +264,7 @@ func (g *gate) another() {
 	g.Jcc(x86.Equal, first)
 	g.StoreImm(x86.Word, x86.At(x86.RCX, slotThread+shm.SlotSpilled), shm.SpilledUnknown)
 	g.Bind(first)
-	g.MovImm64(x86.RDX, g.p.Private+PrivateTGID)
+	g.MovImm64(x86.RDX, g.p.Private+privateTGID)
 	g.Load(x86.Word, x86.RDX, x86.At(x86.RDX, 0))
 	g.ShiftImm(x86.Shl, x86.Quad, x86.RDX, 32)
 	g.Op(x86.Or, x86.Quad, x86.RDX, x86.RAX)

@@ -37,7 +37,7 @@ func newBench(t *testing.T, slots Slots) *bench {
 	const rw = unix.PROT_READ | unix.PROT_WRITE
 	b := &bench{t: t, text: mapped(t, 1<<16, rw|unix.PROT_EXEC), private: mapped(t, slots.Size(), rw), stack: mapped(t, 1<<16, rw)}
 	b.words = unsafe.Slice((*uint64)(unsafe.Pointer(&mapped(t, 1<<12, rw)[0])), 512)
-	binary.NativeEndian.PutUint32(b.private, uint32(unix.Getpid()))
+	copy(b.private, Head(unix.Getpid()))
 	return b
 }
 
@@ -251,7 +251,15 @@ func TestHitsThatFindNoSlotAreCountedAndRunNothing(t *testing.T) {
 		"all slots belong to others": {
 			spoil: func(b *bench, key func(int) *uint64) {
 				for i := range 1<<slots.bits + probes {
-					*key(i) = 0x10
+					*key(i) = generation + 0x10
+				}
+			}, full: 1,
+		},
+		"in all slots a program of a parent runs": {
+			spoil: func(b *bench, key func(int) *uint64) {
+				for i := range 1<<slots.bits + probes {
+					*key(i) = 2*generation + 0x10
+					b.private[PrivateSlots+i<<slots.shift+slotBusy] = 1
 				}
 			}, full: 1,
 		},
@@ -276,6 +284,51 @@ func TestHitsThatFindNoSlotAreCountedAndRunNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A child has none of its parent's slots, but what runs in one of them when a signal handler forks runs to its end there.
+func TestAChildLeavesItsParentsProgramsAlone(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, golang := range []bool{false, true} {
+		for _, busy := range []byte{0, 1} {
+			slots := SlotsFor(1000)
+			b := newBench(t, slots)
+			c := &x86.Code{}
+			Gate(c, Process{Private: addr(&b.private[0]), Slots: slots, Nested: addr(&b.words[0]), Full: addr(&b.words[1]), FSBase: true, Children: true}, golang, All())
+			site := Site{Program: b.program(), Cookie: patched, Gate: b.put(c)}
+			w, err := Build(addr(&b.text[b.used]), plain{}, []Site{site}, Process{}, golang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := b.harness(b.raw(w.Bytes), usualFlags)
+			used := func() []byte {
+				clear(b.words[saw:])
+				jump(run)
+				return b.private[b.words[saw+shm.ContextSlot/8]-addr(&b.private[0])-slotThread:][:slotThread+slots.thread]
+			}
+			slot := used()
+			const kept = slotThread + 800 // what programs keep
+			for children := range 3 {
+				slot[kept], slot[slotBusy] = 1, busy
+				before := string(slot)
+				clear(b.private[:privateGiven]) // as the kernel does
+				next := used()
+				same := &next[0] == &slot[0]
+				if same != (busy == 0) || !same && string(slot) != before || next[kept] != 0 || next[slotBusy] != 0 || b.words[0]+b.words[1] != 0 {
+					t.Errorf("go=%v busy=%d, child %d: slot % x, was % x; then % x", golang, busy, children, slot[:16], before[:16], next[:16])
+				}
+				if again := used(); &again[0] != &next[0] {
+					t.Errorf("go=%v busy=%d, child %d: its thread has two slots", golang, busy, children)
+				}
+				slot[slotBusy] = 0
+				slot = next
+			}
+			if tgid := binary.NativeEndian.Uint32(b.private); tgid != uint32(unix.Getpid()) {
+				t.Errorf("the child is %d", tgid)
+			}
+		}
 	}
 }
 
