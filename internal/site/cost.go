@@ -47,6 +47,8 @@ var neverProbed = [8]uint32{
 const (
 	turnedDown = "the kernel turns it down"
 	misread    = "the kernel takes it for another instruction, and the program would go wrong"
+	unreturned = "the kernel executes a copy of it, and from the system call the program would go on behind the copy"
+	flagged    = "it would keep the flag by which the kernel single-steps, which ends the program that takes it back"
 	called     = "newer kernels make a call of it, which writes where the function may keep variables, and leads nowhere in a child that is forked"
 )
 
@@ -55,6 +57,9 @@ const (
 // What is misread: branch_setup_xol_ops and the fix-ups look at the opcode byte alone. They take a vector instruction
 // whose byte is 70 to 7f for a conditional jump (vmovd, vmovdqu stores, vpcmpeqb, vzeroupper), eb for jmp (vpor), 90
 // for nop (kmovw; xchg %r8,%rax has that byte too), c2 for ret (vcmpps), 9d for popf, and do not execute it.
+//
+// What does not return: syscall. The single step is over not before the instruction behind the copy, and a child or a thread that it makes begins there.
+// What is flagged: pushf, whose copy stores the trap flag.
 //
 // What is called: a nop of five bytes, which arch_uprobe_optimize overwrites by a call (Linux 6.18). It pushes words below the stack pointer, where the red zone
 // is, and the page that it leads to is not there in a child that is forked.
@@ -69,8 +74,12 @@ func (in Inst) refusal() string {
 		return misread
 	case in.nop() && in.Len == 5:
 		return called
+	case !e.vector && e.opmap == map0F && (e.op == 0x05 || e.op == 0x34): // and sysenter
+		return unreturned
 	case !e.vector && e.opmap != oneByte:
 		return ""
+	case !e.vector && e.op == 0x9c:
+		return flagged
 	case e.vector && e.op == 0xd5:
 		return turnedDown // the byte is the REX2 prefix elsewhere
 	case !e.vector && e.op == 0x8e && e.modrm>>3&7 == 2:
