@@ -79,6 +79,9 @@ func TestWhatIsLoadedWhileSondeIsStoppedIsTold(t *testing.T) {
 	defer o.Process.Kill()
 	awaits(t, "it observes", func() bool { _, err := os.Stat(ready); return err == nil })
 	_ = o.Process.Signal(unix.SIGSTOP)
+	if err := unix.Waitid(unix.P_PID, o.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil { // its last thread may run for a while yet
+		t.Fatal(err)
+	}
 	if n := r.Number("5 10"); n != 50 {
 		t.Errorf("step called %d times", n)
 	}
