@@ -85,7 +85,7 @@ func (r *resolver) meets(obj *object) string {
 	return ""
 }
 
-// interrupts says why a function that calls nothing may be left all the same: a thread that wants to be cancelled anywhere. Who uses a
+// interrupts says why a function that calls nothing may be left all the same: a thread that wants to be cancelled anywhere, or a signal handler that forks. Who uses a
 // library that is observed in all processes is not known; few ask for that.
 func (r *resolver) interrupts(obj *object) string {
 	why, ok := r.interrupted[obj]
@@ -94,8 +94,12 @@ func (r *resolver) interrupts(obj *object) string {
 	}
 	if used, err := r.closure(obj.Path); err == nil {
 		for _, t := range used {
-			if other, err := r.objects.get(t); err == nil && !systemC(other) && uses(other, "pthread_setcanceltype") {
+			switch other, err := r.objects.get(t); {
+			case err != nil || systemC(other):
+			case uses(other, "pthread_setcanceltype"):
 				why = filepath.Base(other.Path) + " has threads cancelled anywhere, and unwinding would end at a replaced return address"
+			case why == "" && forksInHandlers(other):
+				why = filepath.Base(other.Path) + " " + mayFork
 			}
 		}
 	}
@@ -166,8 +170,25 @@ func stackUse(obj *object) string {
 	if switchesStacks(obj.file) {
 		return "switches stacks"
 	}
+	if forksInHandlers(obj) {
+		return mayFork
+	}
 	return ""
 }
+
+// mayFork: a thread whose outermost replaced return address has just been used stands in the kernel's trampoline still, and a child that is forked then has none (Linux
+// 6.11 and later).
+const mayFork = "may fork in a signal handler, and a child that is forked at a return would crash"
+
+// forksInHandlers reports whether an object both forks and handles signals; whether the one within the other is not known.
+func forksInHandlers(obj *object) bool {
+	return slices.ContainsFunc(forks, func(name string) bool { return uses(obj, name) }) && slices.ContainsFunc(handles, func(name string) bool { return uses(obj, name) })
+}
+
+var (
+	forks   = []string{"fork", "_Fork", "forkpty"}
+	handles = []string{"sigaction", "signal", "__sysv_signal", "bsd_signal", "ssignal", "sigset", "sigvec"}
+)
 
 // maxText bounds how much code is searched for switches of stacks.
 const maxText = 256 << 20
