@@ -261,19 +261,21 @@ func (w *watched) begin(now time.Time) {
 	}
 	if err == nil {
 		var refused []plan.Refusal
-		if refused, err = w.install(w.image, w.still); !w.sure(now) {
+		still := time.Now()
+		if refused, err = w.install(w.image, w.still); err == nil && len(w.image.regions) > 0 {
+			w.gap(gapOf{w.PID, exe}, time.Since(w.seen)) // also where it runs another one by now
+			w.seen, w.begun = still, time.Time{}
+		}
+		if !w.sure(now) {
 			return
 		}
 		w.refuseLater(refused)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		w.note(w.PID, err)
 		if w.image != nil && len(w.image.regions) == 0 {
 			w.leave()
 		}
-	case len(w.image.regions) > 0:
-		w.gap(gapOf{w.PID, exe}, time.Since(w.seen))
 	}
 	w.begun = time.Time{}
 }
