@@ -182,8 +182,8 @@ func (w *search) function(fn *symbol.Function, spots []spot) {
 	}
 }
 
-// keepOthersOut refuses the windows into which other functions jump, and those that the kernel takes for something else. Of a window behind a function's first instruction its start counts as well: then
-// again is true, and the function is to be planned with a window at its first one.
+// keepOthersOut refuses the windows into which other functions jump, and those with instructions that the kernel knows by their addresses. Of a window behind a
+// function's first instruction its start counts as well: then again is true, and the function is to be planned with a window at its first one.
 func (w *search) keepOthersOut() (again bool) {
 	starts := make([]start, len(w.windows))
 	for i := range w.windows {
