@@ -37,12 +37,6 @@ func unwinder(name string) bool {
 	return false
 }
 
-// interrupted reports whether threads may be cancelled at any instruction of a function: those of glibc, up to 2.40, by which a cancellable system call begins
-// and ends.
-func interrupted(name string) bool {
-	return strings.HasSuffix(name, "_enable_asynccancel") || strings.HasSuffix(name, "_disable_asynccancel")
-}
-
 // names are all names of a function, without versions.
 func names(fn *symbol.Function) []string {
 	out := []string{fn.Name}

@@ -23,7 +23,7 @@ func (r *resolver) hazard(m match) string {
 	switch system := systemC(m.obj); {
 	case system && strings.HasPrefix(filepath.Base(m.obj.Path), "libm"), among(keepsToItself, m.fn):
 		return ""
-	case system && among(cancellable, m.fn), slices.ContainsFunc(names(m.fn), interrupted):
+	case system && among(cancellable, m.fn), slices.ContainsFunc(names(m.fn), site.Interrupted):
 		return "a thread may be cancelled in it, and unwinding would end at a replaced return address"
 	case leaf(m):
 		return r.interrupts(m.obj)
@@ -107,15 +107,16 @@ func (r *resolver) interrupts(obj *object) string {
 	return why
 }
 
-// uses reports whether an object may call a function of the C library: it imports it or, if static, has it. A stripped static program may have any.
-func uses(obj *object, name string) bool {
-	if slices.Contains(obj.file.Imports(), name) {
+// uses reports whether an object may call one of these functions of the C library: it imports it or, if static, has it. A stripped static program may have any.
+func uses(obj *object, wanted ...string) bool {
+	one := func(name string) bool { return slices.Contains(wanted, name) }
+	if slices.ContainsFunc(obj.file.Imports(), one) {
 		return true
 	}
 	if !obj.file.Static() {
 		return false
 	}
-	return obj.file.Stripped() || slices.ContainsFunc(obj.file.Functions(), func(fn symbol.Function) bool { return slices.Contains(names(&fn), name) })
+	return obj.file.Stripped() || slices.ContainsFunc(obj.file.Functions(), func(fn symbol.Function) bool { return slices.ContainsFunc(names(&fn), one) })
 }
 
 // mapped are the objects of the observed processes.
@@ -182,13 +183,8 @@ const mayFork = "may fork in a signal handler, and a child that is forked at a r
 
 // forksInHandlers reports whether an object both forks and handles signals; whether the one within the other is not known.
 func forksInHandlers(obj *object) bool {
-	return slices.ContainsFunc(forks, func(name string) bool { return uses(obj, name) }) && slices.ContainsFunc(handles, func(name string) bool { return uses(obj, name) })
+	return uses(obj, "fork", "_Fork", "forkpty") && uses(obj, symbol.SignalHandling()...)
 }
-
-var (
-	forks   = []string{"fork", "_Fork", "forkpty"}
-	handles = []string{"sigaction", "signal", "__sysv_signal", "bsd_signal", "ssignal", "sigset", "sigvec"}
-)
 
 // maxText bounds how much code is searched for switches of stacks.
 const maxText = 256 << 20

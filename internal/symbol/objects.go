@@ -50,6 +50,11 @@ func (f *File) readObjects(m *image, table string) {
 	}
 }
 
+// SignalHandling names the functions of the C library that install signal handlers.
+func SignalHandling() []string {
+	return []string{"sigaction", "signal", "__sysv_signal", "bsd_signal", "ssignal", "sigset", "sigvec"}
+}
+
 // Imports names the functions that the object uses and others define.
 func (f *File) Imports() []string {
 	s := f.image.section(".dynsym")

@@ -27,12 +27,9 @@ type manner struct {
 
 const setCancelType = "pthread_setcanceltype"
 
-// handles install signal handlers.
-var handles = [...]string{"sigaction", "signal", "__sysv_signal", "bsd_signal", "ssignal", "sigset", "sigvec"}
-
 func mannerOf(f *symbol.File) manner {
 	return manner{
-		cancels: imports(f, setCancelType), cleansUp: f.CleansUp(), throws: f.Unwinds() && (f.Static() || imports(f, handles[:]...)),
+		cancels: imports(f, setCancelType), cleansUp: f.CleansUp(), throws: f.Unwinds() && (f.Static() || imports(f, symbol.SignalHandling()...)),
 		goroutines: f.Program() && f.Language() == event.LangGo && f.ThreadLocal() <= 8,
 	}
 }

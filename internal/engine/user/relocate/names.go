@@ -22,12 +22,6 @@ var told = map[string]bool{"__restore_rt": true, "__restore": true, "__kernel_rt
 // in a copy of these instructions would never be ended.
 var watched = map[string]bool{"__syscall_cp_asm": true, "__cp_begin": true, "__syscall_cancel_arch": true, "__syscall_cancel_arch_start": true}
 
-// interrupted reports whether a function of glibc, up to 2.40, switches it on or off that a thread may be cancelled at any instruction, around a system call.
-// The unwinder knows no way out of code that lies elsewhere: clean-ups would be missed.
-func interrupted(name string) bool {
-	return strings.HasSuffix(name, "_enable_asynccancel") || strings.HasSuffix(name, "_disable_asynccancel")
-}
-
 // switching are functions of Go's runtime that move between stacks.
 var switching = []string{
 	"runtime.mcall", "runtime.gogo", "runtime.gosave", "runtime.systemstack", "runtime.asmcgocall", "runtime.cgocallback", "runtime.morestack",
@@ -44,7 +38,7 @@ func byName(name string, role site.Role) string {
 	if watched[name] {
 		return name + " is recognised by the addresses of its instructions, when a thread is cancelled there"
 	}
-	if interrupted(name) {
+	if site.Interrupted(name) {
 		return name + " may be left at any instruction, when a thread is cancelled, and clean-ups would be missed"
 	}
 	if role == site.Entry || role == site.Inside {
